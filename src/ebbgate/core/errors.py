@@ -1,0 +1,103 @@
+"""Every error raised on purpose. `code` is stable; the API makes it problem+json, the CLI two lines and an exit status."""
+
+from typing import ClassVar
+
+
+class EbbgateError(Exception):
+    """Base of every error raised on purpose.
+
+    hint: what the reader can do about it, one sentence. path: the place in a document (`$.phases[1].to`), if there is one.
+    """
+
+    code: ClassVar[str] = "ebbgate_error"
+    status: ClassVar[int] = 400  # the HTTP status that the API answers with
+
+    def __init__(self, message: str, *, hint: str, path: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.path = path
+
+
+class PlanError(EbbgateError):
+    """A plan file cannot be read, or cannot work."""
+
+    code = "plan_invalid"
+    status = 422
+
+
+class FlagDocumentError(EbbgateError):
+    """A flag document is refused whole; the last good one goes on serving."""
+
+    code = "flag_document_invalid"
+    status = 422
+
+
+class NotFoundError(EbbgateError):
+    """The thing named does not exist."""
+
+    code = "not_found"
+    status = 404
+
+
+class ConflictError(EbbgateError):
+    """The thing changed meanwhile, or exists already."""
+
+    code = "conflict"
+    status = 409
+
+
+class TransitionError(EbbgateError):
+    """The rollout's state does not allow this step."""
+
+    code = "transition_refused"
+    status = 409
+
+
+class AuthenticationError(EbbgateError):
+    """No token, or one that is not known."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class PermissionDeniedError(EbbgateError):
+    """The token's kind may not do this."""
+
+    code = "forbidden"
+    status = 403
+
+
+class BadRequestError(EbbgateError):
+    """A request cannot be read."""
+
+    code = "bad_request"
+    status = 400
+
+
+class LimitError(EbbgateError):
+    """A stated limit on size, rate or cardinality is exceeded."""
+
+    code = "limit_exceeded"
+    status = 429
+
+
+class LogCorruptedError(EbbgateError):
+    """A record inside the event log fails its checksum: not a torn tail, but damage."""
+
+    code = "log_corrupted"
+    status = 500
+
+
+class StoreUnavailableError(EbbgateError):
+    """A store cannot be reached. The only kind that a caller may retry."""
+
+    code = "store_unavailable"
+    status = 503
+
+
+class MissingExtraError(EbbgateError):
+    """A part of the package needs an extra that is not installed."""
+
+    code = "missing_extra"
+    status = 500

@@ -1,0 +1,98 @@
+"""What the evidence says at one time."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Verdict(StrEnum):
+    """RULES F1. A goal's standing is another thing (GoalStanding)."""
+
+    SAFE = "safe"
+    HARM = "harm"
+    UNDECIDED = "undecided"
+    NOT_APPLICABLE = "not_applicable"  # no random contrast in this phase: from the plan, never from missing data
+
+
+class GoalStanding(StrEnum):
+    MET = "met"
+    MISSED = "missed"
+    UNKNOWN = "unknown"
+
+
+class LimitStanding(StrEnum):
+    """Against an absolute limit."""
+
+    WITHIN = "within"  # proven below
+    BREACHED = "breached"  # proven above, for as long as the limit says
+    UNDECIDED = "undecided"
+
+
+class LimitAnalysis(msgspec.Struct, frozen=True, kw_only=True):
+    """One absolute limit, one function. attributable: the control does not breach it as well (RULES F4)."""
+
+    metric: str
+    function: str
+    limit: float
+    is_critical: bool
+    standing: LimitStanding
+    attributable: bool
+    treatment_n: int
+    treatment_share: float | None  # share of observations above the limit (or with the event)
+    control_share: float | None
+    log_e: float
+    threshold: float  # log(1 / alpha) at which log_e crosses
+    window_opened_at: datetime | None = None
+
+
+class Analysis(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric's evidence at one time, for display and for `decide()`.
+
+    why: reason code of the verdict (`not_proven`, `too_few`, `crossed`, ...). log_e: natural log of the harm e-process; harm is shown
+    when it reached `threshold` = log(1 / (weight * alpha)) at any time (latched). estimate: of treatment - control, with an interval
+    that holds at all times at once; relative: those as a share of control. safe_bound: one-sided anytime bound of the change toward harm, compared with
+    `margin`; all in the metric's unit. *_value: None where there is nothing to say. words: one plain sentence.
+    """
+
+    metric: str
+    verdict: Verdict
+    why: str
+    words: str
+    log_e: float = 0.0
+    threshold: float = 0.0
+    harm_shown_at: datetime | None = None
+    harm_bound: float | None = None  # lower bound of the harm, toward harm, when it was shown
+    treatment_n: int = 0
+    control_n: int = 0
+    treatment_value: float | None = None
+    control_value: float | None = None
+    estimate: float | None = None
+    interval: tuple[float, float] | None = None
+    safe_bound: float | None = None
+    margin: float | None = None
+    limits: tuple[LimitAnalysis, ...] = ()
+    newest_at: datetime | None = None  # close of the newest block
+
+
+class GoalAnalysis(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a goal stands. interval: of treatment / control - 1, valid at all times at once."""
+
+    metric: str
+    standing: GoalStanding
+    target: float
+    estimate: float | None = None
+    interval: tuple[float, float] | None = None
+    treatment_n: int = 0
+    control_n: int = 0
+    words: str = ""
+
+
+class SampleRatio(msgspec.Struct, frozen=True, kw_only=True):
+    """Do the arms have the sizes that the hash promised? fired: latched at alpha 0.001."""
+
+    log_e: float
+    fired: bool
+    treatment: int
+    control: int
+    expected_share: float | None

@@ -1,0 +1,106 @@
+"""What is measured: metrics, the guardrails that may stop a rollout, and goals that are judged at its end."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+Quantile = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+
+
+class MetricKind(StrEnum):
+    """How one unit's events become one observation (RULES D2, D3)."""
+
+    SHARE = "share"  # 0 or 1: did the unit's first trial in its window succeed within that window?
+    RATE = "rate"  # 0 or 1: did the unit's first eligible request in its window have the event?
+    RATIO = "ratio"  # (numerator count, denominator count) of the unit in its window, clustered by unit
+    MEAN = "mean"  # average of the unit's values in its window
+    QUANTILE = "quantile"  # value of the unit's first eligible request in its window
+    COUNT = "count"  # number of the unit's events in its window
+    SURVEY = "survey"  # the unit's answer, within the scale
+
+
+class Direction(StrEnum):
+    """Which way is worse."""
+
+    INCREASE = "increase"
+    DECREASE = "decrease"
+
+
+class HarmBy(StrEnum):
+    """What harm means (RULES E2): a worse arithmetic mean, or a worse distribution."""
+
+    MEAN = "mean"
+    DISTRIBUTION = "distribution"
+
+
+class Margin(msgspec.Struct, frozen=True, kw_only=True):
+    """A difference in the metric, always >= 0. Exactly one of the two is set.
+
+    relative: share of the control's value (0.1 = 10 %). absolute: in the metric's own unit (a share for rates: 0.005 = 0.5 pp).
+    """
+
+    relative: float | None = None
+    absolute: float | None = None
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing measured per unit.
+
+    event: the event counted, or whose value is measured (numerator of shares, rates and ratios).
+    trial: the event that makes a unit eligible (denominator of shares, rates and ratios); None for the other kinds.
+    window: plan time from the unit's first exposure in a phase; the observation is what happened inside it.
+    lateness: plan time after the window's end until which events may still arrive (RULES D4).
+    by: the attribute that names the function or endpoint of an event; on: only these of its values count.
+    cap: values above are taken as `cap` in tests on means (winsorising, fixed before the rollout); None = learned from control.
+    scale: bounds of a survey's answers.
+    """
+
+    name: str
+    kind: MetricKind
+    event: str
+    trial: str | None = None
+    quantile: Quantile | None = None
+    bad: Direction
+    harm: HarmBy
+    window: timedelta
+    lateness: timedelta
+    by: str | None = None
+    on: tuple[str, ...] = ()
+    cap: float | None = None
+    scale: tuple[float, float] | None = None
+
+
+class CriticalLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """`> 5% for 5m` (RULES G1): above `value` for at least `sustained` (plan time), for each of `on` by itself."""
+
+    value: float
+    sustained: timedelta
+    on: tuple[str, ...] = ()
+
+
+class Guardrail(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric that may stop a rollout.
+
+    worse_by: the margin inside which it must be proven before a phase is left (RULES E6); None = it gates no phase.
+    tolerate: HARM means worse than this (RULES E1). limit: absolute benchmark for the treatment; beyond it a review opens.
+    critical: absolute limit whose breach takes the version back. weight: share of the relative tests' alpha (RULES E4).
+    baseline: the control's expected value, needed to turn absolute tolerances of rates into odds ratios and for power.
+    """
+
+    metric: Metric
+    worse_by: Margin | None = None
+    tolerate: Margin = Margin(relative=0.0)
+    limit: float | None = None
+    critical: CriticalLimit | None = None
+    weight: float = 1.0
+    baseline: float | None = None
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
+    """A target against the old version, decided at the end (RULES E6). change: relative, signed (+0.3 = 30 % more)."""
+
+    metric: Metric
+    change: float
+    baseline: float | None = None

@@ -1,0 +1,1 @@
+"""What the shell must supply: one Protocol per file."""
