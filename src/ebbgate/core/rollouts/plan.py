@@ -1,0 +1,131 @@
+"""A plan: what is to happen to one flag, phase by phase, and what may stop it. The file format is in `plan_file`."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from ebbgate.core.metrics.definition import Goal, Guardrail
+
+RANDOM = "random"
+EVERYONE = "everyone"
+
+
+class Mode(StrEnum):
+    """RULES F6."""
+
+    OBSERVE = "observe"  # says what it would do
+    RECOMMEND = "recommend"  # asks a person
+    ACT = "act"
+
+
+class Response(StrEnum):
+    """What to do when something happens (the plan's `when`)."""
+
+    ROLLBACK = "rollback"
+    REVIEW = "review"
+    PAUSE = "pause"
+    HOLD = "hold"
+
+
+class Audience(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may be exposed by name. rule: JsonLogic over the evaluation context. is_opt_in: membership by list or attribute `beta`.
+
+    is_split: the audience is randomised inside, instead of exposed whole (RULES B1).
+    """
+
+    name: str
+    rule: Any = None
+    is_opt_in: bool = False
+    is_split: bool = False
+
+
+class Phase(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a rollout.
+
+    exposure: share of all active units to be exposed, in (0, 1]. who: audience names, `random`, `everyone`. Plan-time durations:
+    stay_min: a younger phase never advances; stay_max: an older one gives the plan's `too_long`; None for the last phase.
+    early: promotion may rest on E_k < 2 with the estimate inside the margin (RULES E6). reversible: RULES F7.
+    """
+
+    name: str
+    exposure: float
+    who: tuple[str, ...]
+    stay_min: timedelta
+    stay_max: timedelta | None = None
+    why: str = ""
+    early: bool = False
+    reversible: bool = True
+
+    @property
+    def is_random(self) -> bool:
+        """Whether units are drawn by hash in this phase."""
+        return RANDOM in self.who or EVERYONE in self.who
+
+
+class ReviewTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """`review in 4h, then pause` (RULES F3), plan time."""
+
+    deadline: timedelta
+    then: Response
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan's `when`: what follows from what. server_lost is machine time (RULES B7)."""
+
+    harm: Response = Response.ROLLBACK
+    off_target: ReviewTerms = ReviewTerms(deadline=timedelta(hours=4), then=Response.PAUSE)
+    no_data: Response = Response.HOLD
+    too_long: Response = Response.REVIEW
+    server_lost: timedelta = timedelta(minutes=15)
+    flag_fails: str = "redeploy"
+    starvation_window: timedelta = timedelta(minutes=30)  # RULES F4, plan time after an exposure step
+
+
+class VerifyTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """Deadlines of a rollback's proof (RULES H3). propagation: machine time. recovery: plan time. min_units: of each arm."""
+
+    propagation: timedelta = timedelta(seconds=60)
+    recovery: timedelta = timedelta(hours=6)
+    min_units: int = 100
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole plan. watch: plan time after the last phase began until the rollout has succeeded. tick: plan time between looks.
+
+    holdout: share kept from everything, 0 = none (RULES B4). stale_after: plan time without any heartbeat after which data is unfit.
+    critical: names of guardrails that must have data. min_units: of each arm before any gate passes.
+    """
+
+    app: str
+    flag: str
+    phases: tuple[Phase, ...]
+    commander: str = ""
+    environment: str = "production"
+    treatment_variant: str = "on"
+    control_variant: str = "off"
+    audiences: tuple[Audience, ...] = ()
+    guardrails: tuple[Guardrail, ...] = ()
+    goals: tuple[Goal, ...] = ()
+    when: Policy = Policy()
+    verify: VerifyTerms = VerifyTerms()
+    watch: timedelta = timedelta(days=30)
+    tick: timedelta = timedelta(minutes=1)
+    mode: Mode | None = None
+    holdout: float = 0.0
+    alpha: float = 0.05
+    min_units: int = 100
+    stale_after: timedelta = timedelta(minutes=10)
+    users: int | None = None  # expected active units in a day, for `plan power`
+    build: Any = None
+    deploy: Any = None
+    overlay: str | None = None  # name of the overlay that shortened it, printed wherever the plan is shown
+
+    @property
+    def control_variants(self) -> tuple[str, ...]:
+        return (self.control_variant, f"{self.control_variant}_holdout")
+
+    @property
+    def treatment_variants(self) -> tuple[str, ...]:
+        return (self.treatment_variant, f"{self.treatment_variant}_audience")

@@ -1,0 +1,124 @@
+"""The analysis store: what control ingests from the log, and the summaries it gives (RULES I1, D)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from ebbgate.core.events import Record
+from ebbgate.core.metrics.blocks import AnyBlock, Assignment
+from ebbgate.core.metrics.contrast import Contrast, LimitQuery
+from ebbgate.core.metrics.definition import Metric
+
+
+class EvaluatorStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one evaluator (RULES H2). Machine times.
+
+    kind: `sdk` and `stream` confirm; `ofrep`, `flagd` cannot. confirmed_at: when the edge received its confirmation of `snapshot_version`.
+    """
+
+    evaluator: str
+    name: str
+    kind: str
+    is_connected: bool
+    snapshot_version: int | None
+    confirmed_at: datetime | None
+    last_seen_at: datetime
+
+
+class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
+    """An evaluator said that it serves a version; `received_at` is the edge's machine time."""
+
+    evaluator: str
+    snapshot_version: int
+    received_at: datetime
+
+
+class NameCount(msgspec.Struct, frozen=True, kw_only=True):
+    """An event name with how many arrived and when the newest did (plan time)."""
+
+    name: str
+    count: int
+    newest_at: datetime
+
+
+class EvaluationCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals that evaluators reported for one flag: silence is named from these (DESIGN section 5)."""
+
+    flag: str
+    evaluations: int
+    keyless: int
+    code_defaults: int
+    missing_attributes: dict[str, int]
+
+
+class StoreTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts over the whole store: distinct units and events, duplicates refused, late ones, exposures."""
+
+    units: int
+    events: int
+    exposures: int
+    duplicates: int
+
+
+class EventStore(Protocol):
+    """Everything is a function of the records ingested so far; the log offset is the only cursor.
+
+    `ingest` keeps rows and offset in one transaction. Ids seen within the horizon are ignored (RULES C4) and counted. Blocks
+    for `(opened_at, closed_at]` hold the units whose window plus lateness ended in that span of plan time; asking again
+    for the same span gives the same block as long as nothing later than `closed_at` is needed (late events are not counted, RULES D4).
+    Errors: StoreUnavailableError.
+    """
+
+    def offset(self) -> int: ...
+
+    def watermark(self) -> datetime | None:
+        """Plan time up to which the log has been read: received_at of the newest ingested record."""
+        ...
+
+    def ingest(self, records: Sequence[tuple[int, Record]]) -> None:
+        """Take records in order; each comes with the log offset after it. Records at or before `offset()` are skipped."""
+        ...
+
+    def block(self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime) -> AnyBlock | None:
+        """The metric's block; None if no unit of the contrast closed in the span."""
+        ...
+
+    def limit_blocks(
+        self, contrast: Contrast, query: LimitQuery, *, opened_at: datetime, closed_at: datetime
+    ) -> list[AnyBlock]:
+        """One LimitBlock for each function of the query that had observations in the span."""
+        ...
+
+    def assignment(self, contrast: Contrast) -> Assignment:
+        """Cumulative counts of the phase's units."""
+        ...
+
+    def first_treated_at(self, contrast: Contrast) -> datetime | None:
+        """Plan time of the first exposure to the treatment (by hash or attribute) in the contrast."""
+        ...
+
+    def exposed_units(self, *, environment: str, flag: str, versions: tuple[int, int | None], variants: Sequence[str]) -> int:
+        """Distinct units that saw one of the variants under those snapshot versions (start inclusive, end exclusive)."""
+        ...
+
+    def active_units(self, *, environment: str, flag: str, versions: tuple[int, int | None]) -> int:
+        """Distinct units with any exposure under those snapshot versions."""
+        ...
+
+    def evaluators(self) -> list[EvaluatorStatus]: ...
+
+    def confirmations(self, snapshot_version: int) -> list[Confirmation]:
+        """First confirmation by each evaluator of that version or a later one."""
+        ...
+
+    def names(self) -> list[NameCount]:
+        """Names of tracked events seen so far."""
+        ...
+
+    def evaluation_counts(self) -> list[EvaluationCounts]: ...
+
+    def totals(self) -> StoreTotals: ...
+
+    def close(self) -> None: ...
