@@ -1,1 +1,47 @@
-""""""
+"""flagd's document, the snapshot, the evaluator, and what a rollout makes of a flag."""
+
+from ebbgate.core.flags.details import ErrorCode, EvaluationDetails, Reason, ValueType
+from ebbgate.core.flags.document import Flag, FlagDocument, parse_document
+from ebbgate.core.flags.evaluate import Evaluator, Timestamp
+from ebbgate.core.flags.rollout_rule import (
+    TOTAL_PPM,
+    Assignment,
+    AudienceRule,
+    RolloutRule,
+    assignment_of,
+    render_kill,
+    render_rollout,
+)
+from ebbgate.core.flags.snapshot import (
+    Bucketing,
+    LeaseTerms,
+    Snapshot,
+    decode_snapshot,
+    encode_snapshot,
+    raw_document,
+)
+
+__all__ = [
+    "Assignment",
+    "AudienceRule",
+    "Bucketing",
+    "ErrorCode",
+    "EvaluationDetails",
+    "Evaluator",
+    "Flag",
+    "FlagDocument",
+    "LeaseTerms",
+    "Reason",
+    "RolloutRule",
+    "Snapshot",
+    "TOTAL_PPM",
+    "Timestamp",
+    "ValueType",
+    "assignment_of",
+    "decode_snapshot",
+    "encode_snapshot",
+    "parse_document",
+    "raw_document",
+    "render_kill",
+    "render_rollout",
+]

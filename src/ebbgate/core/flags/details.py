@@ -1,0 +1,26 @@
+"""What an evaluation answers."""
+
+from typing import Any, Literal
+
+import msgspec
+
+ValueType = Literal["boolean", "string", "integer", "float", "object"]
+"""The type that the caller asks for; None means whatever the flag has (OFREP single and bulk do not know it)."""
+
+Reason = Literal["STATIC", "DEFAULT", "TARGETING_MATCH", "DISABLED", "STALE", "ERROR"]
+ErrorCode = Literal["FLAG_NOT_FOUND", "PARSE_ERROR", "TYPE_MISMATCH", "GENERAL"]
+
+
+class EvaluationDetails(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """The answer to one evaluation. It is made once per outcome and shared: treat `metadata` as read-only.
+
+    value: the variant's value, or the caller's default when there is no variant. reason: STATIC, DEFAULT,
+    TARGETING_MATCH, DISABLED, ERROR as flagd says them; STATIC also for a killed flag, STALE for a lapsed lease (B7).
+    """
+
+    value: Any
+    variant: str | None = None
+    reason: Reason
+    error_code: ErrorCode | None = None
+    error_message: str | None = None
+    metadata: dict[str, str | int | float | bool] = {}

@@ -1,0 +1,54 @@
+"""The snapshot: what is stored, pushed, and evaluated, everywhere the same bytes."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from ebbgate.core.clock import ClockMapping
+
+Bucketing = Literal["v2", "v3"]
+
+
+class LeaseTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """A flag under rollout is exposed on a lease (B7).
+
+    server_lost_s: machine seconds without the source, after which an evaluator serves `control_variant`.
+    """
+
+    control_variant: str
+    server_lost_s: float = 900.0
+    rollout_id: str | None = None
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a flag set in one environment.
+
+    document: the flagd document as it is served, with every rollout and kill rendered into it, so that an evaluator in
+    any language follows it. bucketing: see flags.md; a property of the environment. published_at: machine time, UTC.
+    leases: by flag key.
+    """
+
+    version: int
+    environment: str
+    flag_set: str
+    published_at: datetime
+    clock: ClockMapping
+    document: msgspec.Raw
+    bucketing: Bucketing = "v2"
+    leases: dict[str, LeaseTerms] = {}
+
+
+def raw_document(document: dict[str, Any]) -> msgspec.Raw:
+    """A flag document, as the raw JSON that a snapshot carries."""
+    return msgspec.Raw(msgspec.json.encode(document))
+
+
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    """The snapshot as JSON; deterministic for equal content."""
+    return msgspec.json.encode(snapshot)
+
+
+def decode_snapshot(data: bytes) -> Snapshot:
+    """The snapshot of that JSON. The document is not yet checked. Raises FlagDocumentError when it is not a snapshot."""
+    raise NotImplementedError
