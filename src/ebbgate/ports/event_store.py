@@ -99,7 +99,9 @@ class EventStore(Protocol):
         """Plan time of the first exposure to the treatment (by hash or attribute) in the contrast."""
         ...
 
-    def exposed_units(self, *, environment: str, flag: str, versions: tuple[int, int | None], variants: Sequence[str]) -> int:
+    def exposed_units(
+        self, *, environment: str, flag: str, versions: tuple[int, int | None], variants: Sequence[str]
+    ) -> int:
         """Distinct units that saw one of the variants under those snapshot versions (start inclusive, end exclusive)."""
         ...
 

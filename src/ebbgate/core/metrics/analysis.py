@@ -69,6 +69,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     control_value: float | None = None
     estimate: float | None = None
     interval: tuple[float, float] | None = None
+    worsening: float | None = None  # the estimate turned so that positive is worse
     safe_bound: float | None = None
     margin: float | None = None
     limits: tuple[LimitAnalysis, ...] = ()

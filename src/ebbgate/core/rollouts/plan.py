@@ -32,11 +32,13 @@ class Response(StrEnum):
 class Audience(msgspec.Struct, frozen=True, kw_only=True):
     """Who may be exposed by name. rule: JsonLogic over the evaluation context. is_opt_in: membership by list or attribute `beta`.
 
-    is_split: the audience is randomised inside, instead of exposed whole (RULES B1).
+    is_split: the audience is randomised inside, instead of exposed whole (RULES B1). share: of all active units, as the plan expects it;
+    used for an audience that joins in a phase, before its exposure can be measured.
     """
 
     name: str
     rule: Any = None
+    share: float | None = None
     is_opt_in: bool = False
     is_split: bool = False
 

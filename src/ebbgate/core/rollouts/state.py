@@ -162,7 +162,7 @@ class RolloutState(msgspec.Struct, frozen=True, kw_only=True):
     summarised_to: datetime | None = None
     ended_at: datetime | None = None
     reason: str = ""
-    harm_first_at: datetime | None = None
+    acknowledged: frozenset[str] = frozenset()  # decision codes that a person has looked at in this phase
 
     @property
     def phase_index(self) -> int:
@@ -195,13 +195,17 @@ def next_status(status: Status, trigger: Trigger) -> Status:
         possible = sorted(t.value for s, t in TRANSITIONS if s is status)
         raise TransitionError(
             f"a rollout that is {status.value} cannot {trigger.value.replace('_', ' ')}",
-            hint=f"possible now: {', '.join(possible)}" if possible else "it has ended; start a new try with `ebbgate rollout retry`",
+            hint=f"possible now: {', '.join(possible)}"
+            if possible
+            else "it has ended; start a new try with `ebbgate rollout retry`",
         ) from None
 
 
 def contrast_of(state: RolloutState, index: int | None = None) -> Contrast:
     """The contrast of a phase (default: the current one), RULES D1: newly exposed interval against never exposed interval."""
-    position = len(state.phases) - 1 if index is None else next(i for i, p in enumerate(state.phases) if p.index == index)
+    position = (
+        len(state.phases) - 1 if index is None else next(i for i, p in enumerate(state.phases) if p.index == index)
+    )
     record = state.phases[position]
     later = state.phases[position + 1 :]
     ended = later[0].snapshot_version if later else (state.rollback.off_version if state.rollback else None)

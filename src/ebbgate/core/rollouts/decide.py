@@ -1,0 +1,230 @@
+"""The decision core: one pure function of state, evidence and time (RULES F2)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from math import log
+
+from ebbgate.core.metrics.analysis import Analysis, LimitAnalysis, LimitStanding, Verdict
+from ebbgate.core.rollouts.decision import Advance, Code, Decision, Hold, Pause, Review, Rollback
+from ebbgate.core.rollouts.health import CROSSED_MAX, Health
+from ebbgate.core.rollouts.plan import Mode, Response
+from ebbgate.core.rollouts.state import RolloutState, Status
+
+EARLY_LOG_E = log(2.0)
+"""In an early phase a guardrail passes while its evidence of harm stays below 2 (RULES E6)."""
+
+
+def decide(state: RolloutState, analyses: Mapping[str, Analysis], health: Health, *, now: datetime) -> Decision:
+    """Choose what a rollout does next; the first rule that applies wins. now: plan time.
+
+    Harm outranks doubts about the data; data outrank time; time outranks promise. Says what is right; what the mode allows is `in_mode`.
+    """
+    return (
+        _harmful(state, analyses, now=now)
+        or _off_target(state, analyses, health)
+        or _waiting(state, now=now)
+        or _unfit(state, health, now=now)
+        or _by_time(state, analyses, now=now)
+    )
+
+
+def in_mode(decision: Decision, state: RolloutState) -> Decision:
+    """What the rollout's mode makes of a decision (RULES F6)."""
+    if state.mode is Mode.ACT or isinstance(decision, Hold):
+        return decision
+    if state.mode is Mode.OBSERVE:
+        return Hold(code=Code.OBSERVING, reason=f"would {_verb(decision)}: {decision.reason}", metrics=decision.metrics)
+    if not isinstance(decision, Advance | Rollback):
+        return decision
+    if state.status is Status.REVIEW and state.review is not None and state.review.proposes == _verb(decision):
+        return Hold(code=Code.WAITING, reason=f"waiting for {state.review.owner}: {decision.reason}")
+    terms = state.plan.when.off_target
+    return Review(
+        code=decision.code,
+        reason=f"recommends to {_verb(decision)}: {decision.reason}",
+        metrics=decision.metrics,
+        deadline=terms.deadline,
+        then=terms.then,
+        proposes=_verb(decision),
+    )
+
+
+def _verb(decision: Decision) -> str:
+    return {Advance: "advance", Hold: "hold", Review: "review", Pause: "pause", Rollback: "rollback"}[type(decision)]
+
+
+def _harmful(state: RolloutState, analyses: Mapping[str, Analysis], *, now: datetime) -> Decision | None:
+    breaches = [x for name in sorted(analyses) for x in analyses[name].limits if _is_breach(x) and x.is_critical]
+    if mine := [x for x in breaches if x.attributable]:
+        return _take_back(state, Code.CRITICAL_LIMIT, f"critical limit passed: {_limits(mine)}", mine)
+    if breaches:
+        if now - state.record.entered_at <= state.plan.when.starvation_window:
+            reason = f"both versions fail soon after an exposure step, so the new one may starve the old: {_limits(breaches)}"
+            return _take_back(state, Code.STARVATION, reason, breaches)
+        reason = f"both versions fail, so it is not the new one's doing: {_limits(breaches)}"
+        return Hold(code=Code.ENVIRONMENT, reason=reason, metrics=_names(breaches), notify=True)
+    harmed = [analyses[name] for name in sorted(analyses) if analyses[name].verdict is Verdict.HARM]
+    if not harmed:
+        return None
+    reason = "; ".join(analysis.words for analysis in harmed)
+    metrics = tuple(analysis.metric for analysis in harmed)
+    match state.plan.when.harm:
+        case Response.REVIEW:
+            return _review(state, Code.HARM, reason, metrics, proposes="rollback")
+        case Response.PAUSE:
+            if state.status is Status.PAUSED:
+                return Hold(code=Code.WAITING, reason=f"paused, and {reason}", metrics=metrics)
+            return Pause(code=Code.HARM, reason=reason, metrics=metrics)
+        case _:
+            return _take_back(state, Code.HARM, reason, harmed)
+
+
+def _take_back(
+    state: RolloutState, code: Code, reason: str, found: list[LimitAnalysis] | list[Analysis]
+) -> Rollback | Pause | Hold:
+    """A rollback, or where the phase cannot be reversed, a freeze that pages (RULES F7)."""
+    metrics = tuple(dict.fromkeys(x.metric for x in found))
+    if all(state.plan.phases[record.index].reversible for record in state.phases):
+        return Rollback(code=code, reason=reason, metrics=metrics)
+    reason = f"cannot be reversed automatically; {reason}"
+    if state.status is Status.PAUSED:
+        return Hold(code=Code.IRREVERSIBLE, reason=reason, metrics=metrics, notify=True)
+    return Pause(code=Code.IRREVERSIBLE, reason=reason, metrics=metrics)
+
+
+def _off_target(state: RolloutState, analyses: Mapping[str, Analysis], health: Health) -> Decision | None:
+    """A benchmark proven missed, or an assignment gone wrong: a person looks, once for each cause in a phase."""
+    breaches = [x for name in sorted(analyses) for x in analyses[name].limits if _is_breach(x) and x.attributable]
+    causes: list[tuple[Code, str, tuple[str, ...]]] = []
+    if breaches:
+        causes.append((Code.OFF_TARGET, f"benchmark missed: {_limits(breaches)}", _names(breaches)))
+    if health.crossed_share > CROSSED_MAX:
+        causes.append((Code.CROSSED_UNITS, f"{health.crossed_share:.1%} of units saw both versions", ()))
+    if health.exposed_share is not None and health.exposed_share > state.phase.exposure + health.exposure_excess:
+        text = f"{health.exposed_share:.1%} of active units are exposed, the plan says {state.phase.exposure:.0%}"
+        causes.append((Code.OVEREXPOSED, text, ()))
+    for code, reason, metrics in causes:
+        if code.value not in state.acknowledged and state.status in (Status.RUNNING, Status.WATCHING):
+            return _review(state, code, reason, metrics)
+    return None
+
+
+def _waiting(state: RolloutState, *, now: datetime) -> Decision | None:
+    if state.status is Status.PAUSED:
+        return Hold(code=Code.WAITING, reason=f"paused: {state.reason}" if state.reason else "paused")
+    if state.status is not Status.REVIEW:
+        return None
+    review = state.review
+    assert review is not None, "a rollout in review has a review"
+    if now < review.deadline_at:
+        return Hold(code=Code.WAITING, reason=f"in review by {review.owner}: {review.reason}")
+    reason = f"nobody answered the review in time ({review.reason})"
+    if review.then is Response.ROLLBACK:
+        return _take_back(state, Code.REVIEW_EXPIRED, reason, [])
+    return Pause(code=Code.REVIEW_EXPIRED, reason=reason)
+
+
+def _unfit(state: RolloutState, health: Health, *, now: datetime) -> Decision | None:
+    """Data that cannot be trusted hold the rollout, and past the phase's longest stay a person looks."""
+    doubts: list[tuple[Code, str, tuple[str, ...]]] = []
+    if health.sample_ratio is not None and health.sample_ratio.fired:
+        text = f"the arms have the wrong sizes: {health.sample_ratio.treatment:,} new and {health.sample_ratio.control:,} old"
+        doubts.append((Code.SAMPLE_RATIO, text, ()))
+    if health.stale_for is None or health.stale_for > state.plan.stale_after:
+        since = "ever" if health.stale_for is None else f"for {health.stale_for}"
+        doubts.append((Code.STALE_SOURCES, f"no heartbeat from any source {since}", ()))
+    if health.missing and now - state.record.entered_at >= state.phase.stay_min:
+        doubts.append((Code.MISSING_METRIC, f"no data for {', '.join(health.missing)}", health.missing))
+    for code, reason, metrics in doubts:
+        if _is_old(state, now) and state.status is Status.RUNNING:
+            return _too_long(state, reason, metrics)
+        if state.plan.when.no_data in (Response.HOLD, Response.ROLLBACK):  # missing data never take a version back
+            return Hold(code=code, reason=reason, metrics=metrics, notify=True)
+        if state.plan.when.no_data is Response.PAUSE:
+            return Pause(code=code, reason=reason, metrics=metrics)
+        return _review(state, code, reason, metrics)
+    return None
+
+
+def _by_time(state: RolloutState, analyses: Mapping[str, Analysis], *, now: datetime) -> Decision:
+    age = now - state.record.entered_at
+    if state.status is Status.WATCHING:
+        if age < state.plan.watch:
+            return Hold(
+                code=Code.TOO_YOUNG,
+                reason=f"watching until {state.record.entered_at + state.plan.watch:%Y-%m-%d %H:%M} UTC",
+            )
+        return Advance(code=Code.WATCHED, reason="the watch ended without harm")
+    if age < state.phase.stay_min:
+        until = state.record.entered_at + state.phase.stay_min
+        return Hold(
+            code=Code.TOO_YOUNG, reason=f"phase {state.phase.name} stays at least until {until:%Y-%m-%d %H:%M} UTC"
+        )
+    waiting = _unproven(state, analyses)
+    reason = f"not yet proven inside its margin: {', '.join(waiting)}"
+    if _is_old(state, now):
+        return _too_long(
+            state, reason if waiting else "every guardrail is safe, but later than the plan allows", waiting
+        )
+    if waiting:
+        return Hold(code=Code.UNDECIDED, reason=reason, metrics=waiting)
+    return Advance(code=Code.SAFE, reason="every guardrail that can be judged in this phase is safe")
+
+
+def _unproven(state: RolloutState, analyses: Mapping[str, Analysis]) -> tuple[str, ...]:
+    """Guardrails with a margin that do not pass yet. NOT_APPLICABLE neither passes nor holds; a missing analysis holds."""
+    gating = sorted(g.metric.name for g in state.plan.guardrails if g.worse_by is not None)
+    return tuple(name for name in gating if not _passes(state, analyses.get(name)))
+
+
+def _passes(state: RolloutState, analysis: Analysis | None) -> bool:
+    if analysis is None:
+        return False
+    if analysis.verdict in (Verdict.SAFE, Verdict.NOT_APPLICABLE):
+        return True
+    if not state.phase.early or analysis.verdict is not Verdict.UNDECIDED or analysis.worsening is None:
+        return False
+    enough = min(analysis.treatment_n, analysis.control_n) >= state.plan.min_units
+    inside = analysis.margin is not None and analysis.worsening <= analysis.margin
+    return enough and inside and analysis.log_e < EARLY_LOG_E
+
+
+def _is_old(state: RolloutState, now: datetime) -> bool:
+    return state.phase.stay_max is not None and now - state.record.entered_at > state.phase.stay_max
+
+
+def _too_long(state: RolloutState, reason: str, metrics: tuple[str, ...]) -> Decision:
+    reason = f"phase {state.phase.name} is older than its longest stay; {reason}"
+    match state.plan.when.too_long:
+        case Response.ROLLBACK:
+            return _take_back(state, Code.TOO_LONG, reason, [])
+        case Response.PAUSE:
+            return Pause(code=Code.TOO_LONG, reason=reason, metrics=metrics)
+        case _:
+            return _review(state, Code.TOO_LONG, reason, metrics)
+
+
+def _review(
+    state: RolloutState, code: Code, reason: str, metrics: tuple[str, ...], *, proposes: str | None = None
+) -> Review | Hold:
+    if state.status is Status.REVIEW:
+        return Hold(code=Code.WAITING, reason=f"in review: {reason}", metrics=metrics)
+    terms = state.plan.when.off_target
+    return Review(
+        code=code, reason=reason, metrics=metrics, deadline=terms.deadline, then=terms.then, proposes=proposes
+    )
+
+
+def _is_breach(limit: LimitAnalysis) -> bool:
+    return limit.standing is LimitStanding.BREACHED
+
+
+def _names(limits: list[LimitAnalysis]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(limit.metric for limit in limits))
+
+
+def _limits(limits: list[LimitAnalysis]) -> str:
+    return "; ".join(
+        f"{x.metric}{f' on {x.function}' if x.function else ''} above {x.limit:g} (n = {x.treatment_n:,})"
+        for x in limits
+    )

@@ -1,0 +1,69 @@
+"""What a look may decide (RULES F2). A decision is a value; it is stored with its inputs."""
+
+from datetime import timedelta
+from enum import StrEnum
+
+import msgspec
+
+from ebbgate.core.rollouts.plan import Response
+
+
+class Code(StrEnum):
+    """Stable reason codes of decisions."""
+
+    CRITICAL_LIMIT = "critical_limit"
+    HARM = "harm"
+    STARVATION = "starvation"  # both arms bad soon after an exposure step (RULES F4)
+    ENVIRONMENT = "environment"  # both arms bad, not after a step: hold and alert
+    IRREVERSIBLE = "irreversible"  # RULES F7
+    OFF_TARGET = "off_target"
+    REVIEW_EXPIRED = "review_expired"
+    SAMPLE_RATIO = "sample_ratio"
+    STALE_SOURCES = "stale_sources"
+    MISSING_METRIC = "missing_metric"
+    CROSSED_UNITS = "crossed_units"
+    OVEREXPOSED = "overexposed"
+    WAITING = "waiting"  # for a person: paused or in review
+    TOO_YOUNG = "too_young"
+    UNDECIDED = "undecided"
+    TOO_LONG = "too_long"
+    SAFE = "safe"
+    WATCHED = "watched"
+    OBSERVING = "observing"  # mode observe: what it would have done is in the reason
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True, tag_field="decision"):
+    """What every decision says: a stable code, one plain sentence, and the metrics it rests on."""
+
+    code: Code
+    reason: str
+    metrics: tuple[str, ...] = ()
+
+
+class Advance(Decided, frozen=True, kw_only=True, tag="advance"):
+    """Go to the next phase, or, in the last, to success."""
+
+
+class Hold(Decided, frozen=True, kw_only=True, tag="hold"):
+    """Change nothing. notify: whether somebody should hear of it."""
+
+    notify: bool = False
+
+
+class Review(Decided, frozen=True, kw_only=True, tag="review"):
+    """A person must choose within the deadline (plan time), else `then` follows. proposes: the decision asked for."""
+
+    deadline: timedelta
+    then: Response
+    proposes: str | None = None
+
+
+class Pause(Decided, frozen=True, kw_only=True, tag="pause"):
+    """Stop advancing until a person resumes; exposure stays."""
+
+
+class Rollback(Decided, frozen=True, kw_only=True, tag="rollback"):
+    """Take the version back."""
+
+
+Decision = Advance | Hold | Review | Pause | Rollback
