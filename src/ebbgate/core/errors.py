@@ -1,4 +1,6 @@
-"""Every error raised on purpose. `code` is stable; the API makes it problem+json, the CLI two lines and an exit status."""
+"""Every error raised on purpose. `code` is stable; the API makes it problem+json, the CLI two lines and an exit
+status.
+"""
 
 from typing import ClassVar
 
@@ -6,7 +8,8 @@ from typing import ClassVar
 class EbbgateError(Exception):
     """Base of every error raised on purpose.
 
-    hint: what the reader can do about it, one sentence. path: the place in a document (`$.phases[1].to`), if there is one.
+    hint: what the reader can do about it, one sentence. path: the place in a document (`$.phases[1].to`), if there is
+    one.
     """
 
     code: ClassVar[str] = "ebbgate_error"

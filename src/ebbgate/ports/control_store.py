@@ -14,7 +14,9 @@ from ebbgate.core.rollouts.state import RolloutState, Status
 
 
 class FlagRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A flag as its owner wrote it: flagd's definition, without rollout and kill. revision grows by one with each change."""
+    """A flag as its owner wrote it: flagd's definition, without rollout and kill. revision grows by one with each
+    change.
+    """
 
     environment: str
     key: str
@@ -60,7 +62,8 @@ class DecisionRow(msgspec.Struct, frozen=True, kw_only=True):
     """A decision with its inputs, so that it can be replayed and explained.
 
     sequence: 1, 2, ... within a rollout. offset: of the log, read up to. inputs: JSON of control.look.LookInputs.
-    looked_at: plan time; machine_at: machine time. summarised_from, summarised_to: the span of plan time whose blocks were folded.
+    looked_at: plan time; machine_at: machine time. summarised_from, summarised_to: the span of plan time whose blocks
+    were folded.
     """
 
     rollout_id: str
@@ -204,7 +207,9 @@ class ControlTransaction(Protocol):
 
 
 class ControlStore(Protocol):
-    """Where control keeps what it decided. One writer at a time; a transaction commits on leaving the block without an error."""
+    """Where control keeps what it decided. One writer at a time; a transaction commits on leaving the block without
+    an error.
+    """
 
     def transaction(self) -> AbstractContextManager[ControlTransaction]: ...
 

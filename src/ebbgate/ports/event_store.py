@@ -15,7 +15,8 @@ from ebbgate.core.metrics.definition import Metric
 class EvaluatorStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one evaluator (RULES H2). Machine times.
 
-    kind: `sdk` and `stream` confirm; `ofrep`, `flagd` cannot. confirmed_at: when the edge received its confirmation of `snapshot_version`.
+    kind: `sdk` and `stream` confirm; `ofrep`, `flagd` cannot. confirmed_at: when the edge received its confirmation
+    of `snapshot_version`.
     """
 
     evaluator: str
@@ -65,9 +66,11 @@ class StoreTotals(msgspec.Struct, frozen=True, kw_only=True):
 class EventStore(Protocol):
     """Everything is a function of the records ingested so far; the log offset is the only cursor.
 
-    `ingest` keeps rows and offset in one transaction. Ids seen within the horizon are ignored (RULES C4) and counted. Blocks
+    `ingest` keeps rows and offset in one transaction. Ids seen within the horizon are ignored (RULES C4) and counted.
+    Blocks
     for `(opened_at, closed_at]` hold the units whose window plus lateness ended in that span of plan time; asking again
-    for the same span gives the same block as long as nothing later than `closed_at` is needed (late events are not counted, RULES D4).
+    for the same span gives the same block as long as nothing later than `closed_at` is needed (late events are not
+    counted, RULES D4).
     Errors: StoreUnavailableError.
     """
 
@@ -78,7 +81,9 @@ class EventStore(Protocol):
         ...
 
     def ingest(self, records: Sequence[tuple[int, Record]]) -> None:
-        """Take records in order; each comes with the log offset after it. Records at or before `offset()` are skipped."""
+        """Take records in order; each comes with the log offset after it. Records at or before `offset()` are
+        skipped.
+        """
         ...
 
     def block(self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime) -> AnyBlock | None:
@@ -102,7 +107,9 @@ class EventStore(Protocol):
     def exposed_units(
         self, *, environment: str, flag: str, versions: tuple[int, int | None], variants: Sequence[str]
     ) -> int:
-        """Distinct units that saw one of the variants under those snapshot versions (start inclusive, end exclusive)."""
+        """Distinct units that saw one of the variants under those snapshot versions (start inclusive, end
+        exclusive).
+        """
         ...
 
     def active_units(self, *, environment: str, flag: str, versions: tuple[int, int | None]) -> int:

@@ -49,9 +49,12 @@ class LimitAnalysis(msgspec.Struct, frozen=True, kw_only=True):
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """One metric's evidence at one time, for display and for `decide()`.
 
-    why: reason code of the verdict (`not_proven`, `too_few`, `crossed`, ...). log_e: natural log of the harm e-process; harm is shown
-    when it reached `threshold` = log(1 / (weight * alpha)) at any time (latched). estimate: of treatment - control, with an interval
-    that holds at all times at once; relative: those as a share of control. safe_bound: one-sided anytime bound of the change toward harm, compared with
+    why: reason code of the verdict (`not_proven`, `too_few`, `crossed`, ...). log_e: natural log of the harm
+    e-process; harm is shown
+    when it reached `threshold` = log(1 / (weight * alpha)) at any time (latched). estimate: of treatment - control,
+    with an interval
+    that holds at all times at once; relative: those as a share of control. safe_bound: one-sided anytime bound of the
+    change toward harm, compared with
     `margin`; all in the metric's unit. *_value: None where there is nothing to say. words: one plain sentence.
     """
 

@@ -1,6 +1,7 @@
 """Block summaries: all that the statistics ever see of the events (RULES D4, DESIGN section 7).
 
-A block holds the units of one phase whose windows closed in `(opened_at, closed_at]`, one observation each. Any engine that
+A block holds the units of one phase whose windows closed in `(opened_at, closed_at]`, one observation each. Any
+engine that
 can count, sum and rank can make them; the core never sees a unit.
 """
 
@@ -12,7 +13,9 @@ BET_SIZES = (0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6)
 """The bets of `MeanBlock.log_wealth`, in its order. Source: Waudby-Smith and Ramdas, arXiv 2010.09686."""
 
 SKETCH_BASE = 1.02
-"""A sketch's bin `i` holds the values in `[SKETCH_BASE**i, SKETCH_BASE**(i + 1))`; values <= 0 lie in bin `SKETCH_ZERO`."""
+"""A sketch's bin `i` holds the values in `[SKETCH_BASE**i, SKETCH_BASE**(i + 1))`; values <= 0 lie in bin
+`SKETCH_ZERO`.
+"""
 
 SKETCH_ZERO = -100_000
 
@@ -61,8 +64,10 @@ class ProportionBlock(Block, frozen=True, kw_only=True, tag="proportion"):
 class MeanBlock(Block, frozen=True, kw_only=True, tag="mean"):
     """Means, counts and survey answers.
 
-    treatment, control: moments of the values capped at `cap`. log_wealth: for each bet b of BET_SIZES, the sum over treated
-    units of `log(1 + b * sign * D)`, D = (x - mean of the unit's share of the block's control units) / cap, in [-1, 1], sign = +1
+    treatment, control: moments of the values capped at `cap`. log_wealth: for each bet b of BET_SIZES, the sum over
+    treated
+    units of `log(1 + b * sign * D)`, D = (x - mean of the unit's share of the block's control units) / cap, in [-1,
+    1], sign = +1
     if an increase is bad. rank_score, rank_variance: as in QuantileBlock. raw_*: uncapped sums, for display.
     """
 
@@ -90,9 +95,12 @@ class RatioBlock(Block, frozen=True, kw_only=True, tag="ratio"):
 class QuantileBlock(Block, frozen=True, kw_only=True, tag="quantile"):
     """Latencies.
 
-    thresholds: quantiles of the control in *earlier* blocks (predictable), empty while there are too few; *_above: units of
-    each arm strictly above each. rank_score: sum over treated units of (rank - (n + 1) / 2) / n in the joint ranking of the
-    block (mid-ranks); rank_variance: its exact permutation variance. *_sketch: histogram, bin -> units (see SKETCH_BASE).
+    thresholds: quantiles of the control in *earlier* blocks (predictable), empty while there are too few; *_above:
+    units of
+    each arm strictly above each. rank_score: sum over treated units of (rank - (n + 1) / 2) / n in the joint ranking
+    of the
+    block (mid-ranks); rank_variance: its exact permutation variance. *_sketch: histogram, bin -> units (see
+    SKETCH_BASE).
     """
 
     treatment_n: int = 0
@@ -107,7 +115,8 @@ class QuantileBlock(Block, frozen=True, kw_only=True, tag="quantile"):
 
 
 class LimitBlock(Block, frozen=True, kw_only=True, tag="limit"):
-    """Observations against an absolute limit (RULES G), all exposed units of an arm, one function or endpoint at a time.
+    """Observations against an absolute limit (RULES G), all exposed units of an arm, one function or endpoint at a
+    time.
 
     limit: the value tested; for rates y counts events, for quantiles and means observations above the limit.
     function: the value of the metric's `by` attribute, or "" for all.
@@ -127,8 +136,10 @@ AnyBlock = ProportionBlock | MeanBlock | RatioBlock | QuantileBlock | LimitBlock
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """Units counted in one phase since its start, for the sample-ratio test and the data-quality rules (RULES D5).
 
-    treatment, control: units in the randomised contrast. expected_share: of treatment, from the hash intervals. crossed: units seen
-    in both arms. veterans: units exposed in an earlier phase. audience: units exposed by attribute. keyless: evaluations without key.
+    treatment, control: units in the randomised contrast. expected_share: of treatment, from the hash intervals.
+    crossed: units seen
+    in both arms. veterans: units exposed in an earlier phase. audience: units exposed by attribute. keyless:
+    evaluations without key.
     dropped, late: events not counted (invalid value; after their window's lateness), by arm.
     """
 

@@ -24,10 +24,14 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 class Contrast(msgspec.Struct, frozen=True, kw_only=True):
     """The units of one phase (or of the recovery check) and their arms.
 
-    An exposure belongs to the phase if `version_from <= snapshot_version < version_to` (None: no end yet). A unit enters at its
-    first such exposure. It is *treatment* if its bucket (of `<salt>:<unit>`) lies in `treatment` and it saw `treatment_variant`;
-    *control* if in `control` and it saw `control_variant`; a *veteran* if it saw the treatment but lies in neither interval; *audience* if it
-    was exposed by attribute (`audience_variant`). A unit seen with both values in the phase is *crossed* and excluded (RULES D5). In the
+    An exposure belongs to the phase if `version_from <= snapshot_version < version_to` (None: no end yet). A unit
+    enters at its
+    first such exposure. It is *treatment* if its bucket (of `<salt>:<unit>`) lies in `treatment` and it saw
+    `treatment_variant`;
+    *control* if in `control` and it saw `control_variant`; a *veteran* if it saw the treatment but lies in neither
+    interval; *audience* if it
+    was exposed by attribute (`audience_variant`). A unit seen with both values in the phase is *crossed* and excluded
+    (RULES D5). In the
     recovery check both arms see the control variant, so `treatment_variant` equals `control_variant`.
     """
 
@@ -56,7 +60,8 @@ class Contrast(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LimitQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """One absolute limit to count: observations of all exposed units of each arm, whatever their interval (RULES D1, G1).
+    """One absolute limit to count: observations of all exposed units of each arm, whatever their interval (RULES D1,
+    G1).
 
     functions: values of the metric's `by` attribute, one LimitBlock each; empty: one block for all.
     """

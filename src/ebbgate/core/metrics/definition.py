@@ -38,7 +38,8 @@ class HarmBy(StrEnum):
 class Margin(msgspec.Struct, frozen=True, kw_only=True):
     """A difference in the metric, always >= 0. Exactly one of the two is set.
 
-    relative: share of the control's value (0.1 = 10 %). absolute: in the metric's own unit (a share for rates: 0.005 = 0.5 pp).
+    relative: share of the control's value (0.1 = 10 %). absolute: in the metric's own unit (a share for rates: 0.005
+    = 0.5 pp).
     """
 
     relative: float | None = None
@@ -53,7 +54,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     window: plan time from the unit's first exposure in a phase; the observation is what happened inside it.
     lateness: plan time after the window's end until which events may still arrive (RULES D4).
     by: the attribute that names the function or endpoint of an event; on: only these of its values count.
-    cap: values above are taken as `cap` in tests on means (winsorising, fixed before the rollout); None = learned from control.
+    cap: values above are taken as `cap` in tests on means (winsorising, fixed before the rollout); None = learned
+    from control.
     scale: bounds of a survey's answers.
     """
 
@@ -84,7 +86,8 @@ class Guardrail(msgspec.Struct, frozen=True, kw_only=True):
     """A metric that may stop a rollout.
 
     worse_by: the margin inside which it must be proven before a phase is left (RULES E6); None = it gates no phase.
-    tolerate: HARM means worse than this (RULES E1). limit: absolute benchmark for the treatment; beyond it a review opens.
+    tolerate: HARM means worse than this (RULES E1). limit: absolute benchmark for the treatment; beyond it a review
+    opens.
     critical: absolute limit whose breach takes the version back. weight: share of the relative tests' alpha (RULES E4).
     baseline: the control's expected value, needed to turn absolute tolerances of rates into odds ratios and for power.
     """

@@ -17,7 +17,8 @@ EARLY_LOG_E = log(2.0)
 def decide(state: RolloutState, analyses: Mapping[str, Analysis], health: Health, *, now: datetime) -> Decision:
     """Choose what a rollout does next; the first rule that applies wins. now: plan time.
 
-    Harm outranks doubts about the data; data outrank time; time outranks promise. Says what is right; what the mode allows is `in_mode`.
+    Harm outranks doubts about the data; data outrank time; time outranks promise. Says what is right; what the mode
+    allows is `in_mode`.
     """
     return (
         _harmful(state, analyses, now=now)
@@ -59,7 +60,9 @@ def _harmful(state: RolloutState, analyses: Mapping[str, Analysis], *, now: date
         return _take_back(state, Code.CRITICAL_LIMIT, f"critical limit passed: {_limits(mine)}", mine)
     if breaches:
         if now - state.record.entered_at <= state.plan.when.starvation_window:
-            reason = f"both versions fail soon after an exposure step, so the new one may starve the old: {_limits(breaches)}"
+            reason = (
+                f"both versions fail soon after an exposure step; the new one may starve the old: {_limits(breaches)}"
+            )
             return _take_back(state, Code.STARVATION, reason, breaches)
         reason = f"both versions fail, so it is not the new one's doing: {_limits(breaches)}"
         return Hold(code=Code.ENVIRONMENT, reason=reason, metrics=_names(breaches), notify=True)
@@ -128,7 +131,8 @@ def _unfit(state: RolloutState, health: Health, *, now: datetime) -> Decision | 
     """Data that cannot be trusted hold the rollout, and past the phase's longest stay a person looks."""
     doubts: list[tuple[Code, str, tuple[str, ...]]] = []
     if health.sample_ratio is not None and health.sample_ratio.fired:
-        text = f"the arms have the wrong sizes: {health.sample_ratio.treatment:,} new and {health.sample_ratio.control:,} old"
+        sizes = f"{health.sample_ratio.treatment:,} new and {health.sample_ratio.control:,} old"
+        text = f"the arms have the wrong sizes: {sizes}"
         doubts.append((Code.SAMPLE_RATIO, text, ()))
     if health.stale_for is None or health.stale_for > state.plan.stale_after:
         since = "ever" if health.stale_for is None else f"for {health.stale_for}"
@@ -172,7 +176,9 @@ def _by_time(state: RolloutState, analyses: Mapping[str, Analysis], *, now: date
 
 
 def _unproven(state: RolloutState, analyses: Mapping[str, Analysis]) -> tuple[str, ...]:
-    """Guardrails with a margin that do not pass yet. NOT_APPLICABLE neither passes nor holds; a missing analysis holds."""
+    """Guardrails with a margin that do not pass yet. NOT_APPLICABLE neither passes nor holds; a missing analysis
+    holds.
+    """
     gating = sorted(g.metric.name for g in state.plan.guardrails if g.worse_by is not None)
     return tuple(name for name in gating if not _passes(state, analyses.get(name)))
 

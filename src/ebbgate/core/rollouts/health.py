@@ -1,6 +1,7 @@
 """Whether the data of one look may be trusted, apart from what they say (RULES D5, F2, G2)."""
 
 from datetime import timedelta
+from math import sqrt
 
 import msgspec
 
@@ -10,8 +11,10 @@ from ebbgate.core.metrics.analysis import SampleRatio
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The fitness of the data at one look.
 
-    stale_for: plan time since the log's newest heartbeat; None before the first. missing: gating guardrails that should have data by now and
-    have none. crossed_share: units seen in both arms. exposed_share: measured share of active units exposed, None with too few; exposure_excess:
+    stale_for: plan time since the log's newest heartbeat; None before the first. missing: gating guardrails that
+    should have data by now and
+    have none. crossed_share: units seen in both arms. exposed_share: measured share of active units exposed, None
+    with too few; exposure_excess:
     by how much it may exceed the phase's exposure (RULES B1). contrast_units: units of the smaller arm in this phase.
     """
 
@@ -32,4 +35,4 @@ def exposure_excess(exposure: float, active_units: int) -> float:
     """How far a measured exposure may lie above the plan's: max(1 pp, 3 standard errors) (RULES B1)."""
     if active_units <= 0:
         return 1.0
-    return max(0.01, 3.0 * (exposure * (1.0 - exposure) / active_units) ** 0.5)
+    return max(0.01, 3.0 * sqrt(exposure * (1.0 - exposure) / active_units))

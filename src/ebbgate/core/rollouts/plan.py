@@ -30,9 +30,11 @@ class Response(StrEnum):
 
 
 class Audience(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may be exposed by name. rule: JsonLogic over the evaluation context. is_opt_in: membership by list or attribute `beta`.
+    """Who may be exposed by name. rule: JsonLogic over the evaluation context. is_opt_in: membership by list or
+    attribute `beta`.
 
-    is_split: the audience is randomised inside, instead of exposed whole (RULES B1). share: of all active units, as the plan expects it;
+    is_split: the audience is randomised inside, instead of exposed whole (RULES B1). share: of all active units, as
+    the plan expects it;
     used for an audience that joins in a phase, before its exposure can be measured.
     """
 
@@ -46,8 +48,10 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True):
 class Phase(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a rollout.
 
-    exposure: share of all active units to be exposed, in (0, 1]. who: audience names, `random`, `everyone`. Plan-time durations:
-    stay_min: a younger phase never advances; stay_max: an older one gives the plan's `too_long`; None for the last phase.
+    exposure: share of all active units to be exposed, in (0, 1]. who: audience names, `random`, `everyone`. Plan-time
+    durations:
+    stay_min: a younger phase never advances; stay_max: an older one gives the plan's `too_long`; None for the last
+    phase.
     early: promotion may rest on E_k < 2 with the estimate inside the margin (RULES E6). reversible: RULES F7.
     """
 
@@ -86,7 +90,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerifyTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """Deadlines of a rollback's proof (RULES H3). propagation: machine time. recovery: plan time. min_units: of each arm."""
+    """Deadlines of a rollback's proof (RULES H3). propagation: machine time. recovery: plan time. min_units: of each
+    arm.
+    """
 
     propagation: timedelta = timedelta(seconds=60)
     recovery: timedelta = timedelta(hours=6)
@@ -94,9 +100,11 @@ class VerifyTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole plan. watch: plan time after the last phase began until the rollout has succeeded. tick: plan time between looks.
+    """A whole plan. watch: plan time after the last phase began until the rollout has succeeded. tick: plan time
+    between looks.
 
-    holdout: share kept from everything, 0 = none (RULES B4). stale_after: plan time without any heartbeat after which data is unfit.
+    holdout: share kept from everything, 0 = none (RULES B4). stale_after: plan time without any heartbeat after which
+    data is unfit.
     critical: names of guardrails that must have data. min_units: of each arm before any gate passes.
     """
 

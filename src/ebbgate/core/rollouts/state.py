@@ -95,7 +95,8 @@ LOOKED_AT = frozenset({Status.RUNNING, Status.WATCHING, Status.PAUSED, Status.RE
 class PhaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How a phase began; fixed for its length (RULES B1).
 
-    snapshot_version: first snapshot of the phase. attribute_share: share already exposed by attribute, measured at the start.
+    snapshot_version: first snapshot of the phase. attribute_share: share already exposed by attribute, measured at
+    the start.
     hash_from, hash_to: the hash interval newly exposed, in buckets of TOTAL_PPM.
     """
 
@@ -108,8 +109,11 @@ class PhaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReviewState(msgspec.Struct, frozen=True, kw_only=True):
-    """An open review (RULES F3). proposes: the decision a person is asked for (`rollback`, `advance`), if any."""
+    """An open review (RULES F3). code: of the decision that opened it. proposes: the decision a person is asked for
+    (`rollback`, `advance`), if any.
+    """
 
+    code: str
     reason: str
     owner: str
     opened_at: datetime
@@ -119,7 +123,9 @@ class ReviewState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RollbackState(msgspec.Struct, frozen=True, kw_only=True):
-    """A rollback under way or done. off_version: snapshot that serves control to all. Machine times but for recovery_deadline_at."""
+    """A rollback under way or done. off_version: snapshot that serves control to all. Machine times but for
+    recovery_deadline_at.
+    """
 
     reason: str
     actor: str
@@ -143,7 +149,8 @@ class RolloutState(msgspec.Struct, frozen=True, kw_only=True):
     """All that the loop knows of a rollout besides its evidence.
 
     lineage: the salt of its hash (RULES B2). revision grows by one with every stored change (optimistic concurrency).
-    resume_to: where `resume` leads. summarised_to: plan time up to which blocks have been folded. phases: one record per phase begun.
+    resume_to: where `resume` leads. summarised_to: plan time up to which blocks have been folded. phases: one record
+    per phase begun.
     """
 
     id: str
@@ -202,7 +209,9 @@ def next_status(status: Status, trigger: Trigger) -> Status:
 
 
 def contrast_of(state: RolloutState, index: int | None = None) -> Contrast:
-    """The contrast of a phase (default: the current one), RULES D1: newly exposed interval against never exposed interval."""
+    """The contrast of a phase (default: the current one), RULES D1: newly exposed interval against never exposed
+    interval.
+    """
     position = (
         len(state.phases) - 1 if index is None else next(i for i, p in enumerate(state.phases) if p.index == index)
     )
