@@ -1,1 +1,74 @@
-""""""
+"""Anytime-valid statistics: moments and counts in, log e-values and bounds out. Standard library only (DESIGN section
+7)."""
+
+from ebbgate.core.stats.bernoulli import above_log_e, below_log_e, restarting, start_weight
+from ebbgate.core.stats.betting import betting_log_e, shifted_wealth
+from ebbgate.core.stats.confidence import TUNED_UNITS, one_sided_multiplier, ratio_interval, two_sided_multiplier
+from ebbgate.core.stats.exceedance import (
+    EXCEEDANCE_WEIGHTS,
+    RANK_WEIGHT,
+    THRESHOLD_QUANTILES,
+    count_above,
+    exceedance_log_e,
+)
+from ebbgate.core.stats.hypergeometric import ODDS_RATIOS, block_log_e, log_normaliser, odds_ratio
+from ebbgate.core.stats.logs import log_average, log_normal_cdf, log_sum
+from ebbgate.core.stats.mixture import grid_log_e, one_sided_log_e, tuned_r, two_sided_log_e
+from ebbgate.core.stats.quantile import (
+    QuantileRange,
+    logged,
+    lower_difference,
+    quantile_range,
+    sketch_quantile,
+    upper_difference,
+)
+from ebbgate.core.stats.rank import SHIFTS, rank_block, rank_log_e
+from ebbgate.core.stats.sample_ratio import CONCENTRATION, sample_ratio_log_e
+from ebbgate.core.stats.strata import ArmBlock, ArmSums, Contrast, Estimate, add_block, arm_estimate, difference
+
+__all__ = [
+    "CONCENTRATION",
+    "EXCEEDANCE_WEIGHTS",
+    "ODDS_RATIOS",
+    "RANK_WEIGHT",
+    "SHIFTS",
+    "THRESHOLD_QUANTILES",
+    "TUNED_UNITS",
+    "ArmBlock",
+    "ArmSums",
+    "Contrast",
+    "Estimate",
+    "QuantileRange",
+    "above_log_e",
+    "add_block",
+    "arm_estimate",
+    "below_log_e",
+    "betting_log_e",
+    "block_log_e",
+    "count_above",
+    "difference",
+    "exceedance_log_e",
+    "grid_log_e",
+    "log_average",
+    "log_normal_cdf",
+    "log_normaliser",
+    "log_sum",
+    "logged",
+    "lower_difference",
+    "odds_ratio",
+    "one_sided_log_e",
+    "one_sided_multiplier",
+    "quantile_range",
+    "rank_block",
+    "rank_log_e",
+    "ratio_interval",
+    "restarting",
+    "sample_ratio_log_e",
+    "shifted_wealth",
+    "sketch_quantile",
+    "start_weight",
+    "tuned_r",
+    "two_sided_log_e",
+    "two_sided_multiplier",
+    "upper_difference",
+]
