@@ -1,6 +1,7 @@
 """Which entries of a batch are taken, and why the others are not (RULES C3, C4). Pure: all it knows are arguments.
 
 A good batch is decoded in one go. Only when that fails is it taken apart, so that each bad entry is refused by itself.
+Lengths and counts are checked by the decoder (`types`); here are the rules about time and about the number of names.
 """
 
 import json
@@ -12,18 +13,30 @@ from math import isfinite
 import msgspec
 
 from ebbgate.core.errors import BadRequestError, LimitError
-from ebbgate.core.events.limits import DEDUP_HORIZON, FUTURE_TOLERANCE, IntakeLimits, violation
 from ebbgate.core.events.types import EvaluatorReport, Exposure, TrackedEvent, WireEntry
+
+DEDUP_HORIZON = timedelta(days=7)  # plan time; RULES C4
+FUTURE_TOLERANCE = timedelta(minutes=5)  # plan time; RULES C3
 
 _decode_batch = msgspec.json.Decoder(list[WireEntry]).decode
 _decode_entry: Callable[[bytes], WireEntry] = msgspec.json.Decoder(WireEntry).decode
 _split_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _stamp = msgspec.structs.force_setattr  # on entries that nobody else has seen yet
-_NUL = b"\\u0000"  # text that holds it cannot be stored everywhere
+_NUL = b"\\u0000"  # not every store can hold text with it
+
+
+class IntakeLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """entries_max: in one batch. names_max: distinct event names that one server takes."""
+
+    entries_max: int = 10_000
+    names_max: int = 2_000
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry that was not taken. index: its place in the batch. code: stable. reason: a sentence."""
+    """An entry that was not taken. index: its place in the batch. reason: a sentence.
+
+    code: malformed, missing_field, too_long, too_old, in_the_future or too_many_names; stable.
+    """
 
     index: int
     code: str
@@ -71,56 +84,75 @@ def accept(raw_entries: Sequence[msgspec.Raw], reception: Reception) -> Acceptan
     for index, raw in enumerate(raw_entries):
         entry = _decode(bytes(raw))
         if isinstance(entry, str):
-            rejected.append(Rejection(index=index, code="malformed", reason=entry))
+            rejected.append(Rejection(index=index, code=_code(entry), reason=entry))
         else:
             entries.append(entry)
             indexes.append(index)
-    result = accept_entries(entries, reception, indexes=indexes)
-    rejected = sorted([*rejected, *result.rejected], key=lambda rejection: rejection.index)
-    return msgspec.structs.replace(result, rejected=rejected)
+    result = accept_entries(entries, reception)
+    rejected += [msgspec.structs.replace(refused, index=indexes[refused.index]) for refused in result.rejected]
+    return msgspec.structs.replace(result, rejected=sorted(rejected, key=lambda refused: refused.index))
 
 
-def accept_entries(
-    entries: Sequence[WireEntry], reception: Reception, *, indexes: Sequence[int] | None = None
-) -> Acceptance:
-    """Take decoded entries that nobody else holds: each is stamped in place. indexes: their places, if not 0, 1, ..."""
-    limits = reception.limits
-    _check_length(len(entries), limits)
-    received_at, names = reception.received_at, reception.names
-    oldest, newest = reception.horizon, -FUTURE_TOLERANCE
-    accepted: list[WireEntry] = []
-    rejected: list[Rejection] = []
-    new_names: set[str] = set()
+def accept_entries(entries: list[WireEntry], reception: Reception) -> Acceptance:
+    """Take decoded entries that nobody else holds: each is stamped in place.
+
+    Entries that were built rather than decoded must keep the limits that `types` states; the constructor checks none.
+    """
+    _check_length(len(entries), reception.limits)
+    received_at, horizon = reception.received_at, reception.horizon
+    refused: list[Rejection] = []
+    names = _Names(reception)
+    known, sent_at = names.known, None
     for index, entry in enumerate(entries):
-        if broken := violation(entry, limits):
-            code, reason = broken.code, broken.reason
-        elif isinstance(entry, EvaluatorReport):
+        if type(entry) is EvaluatorReport:
             _stamp(entry, "received_at", reception.machine_at)
-            accepted.append(entry)
             continue
-        # RULES C3: corrected, the age at receipt is the age at sending, both by the sender's clock.
-        elif not newest <= (age := entry.sent_at - entry.occurred_at) <= oldest:
-            code, reason = _misplaced(age, reception.horizon)
-        elif isinstance(entry, TrackedEvent) and not _known(entry.name, names, new_names, limits):
-            code, reason = (
-                "too_many_names",
-                f"{limits.names_max} event names are known; `{entry.name}` would be one more",
-            )
-        else:
-            if isinstance(entry, TrackedEvent) and entry.value is not None and not isfinite(entry.value):
+        # RULES C3: corrected, the age at receipt is the age at sending, both by the sender's clock. A batch nearly
+        # always has one `sent_at`, so its bounds are kept.
+        if entry.sent_at != sent_at:
+            sent_at = entry.sent_at
+            earliest, latest = _bounds(sent_at, horizon)
+        if not earliest <= entry.occurred_at <= latest:
+            refused.append(_misplaced(index, entry, horizon))
+            continue
+        if type(entry) is TrackedEvent:
+            if entry.name not in known and not names.admit(entry.name):
+                refused.append(names.refusal(index, entry.name))
+                continue
+            if entry.value is not None and not isfinite(entry.value):
                 _stamp(entry, "value", None)  # RULES D5: the value is dropped, the event is counted
                 _stamp(entry, "invalid", True)
-            _stamp(entry, "received_at", received_at)
-            accepted.append(entry)
-            continue
-        rejected.append(Rejection(index=indexes[index] if indexes else index, code=code, reason=reason))
-    return Acceptance(accepted=accepted, rejected=rejected, new_names=frozenset(new_names))
+        _stamp(entry, "received_at", received_at)
+    out = {rejection.index for rejection in refused}
+    accepted = [entry for index, entry in enumerate(entries) if index not in out] if out else entries
+    return Acceptance(accepted=accepted, rejected=refused, new_names=frozenset(names.new))
 
 
 def corrected_at(entry: Exposure | TrackedEvent) -> datetime:
     """When it happened by the server's plan clock (RULES C3), at most `received_at`. The entry is a stamped one."""
     assert entry.received_at is not None
     return min(entry.occurred_at + (entry.received_at - entry.sent_at), entry.received_at)
+
+
+class _Names:
+    """Event names that are known, and those that this batch adds."""
+
+    def __init__(self, reception: Reception) -> None:
+        self.known = reception.names
+        self.new: set[str] = set()
+        self._max = reception.limits.names_max
+
+    def admit(self, name: str) -> bool:
+        if name in self.new:
+            return True
+        if len(self.known) + len(self.new) >= self._max:
+            return False
+        self.new.add(name)
+        return True
+
+    def refusal(self, index: int, name: str) -> Rejection:
+        reason = f"{self._max} event names are known, and `{name}` would be one more"
+        return Rejection(index=index, code="too_many_names", reason=reason)
 
 
 def _check_length(entries: int, limits: IntakeLimits) -> None:
@@ -130,22 +162,24 @@ def _check_length(entries: int, limits: IntakeLimits) -> None:
         )
 
 
-def _known(name: str, names: AbstractSet[str], new_names: set[str], limits: IntakeLimits) -> bool:
-    if name in names or name in new_names:
-        return True
-    if len(names) + len(new_names) >= limits.names_max:
-        return False
-    new_names.add(name)
-    return True
+def _bounds(sent_at: datetime, horizon: timedelta) -> tuple[datetime, datetime]:
+    """The earliest and the latest `occurred_at` that are taken."""
+    try:
+        return sent_at - horizon, sent_at + FUTURE_TOLERANCE
+    except OverflowError:  # at an end of the calendar
+        return sent_at, sent_at
 
 
-def _misplaced(age: timedelta, horizon: timedelta) -> tuple[str, str]:
+def _misplaced(index: int, entry: Exposure | TrackedEvent, horizon: timedelta) -> Rejection:
+    age = entry.sent_at - entry.occurred_at
     if age < timedelta(0):
-        return "in_the_future", f"occurred {-age} after it was sent; {FUTURE_TOLERANCE} are allowed for clocks"
-    return "too_old", f"occurred {age} before it was sent; repeated ids are known for {horizon} of plan time only"
+        reason = f"occurred {-age} after it was sent; {FUTURE_TOLERANCE} are allowed for clocks"
+        return Rejection(index=index, code="in_the_future", reason=reason)
+    reason = f"occurred {age} before it was sent; repeated ids are known for {horizon} of plan time only"
+    return Rejection(index=index, code="too_old", reason=reason)
 
 
-def _split(body: bytes) -> list[msgspec.Raw]:
+def _split(body: bytes) -> Sequence[msgspec.Raw]:
     try:
         return _split_batch(body)
     except (msgspec.DecodeError, RecursionError):
@@ -177,3 +211,10 @@ def _decode(raw: bytes) -> WireEntry | str:
         except (ValueError, RecursionError, msgspec.MsgspecError):
             return str(strict)
         return entry
+
+
+def _code(reason: str) -> str:
+    """msgspec tells its errors apart by their text alone; the unit tests hold it to these."""
+    if "missing required field" in reason:
+        return "missing_field"
+    return "too_long" if "of length <=" in reason else "malformed"

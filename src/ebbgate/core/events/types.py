@@ -6,21 +6,29 @@ that an older server takes the entries of a newer client. Entries are frozen, bu
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, final
 
 import msgspec
 
-Text = Annotated[str, msgspec.Meta(min_length=1)]
+# Limits sit in the types, so that the decoder checks them at no cost and the published schema says them. Characters.
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]  # ids and units: a UUID is 36, a hashed e-mail 64
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]  # of events, flags, variants, attributes, places
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Version = Annotated[int, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
-Attribute = str | float | bool
+Attribute = Annotated[str, msgspec.Meta(max_length=256)] | float | bool
+Attributes = Annotated[dict[Name, Attribute], msgspec.Meta(max_length=32)]
+Counts = Annotated[dict[Name, Count], msgspec.Meta(max_length=1_000)]
+MissingCounts = Annotated[
+    dict[Name, Annotated[dict[Name, Count], msgspec.Meta(max_length=100)]], msgspec.Meta(max_length=1_000)
+]
 
 Source = Literal["sdk", "ofrep", "otel", "observe"]
 EvaluatorKind = Literal["sdk", "stream", "ofrep"]
 EvaluatorState = Literal["connected", "confirmed", "disconnected", "heartbeat"]
 
 
+@final
 class Exposure(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="type", tag="exposure"
 ):
@@ -31,21 +39,22 @@ class Exposure(
     sent_at: by the sender's clock, when the batch left. received_at: by the server; what a client sends is overwritten.
     """
 
-    id: Text
-    unit: Text
-    environment: Text
-    flag_set: Text
-    flag: Text
-    variant: Text
+    id: Key
+    unit: Key
+    environment: Name
+    flag_set: Name
+    flag: Name
+    variant: Name
     snapshot_version: Version
     occurred_at: Moment
     sent_at: Moment
     source: Source = "sdk"
-    evaluator: str | None = None
+    evaluator: Name | None = None
     received_at: Moment | None = None
     schema_version: Literal[1] = 1
 
 
+@final
 class TrackedEvent(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="type", tag="event"
 ):
@@ -57,15 +66,15 @@ class TrackedEvent(
     invalid: the value was not a finite number; it was dropped and is counted (RULES D5). A sender may say so itself.
     """
 
-    id: Text
-    unit: Text
-    name: Text
+    id: Key
+    unit: Key
+    name: Name
     occurred_at: Moment
     sent_at: Moment
     value: float | None = None
-    attributes: dict[str, Attribute] = {}
+    attributes: Attributes = {}
     snapshot_version: Version | None = None
-    of: str | None = None
+    of: Key | None = None
     invalid: bool = False
     received_at: Moment | None = None
     schema_version: Literal[1] = 1
@@ -79,12 +88,13 @@ class EvaluatorCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     missing_attributes: flag, then attribute that its rule reads, then evaluations whose context lacked it.
     """
 
-    evaluations: dict[str, Count] = {}
-    keyless: dict[str, Count] = {}
-    code_defaults: dict[str, Count] = {}
-    missing_attributes: dict[str, dict[str, Count]] = {}
+    evaluations: Counts = {}
+    keyless: Counts = {}
+    code_defaults: Counts = {}
+    missing_attributes: MissingCounts = {}
 
 
+@final
 class EvaluatorReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="evaluator"):
     """An evaluator says that it is there, and which snapshot it serves (RULES H2). Both times are machine time (A1).
 
@@ -92,8 +102,8 @@ class EvaluatorReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     snapshot_version: served now, None before the first one.
     """
 
-    evaluator: Text
-    name: str
+    evaluator: Name
+    name: Name
     kind: EvaluatorKind
     state: EvaluatorState
     reported_at: Moment
@@ -109,7 +119,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     received_at: plan time.
     """
 
-    source: Text
+    source: Name
     received_at: Moment
 
 
