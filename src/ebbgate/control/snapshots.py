@@ -1,0 +1,133 @@
+"""Snapshots: the flags as they are served, with every rollout and kill rendered into them (RULES B2, B6)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from ebbgate.core.flags import LeaseTerms, Snapshot, encode_snapshot, raw_document, render_kill, render_rollout
+from ebbgate.core.flags.snapshot import Bucketing, decode_snapshot
+from ebbgate.core.rollouts.exposure import rule_of
+from ebbgate.core.rollouts.state import LOOKED_AT, RolloutState, Status
+from ebbgate.ports.clock import Clock
+from ebbgate.ports.control_store import ControlStore, ControlTransaction, FlagRow, JournalRow, KillRow, SnapshotRow
+from ebbgate.ports.snapshots import SnapshotPublisher
+
+GOVERNING = frozenset({Status.RUNNING, Status.WATCHING, Status.PAUSED, Status.REVIEW, Status.SUCCEEDED})
+"""States in which a rollout's rule is on its flag; the newest such rollout of a flag counts."""
+
+
+class SnapshotService:
+    """Stages a snapshot in the transaction of the change that causes it, and publishes what is staged."""
+
+    def __init__(
+        self, store: ControlStore, clock: Clock, publisher: SnapshotPublisher, *, bucketing: Bucketing = "v2"
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._publisher = publisher
+        self._bucketing = bucketing
+        self._published: dict[str, int] = {}
+
+    def stage(self, tx: ControlTransaction, environment: str, *, cause: str) -> int:
+        """Add the next snapshot of an environment as the store now stands; returns its version."""
+        version = tx.latest_version() + 1
+        snapshot = self._render(tx, environment, version)
+        tx.add_snapshot(
+            SnapshotRow(
+                version=version,
+                environment=environment,
+                body=encode_snapshot(snapshot),
+                cause=cause,
+                created_at=snapshot.published_at,
+            )
+        )
+        return version
+
+    def ensure(self, environments: Iterable[str]) -> None:
+        """Stage a first snapshot wherever there is none, so that the edge has something to serve."""
+        with self._store.transaction() as tx:
+            for environment in environments:
+                if tx.latest_snapshot(environment) is None:
+                    self.stage(tx, environment, cause="first start")
+
+    def publish(self) -> list[int]:
+        """Publish each environment's newest snapshot that was not published since this start; returns the versions.
+
+        Repeatable (RULES H1): publishing a version twice changes nothing. Raises StoreUnavailableError.
+        """
+        with self._store.transaction() as tx:
+            rows = [row for env in tx.environments() if (row := tx.latest_snapshot(env)) is not None]
+        due = [row for row in rows if self._published.get(row.environment) != row.version]
+        for row in due:
+            self._journal(row, done=False)
+            self._publisher.publish(decode_snapshot(row.body))
+            self._published[row.environment] = row.version
+            self._journal(row, done=True)
+        return [row.version for row in due]
+
+    def _journal(self, row: SnapshotRow, *, done: bool) -> None:
+        key = f"publish:{row.environment}:{row.version}"
+        now = self._clock.machine_now()
+        with self._store.transaction() as tx:
+            before = tx.journal(key)
+            started = before.started_at if before is not None else now
+            tx.put_journal(
+                JournalRow(key=key, action="publish", started_at=started, done_at=now if done else None)
+            )
+
+    def _render(self, tx: ControlTransaction, environment: str, version: int) -> Snapshot:
+        rollouts = governing_rollouts(tx, environment)
+        kills = {kill.flag: kill for kill in tx.kills(environment)}
+        flags: dict[str, Any] = {}
+        leases: dict[str, LeaseTerms] = {}
+        for row in tx.flags(environment):
+            rollout = rollouts.get(row.key)
+            flags[row.key] = render_flag(row, rollout, kills.get(row.key))
+            active = active_rollout(tx, environment, row.key)
+            if active is not None:
+                leases[row.key] = LeaseTerms(
+                    control_variant=active.plan.control_variant,
+                    server_lost_s=active.plan.when.server_lost.total_seconds(),
+                    rollout_id=active.id,
+                )
+        return Snapshot(
+            version=version,
+            environment=environment,
+            flag_set=environment,
+            published_at=self._clock.machine_now(),
+            clock=self._clock.mapping,
+            document=raw_document({"flags": flags, "metadata": {"flagSetId": environment, "version": str(version)}}),
+            bucketing=self._bucketing,
+            leases=leases,
+        )
+
+
+def render_flag(row: FlagRow, rollout: RolloutState | None, kill: KillRow | None) -> dict[str, Any]:
+    """The flag as it is served: its definition, then the rollout's rule, then the kill, which outranks both."""
+    definition = row.definition
+    if rollout is not None:
+        definition = render_rollout(definition, rule_of(rollout, opt_in=row.opt_in))
+    return render_kill(definition, kill.variant) if kill is not None else definition
+
+
+def governing_rollouts(tx: ControlTransaction, environment: str) -> dict[str, RolloutState]:
+    """By flag, the rollout whose rule is on it."""
+    found: dict[str, RolloutState] = {}
+    for state in tx.rollouts(statuses=sorted(GOVERNING)):
+        if state.plan.environment == environment and state.phases:
+            found.setdefault(state.plan.flag, state)
+    return found
+
+
+def active_rollout(tx: ControlTransaction, environment: str, flag: str) -> RolloutState | None:
+    """The rollout of a flag that the loop looks at, if there is one."""
+    states = tx.rollouts(flag=flag, statuses=sorted(LOOKED_AT))
+    return next((s for s in states if s.plan.environment == environment), None)
+
+
+def served_flag(row: SnapshotRow, key: str) -> dict[str, Any] | None:
+    """A flag as a snapshot serves it; None if it has no such flag."""
+    document = msgspec.json.decode(decode_snapshot(row.body).document)
+    flag: dict[str, Any] | None = document.get("flags", {}).get(key)
+    return flag
