@@ -339,5 +339,5 @@ def _json_copy(value: Any) -> Any:
 
 def _copy_evidence(evidence: Evidence) -> Evidence:
     """New dictionaries around the same frozen values."""
-    fields = msgspec.structs.asdict(evidence).items()
-    return Evidence(**{name: dict(value) if isinstance(value, dict) else value for name, value in fields})
+    fields = msgspec.structs.asdict(evidence)
+    return msgspec.structs.replace(evidence, **{n: dict(v) for n, v in fields.items() if isinstance(v, dict)})
