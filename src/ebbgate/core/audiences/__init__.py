@@ -1,5 +1,6 @@
 """Who may be exposed: targeting rules and bucketing."""
 
-from ebbgate.core.audiences.bucketing import TOTAL, bucket, unit_bucket
+from ebbgate.core.audiences.bucketing import TOTAL, Bucketing, bucket, bucket_v3, unit_bucket
+from ebbgate.core.audiences.targeting import CompiledRule, RuleError, compile_rule
 
-__all__ = ["TOTAL", "bucket", "unit_bucket"]
+__all__ = ["Bucketing", "CompiledRule", "RuleError", "TOTAL", "bucket", "bucket_v3", "compile_rule", "unit_bucket"]

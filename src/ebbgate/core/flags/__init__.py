@@ -1,5 +1,6 @@
 """flagd's document, the snapshot, the evaluator, and what a rollout makes of a flag."""
 
+from ebbgate.core.audiences import Bucketing
 from ebbgate.core.flags.details import ErrorCode, EvaluationDetails, Reason, ValueType
 from ebbgate.core.flags.document import Flag, FlagDocument, parse_document
 from ebbgate.core.flags.evaluate import Evaluator, Timestamp
@@ -13,7 +14,6 @@ from ebbgate.core.flags.rollout_rule import (
     render_rollout,
 )
 from ebbgate.core.flags.snapshot import (
-    Bucketing,
     LeaseTerms,
     Snapshot,
     decode_snapshot,

@@ -1,24 +1,52 @@
 """The evaluator: a document compiled once, then only called."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal, Self
 
+from ebbgate.core.audiences import Bucketing
+from ebbgate.core.flags.compiled import CompiledFlag, Entry, Timestamp
 from ebbgate.core.flags.details import EvaluationDetails, ValueType
-from ebbgate.core.flags.document import FlagDocument
-from ebbgate.core.flags.snapshot import Bucketing, Snapshot
+from ebbgate.core.flags.document import FlagDocument, MetadataValue, parse_document
+from ebbgate.core.flags.snapshot import Snapshot
 
-Timestamp = int | Callable[[], int] | None
-"""Unix seconds for `$flagd.timestamp`, or what gives them when a rule asks; None: such rules see null."""
+__all__ = ["Evaluator", "Timestamp"]
+
+_Forced = tuple[str, Literal["STATIC", "STALE"]]
 
 
 class Evaluator:
-    """Answers for one document. Immutable, hence safe for threads and asyncio without locks; swap it to change."""
+    """Answers for one document. Immutable for its users, hence safe for threads and asyncio without locks: to change
+    flags, make another and swap the reference.
+
+    Entries are made when a flag is first asked for by a type, and kept: by flag and type, never by context or result.
+    Two threads may make the same one, which does no harm.
+    """
 
     def __init__(
         self, document: FlagDocument | Snapshot | Mapping[str, Any] | bytes, *, bucketing: Bucketing | None = None
     ) -> None:
         """bucketing: by default the snapshot's, or v2. Raises FlagDocumentError."""
-        raise NotImplementedError
+        if isinstance(document, Snapshot):
+            bucketing = bucketing or document.bucketing
+            document = bytes(document.document)
+        if not isinstance(document, FlagDocument):
+            document = parse_document(document if isinstance(document, bytes) else dict(document))
+        self.bucketing: Bucketing = bucketing or "v2"
+        self.metadata: dict[str, MetadataValue] = document.metadata
+        self._flags = {
+            key: CompiledFlag(
+                key, flag, metadata=document.metadata, evaluators=document.evaluators, bucketing=self.bucketing
+            )
+            for key, flag in document.flags.items()
+        }
+        self._forced: dict[str, _Forced] = {}
+        self._tables = _empty_tables()
+
+    @property
+    def flag_keys(self) -> tuple[str, ...]:
+        """Every flag, in the document's order."""
+        return tuple(self._flags)
 
     def evaluate(
         self,
@@ -30,13 +58,31 @@ class Evaluator:
         timestamp: Timestamp = None,
     ) -> EvaluationDetails:
         """One flag for one context. Never raises, whatever the context holds."""
-        raise NotImplementedError
+        entry = self._tables[expected_type].get(flag_key)
+        if entry is None:
+            if flag_key not in self._flags:
+                return _not_found(flag_key, default)
+            entry = self._entry(flag_key, expected_type)
+        if entry.__class__ is EvaluationDetails:
+            return entry
+        return entry(default, context, timestamp)  # type: ignore[operator]
 
     def evaluate_all(
         self, context: Mapping[str, Any] | None, *, timestamp: Timestamp = None
     ) -> dict[str, EvaluationDetails]:
         """Every flag for one context, by key; the value is None where the caller's default would stand."""
-        raise NotImplementedError
+        table = self._tables[None]
+        if len(table) < len(self._flags):
+            for key in self._flags:
+                self._entry(key, None)
+        if context.__class__ is not dict:
+            with suppress(Exception):  # a context that cannot be read: each rule says so itself
+                context = dict(context or ())
+        answers: dict[str, EvaluationDetails] = {}
+        for key in self._flags:  # not the table: its order depends on what was asked before
+            entry = table[key]
+            answers[key] = entry if entry.__class__ is EvaluationDetails else entry(None, context, timestamp)  # type: ignore[operator]
+        return answers
 
     def with_forced(self, forced: Mapping[str, str], *, reason: Literal["STATIC", "STALE"] = "STATIC") -> Self:
         """The same flags, where each flag named serves that variant, whatever its state or rule (B7).
@@ -44,4 +90,28 @@ class Evaluator:
         reason: STATIC for a local kill, STALE for a lapsed lease. Keys that are no flag are ignored; a variant that
         does not exist gives the caller's default with GENERAL. A later call wins over an earlier one.
         """
-        raise NotImplementedError
+        other = type(self).__new__(type(self))
+        other.bucketing, other.metadata, other._flags = self.bucketing, self.metadata, self._flags
+        other._forced = {**self._forced, **{key: (name, reason) for key, name in forced.items() if key in self._flags}}
+        other._tables = _empty_tables()
+        return other
+
+    def _entry(self, flag_key: str, expected_type: ValueType | None) -> Entry:
+        table = self._tables[expected_type]
+        if flag_key not in table:
+            flag = self._flags[flag_key]
+            if forced := self._forced.get(flag_key):
+                table[flag_key] = flag.forced(*forced, expected_type)
+            else:
+                table[flag_key] = flag.entry(expected_type)
+        return table[flag_key]
+
+
+def _empty_tables() -> dict[ValueType | None, dict[str, Entry]]:
+    return {None: {}, "boolean": {}, "string": {}, "integer": {}, "float": {}, "object": {}}
+
+
+def _not_found(flag_key: str, default: Any) -> EvaluationDetails:
+    return EvaluationDetails(
+        value=default, reason="ERROR", error_code="FLAG_NOT_FOUND", error_message=f"there is no flag {flag_key!r}"
+    )

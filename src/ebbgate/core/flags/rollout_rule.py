@@ -4,6 +4,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ebbgate.core.audiences import Bucketing, unit_bucket
+from ebbgate.core.errors import FlagDocumentError
+
 TOTAL_PPM = 1_000_000
 Ppm = Annotated[int, msgspec.Meta(ge=0, le=TOTAL_PPM)]
 
@@ -53,16 +56,111 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     bucket: int | None = None
 
 
+_KEY: dict[str, Any] = {"var": "targetingKey"}
+# A text that is not empty, said so that every JsonLogic engine agrees: `cat` makes a text of anything.
+_HAS_KEY: dict[str, Any] = {"and": [{"!!": [_KEY]}, {"===": [_KEY, {"cat": [_KEY]}]}]}
+
+
 def render_rollout(flag: dict[str, Any], rule: RolloutRule) -> dict[str, Any]:
-    """The flag with the rollout's rule as its targeting. Raises FlagDocumentError when a variant is missing."""
-    raise NotImplementedError
+    """The flag, as flagd's JSON object, with the rollout's rule as its targeting. The argument is not changed.
+
+    No valid targeting key: control, by default. Whole audiences and opt-ins: `on_audience`. Holdout: `off_holdout`.
+    Everyone else, and `split` audiences with their own share: by hash, `on` first. Raises FlagDocumentError when the
+    flag lacks the control or the treatment, or has another value under a name that the rollout needs (B3).
+    """
+    variants = dict(_variants(flag, rule.control_variant, rule.treatment_variant))
+    for name, source in (
+        (rule.audience_variant, rule.treatment_variant),
+        (rule.holdout_variant, rule.control_variant),
+    ):
+        if variants.setdefault(name, variants[source]) != variants[source]:
+            raise FlagDocumentError(
+                f"variant {name!r} exists with another value than {source!r}",
+                hint="Rename it: the rollout reports its audience and holdout under these names.",
+            )
+    return {
+        **flag,
+        "state": "ENABLED",
+        "variants": variants,
+        "defaultVariant": rule.control_variant,
+        "targeting": {"if": [_HAS_KEY, _for_keyed_units(rule), None]},
+    }
+
+
+def _for_keyed_units(rule: RolloutRule) -> dict[str, Any]:
+    chosen = _hashed(rule, rule.hash_ppm)
+    for audience in reversed([audience for audience in rule.audiences if audience.split_ppm is not None]):
+        share = max(audience.split_ppm or 0, rule.hash_ppm)
+        chosen = {"if": [audience.rule, _hashed(rule, share), chosen]}
+    if rule.holdout_ppm:
+        chosen = {"if": [{"===": [_holdout(rule), "held"]}, rule.holdout_variant, chosen]}
+    exposed = [audience.rule for audience in rule.audiences if audience.split_ppm is None]
+    if rule.opt_in:
+        exposed.append({"in": [_KEY, list(rule.opt_in)]})
+    if exposed:
+        test = {"or": exposed} if len(exposed) > 1 else exposed[0]
+        chosen = {"if": [test, rule.audience_variant, chosen]}
+    return chosen
+
+
+def _hashed(rule: RolloutRule, on_ppm: int) -> dict[str, Any]:
+    """One growing first entry, constant total (B2)."""
+    return {
+        "fractional": [
+            {"cat": [f"{rule.salt}:", _KEY]},
+            [rule.treatment_variant, on_ppm],
+            [rule.control_variant, TOTAL_PPM - on_ppm],
+        ]
+    }
+
+
+def _holdout(rule: RolloutRule) -> dict[str, Any]:
+    """The holdout's own hash, so that being held out says nothing of the order in which others are exposed."""
+    return {
+        "fractional": [
+            {"cat": [f"{_holdout_salt(rule.salt)}:", _KEY]},
+            ["held", rule.holdout_ppm],
+            ["open", TOTAL_PPM - rule.holdout_ppm],
+        ]
+    }
+
+
+def _holdout_salt(salt: str) -> str:
+    return f"{salt}:holdout"
 
 
 def render_kill(flag: dict[str, Any], control_variant: str) -> dict[str, Any]:
-    """The flag switched off (B6): ENABLED, no targeting, the control for everyone. Raises FlagDocumentError."""
-    raise NotImplementedError
+    """The flag switched off (B6): ENABLED, no targeting, the control for everyone.
+
+    Raises FlagDocumentError when the flag has no such variant. The argument is not changed, so the rule is kept.
+    """
+    _variants(flag, control_variant)
+    killed = {name: value for name, value in flag.items() if name != "targeting"}
+    return {**killed, "state": "ENABLED", "defaultVariant": control_variant}
 
 
-def assignment_of(rule: RolloutRule, unit: str, variant: str | None) -> Assignment:
-    """The arm and the bucket of a unit that reported `variant`."""
-    raise NotImplementedError
+def _variants(flag: dict[str, Any], *needed: str) -> dict[str, Any]:
+    variants = flag.get("variants")
+    for name in needed:
+        if not isinstance(variants, dict) or name not in variants:
+            listed = ", ".join(map(repr, variants)) if isinstance(variants, dict) else "none"
+            raise FlagDocumentError(
+                f"the flag has no variant {name!r}; it has {listed}", hint="Name one of its variants, or add this one."
+            )
+    assert isinstance(variants, dict)
+    return variants
+
+
+def assignment_of(rule: RolloutRule, unit: str, variant: str | None, *, bucketing: Bucketing = "v2") -> Assignment:
+    """The arm of a unit that reported `variant`, and its bucket where it was randomised.
+
+    The bucket tells the phase: below the hash share of an earlier phase, the unit was exposed then (D1).
+    """
+    if variant == rule.audience_variant:
+        return Assignment(arm="audience")
+    if variant == rule.holdout_variant:
+        return Assignment(arm="holdout")
+    if not unit or variant not in (rule.control_variant, rule.treatment_variant):
+        return Assignment(arm="unknown")
+    arm: Literal["treatment", "control"] = "treatment" if variant == rule.treatment_variant else "control"
+    return Assignment(arm=arm, bucket=unit_bucket(rule.salt, unit, bucketing=bucketing))

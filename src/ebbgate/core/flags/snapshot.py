@@ -1,13 +1,13 @@
 """The snapshot: what is stored, pushed, and evaluated, everywhere the same bytes."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
+from ebbgate.core.audiences import Bucketing
 from ebbgate.core.clock import ClockMapping
-
-Bucketing = Literal["v2", "v3"]
+from ebbgate.core.errors import FlagDocumentError
 
 
 class LeaseTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,5 +50,13 @@ def encode_snapshot(snapshot: Snapshot) -> bytes:
 
 
 def decode_snapshot(data: bytes) -> Snapshot:
-    """The snapshot of that JSON. The document is not yet checked. Raises FlagDocumentError when it is not a snapshot."""
-    raise NotImplementedError
+    """The snapshot of that JSON; its document is not yet checked. Raises FlagDocumentError when it is no snapshot."""
+    try:
+        return _DECODER.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise FlagDocumentError(
+            f"this is not a snapshot: {error}", hint="Ask the server again; a half-written copy can be deleted."
+        ) from None
+
+
+_DECODER = msgspec.json.Decoder(Snapshot)
