@@ -61,7 +61,7 @@ class Evaluator:
         entry = self._tables[expected_type].get(flag_key)
         if entry is None:
             if flag_key not in self._flags:
-                return _not_found(flag_key, default)
+                return _not_found(flag_key, default, self.metadata)
             entry = self._entry(flag_key, expected_type)
         if entry.__class__ is EvaluationDetails:
             return entry
@@ -111,7 +111,11 @@ def _empty_tables() -> dict[ValueType | None, dict[str, Entry]]:
     return {None: {}, "boolean": {}, "string": {}, "integer": {}, "float": {}, "object": {}}
 
 
-def _not_found(flag_key: str, default: Any) -> EvaluationDetails:
+def _not_found(flag_key: str, default: Any, metadata: dict[str, MetadataValue]) -> EvaluationDetails:
     return EvaluationDetails(
-        value=default, reason="ERROR", error_code="FLAG_NOT_FOUND", error_message=f"there is no flag {flag_key!r}"
+        value=default,
+        reason="ERROR",
+        error_code="FLAG_NOT_FOUND",
+        error_message=f"there is no flag {flag_key!r}",
+        metadata=metadata,
     )
