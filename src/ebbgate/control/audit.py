@@ -42,7 +42,5 @@ def record(
 def tell(tx: ControlTransaction, clock: Clock, *, topic: str, subject: str, key: str, payload: Any) -> None:
     """Add an outbox row. key: its idempotency key; the same event is never told twice."""
     tx.add_outbox(
-        OutboxRow(
-            at=clock.machine_now(), topic=topic, subject=subject, key=key, payload=msgspec.to_builtins(payload)
-        )
+        OutboxRow(at=clock.machine_now(), topic=topic, subject=subject, key=key, payload=msgspec.to_builtins(payload))
     )

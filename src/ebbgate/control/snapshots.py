@@ -72,9 +72,7 @@ class SnapshotService:
         with self._store.transaction() as tx:
             before = tx.journal(key)
             started = before.started_at if before is not None else now
-            tx.put_journal(
-                JournalRow(key=key, action="publish", started_at=started, done_at=now if done else None)
-            )
+            tx.put_journal(JournalRow(key=key, action="publish", started_at=started, done_at=now if done else None))
 
     def _render(self, tx: ControlTransaction, environment: str, version: int) -> Snapshot:
         rollouts = governing_rollouts(tx, environment)

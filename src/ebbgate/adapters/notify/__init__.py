@@ -1,0 +1,1 @@
+"""Channels that the outbox is delivered to."""

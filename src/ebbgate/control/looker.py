@@ -1,0 +1,172 @@
+"""The reconcile step of one rollout: read, summarise, decide, commit, act (RULES I2). Killing it anywhere loses
+nothing.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from ebbgate.control.audit import Actor, tell
+from ebbgate.control.evidence import Summary, fold_rollout, health_of
+from ebbgate.control.rollbacks import RollbackService
+from ebbgate.control.rollouts import begin_rollback, measured_attribute_share, note_change, stored
+from ebbgate.control.snapshots import SnapshotService
+from ebbgate.core.rollouts.decide import decide, in_mode
+from ebbgate.core.rollouts.decision import Advance, Decision, Hold, Pause, Review, Rollback
+from ebbgate.core.rollouts.health import Health
+from ebbgate.core.rollouts.look import LookInputs
+from ebbgate.core.rollouts.state import RolloutState, Status
+from ebbgate.core.rollouts.steps import advance, open_review, pause
+from ebbgate.ports.clock import Clock
+from ebbgate.ports.control_store import ControlStore, ControlTransaction, DecisionRow
+from ebbgate.ports.event_log import EventLogReader
+from ebbgate.ports.event_store import EventStore
+
+LOOP = "ebbgate"
+"""The actor of what the loop does by itself."""
+
+Step = Callable[[str], None]
+"""Told the name of each step as it is reached; tests end the process there."""
+
+STEPS = ("ingested", "summarised", "decided", "committed", "published")
+
+
+class Looker:
+    """Looks at rollouts. The log offset is the only cursor into the events; the store's revision guards the state."""
+
+    def __init__(
+        self,
+        store: ControlStore,
+        events: EventStore,
+        log: EventLogReader,
+        clock: Clock,
+        snapshots: SnapshotService,
+        rollbacks: RollbackService,
+        *,
+        on_step: Step = lambda _: None,
+    ) -> None:
+        self._store = store
+        self._events = events
+        self._log = log
+        self._clock = clock
+        self._snapshots = snapshots
+        self._rollbacks = rollbacks
+        self._on_step = on_step
+
+    def ingest(self) -> int:
+        """Take all of the log that is there now; returns the offset reached."""
+        while (read := self._log.read(self._events.offset())).records:
+            self._events.ingest(read.records)
+        self._on_step("ingested")
+        return self._events.offset()
+
+    def look(self, state: RolloutState) -> DecisionRow | None:
+        """One look at a rollout; None when there is nothing new to look at. Raises StoreUnavailableError,
+        ConflictError.
+        """
+        if state.status is Status.ROLLING_BACK:
+            self._rollbacks.step(state)
+            return None
+        now = self._clock.plan_now()
+        offset = self._events.offset()
+        with self._store.transaction() as tx:
+            evidence = tx.evidence(state.id)
+            last = tx.last_decision(state.id)
+        summary = fold_rollout(state, evidence, self._events, until=self._events.watermark())
+        self._on_step("summarised")
+        health = health_of(state, summary, watermark=self._events.watermark(), now=now)
+        decision = in_mode(decide(state, summary.analyses, health, now=now), state)
+        self._on_step("decided")
+        if last is not None and not summary.has_moved and is_repeat(last.decision, decision):
+            return None
+        row = self._commit(state, summary, decision, health=health, now=now, offset=offset, last=last)
+        self._on_step("committed")
+        self._snapshots.publish()
+        self._on_step("published")
+        return row
+
+    def _commit(
+        self,
+        before: RolloutState,
+        summary: Summary,
+        decision: Decision,
+        *,
+        health: Health,
+        now: datetime,
+        offset: int,
+        last: DecisionRow | None,
+    ) -> DecisionRow:
+        inputs = LookInputs(
+            state=before,
+            now=now,
+            health=health,
+            assignment=summary.assignment,
+            analyses=summary.analyses,
+            goals=summary.goals,
+            blocks=summary.blocks,
+        )
+        with self._store.transaction() as tx:
+            looked = msgspec.structs.replace(before, summarised_to=summary.summarised_to)
+            after = stored(tx, before, self._apply(tx, looked, decision, now=now))
+            if isinstance(decision, Advance | Rollback):
+                self._snapshots.stage(tx, before.plan.environment, cause=f"rollout {before.id}: {decision.code.value}")
+            tx.put_evidence(before.id, summary.evidence)
+            row = DecisionRow(
+                rollout_id=before.id,
+                sequence=(last.sequence if last else 0) + 1,
+                decision=decision,
+                status_before=before.status,
+                status_after=after.status,
+                looked_at=now,
+                machine_at=self._clock.machine_now(),
+                offset=offset,
+                summarised_from=before.summarised_to,
+                summarised_to=summary.summarised_to,
+                inputs=msgspec.json.encode(inputs),
+            )
+            tx.add_decision(row)
+            tell(
+                tx,
+                self._clock,
+                topic="decision",
+                subject=before.id,
+                key=f"decision:{before.id}:{row.sequence}",
+                payload=decision,
+            )
+            if not isinstance(decision, Hold):
+                actor = Actor(name=LOOP, reason=decision.reason)
+                note_change(tx, self._clock, actor, f"rollout.{decision_name(decision)}", before, after)
+        return row
+
+    def _apply(self, tx: ControlTransaction, state: RolloutState, decision: Decision, *, now: datetime) -> RolloutState:
+        """The state that a decision leads to; the caller stores it."""
+        match decision:
+            case Advance():
+                return advance(
+                    state,
+                    snapshot_version=tx.latest_version() + 1,
+                    measured_attribute_share=measured_attribute_share(self._events, state),
+                    now=now,
+                    reason=decision.reason,
+                )
+            case Rollback():
+                return begin_rollback(tx, self._clock, state, Actor(name=LOOP, reason=decision.reason))
+            case Review():
+                return open_review(state, decision, now=now)
+            case Pause():
+                return pause(state, reason=decision.reason)
+            case Hold():
+                return state
+
+
+def decision_name(decision: Decision) -> str:
+    """The decision's word, as in the field `decision` of its JSON."""
+    tag = decision.__struct_config__.tag
+    assert isinstance(tag, str)
+    return tag
+
+
+def is_repeat(last: Decision, decision: Decision) -> bool:
+    """Whether a decision only says again what the last one said."""
+    return isinstance(decision, Hold) and isinstance(last, Hold) and last.code == decision.code

@@ -1,0 +1,98 @@
+"""The loop: every tick, ingest the log and look at every rollout that is not over. Level-triggered; it remembers
+nothing.
+"""
+
+import threading
+from datetime import timedelta
+
+import structlog
+
+from ebbgate.control.looker import Looker
+from ebbgate.control.outbox import OutboxService
+from ebbgate.control.snapshots import SnapshotService
+from ebbgate.core.errors import ConflictError, EbbgateError, StoreUnavailableError
+from ebbgate.core.rollouts.state import LOOKED_AT, RolloutState, Status
+from ebbgate.ports.clock import Clock
+from ebbgate.ports.control_store import ControlStore
+
+IDLE = timedelta(seconds=1)
+"""Machine time between ticks while no rollout needs more."""
+
+PROOF = timedelta(milliseconds=50)
+"""Machine time between looks while a rollback waits for confirmations."""
+
+SHORTEST = timedelta(milliseconds=50)
+"""Machine time that a tick takes at least, however fast the plan clock runs."""
+
+log = structlog.get_logger("ebbgate.loop")
+
+
+class ReconcileLoop:
+    """One thread that ticks until it is stopped. An error in one rollout never keeps the others from being looked
+    at.
+    """
+
+    def __init__(
+        self, store: ControlStore, looker: Looker, snapshots: SnapshotService, outbox: OutboxService, clock: Clock
+    ) -> None:
+        self._store = store
+        self._looker = looker
+        self._snapshots = snapshots
+        self._outbox = outbox
+        self._clock = clock
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self.ticks = 0
+        self.failures = 0
+        self.last_error = ""
+
+    def run(self) -> None:
+        """Tick until `stop`."""
+        while not self._stop.is_set():
+            delay = self.tick()
+            self._wake.wait(delay.total_seconds())
+            self._wake.clear()
+
+    def wake(self) -> None:
+        """Tick now: something was changed by a person."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._wake.set()
+
+    def tick(self) -> timedelta:
+        """One pass over everything; returns the machine time until the next is due."""
+        self.ticks += 1
+        delay = IDLE
+        try:
+            self._snapshots.publish()
+            self._looker.ingest()
+            with self._store.transaction() as tx:
+                states = tx.rollouts(statuses=sorted(LOOKED_AT))
+            for state in states:
+                self._look(state)
+                delay = min(delay, self._delay(state))
+            self._outbox.deliver()
+        except EbbgateError as error:
+            self._note(error, rollout=None)
+        return delay
+
+    def _look(self, state: RolloutState) -> None:
+        try:
+            self._looker.look(state)
+        except ConflictError:
+            pass  # somebody changed it meanwhile; the next tick sees the new state
+        except EbbgateError as error:
+            self._note(error, rollout=state.id)
+
+    def _note(self, error: EbbgateError, *, rollout: str | None) -> None:
+        self.failures += 1
+        self.last_error = error.message
+        retry = isinstance(error, StoreUnavailableError)
+        log.error("tick_failed", code=error.code, error=error.message, rollout=rollout, will_retry=retry)
+
+    def _delay(self, state: RolloutState) -> timedelta:
+        if state.status is Status.ROLLING_BACK:
+            return PROOF
+        return max(SHORTEST, self._clock.mapping.machine_duration(state.plan.tick))

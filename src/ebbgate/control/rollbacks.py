@@ -1,0 +1,107 @@
+"""The rollback after the flag went off: proof of propagation, then recovery (RULES H1 to H3). Each step is
+check-then-act.
+"""
+
+import msgspec
+
+from ebbgate.control.audit import Actor
+from ebbgate.control.evidence import fold_recovery
+from ebbgate.control.rollouts import note_change, stored
+from ebbgate.control.snapshots import SnapshotService
+from ebbgate.core.rollouts.recovery import Propagation, judge_recovery
+from ebbgate.core.rollouts.state import RollbackStep, RolloutState
+from ebbgate.core.rollouts.steps import settle
+from ebbgate.ports.clock import Clock
+from ebbgate.ports.control_store import ControlStore
+from ebbgate.ports.event_store import EventStore
+
+CONFIRMING = frozenset({"sdk", "stream"})
+"""Kinds of evaluators that say which version they serve; the others stay unproven."""
+
+
+class RollbackService:
+    """Carries a rollback from the written kill to its outcome. The kill itself was committed with the transition."""
+
+    def __init__(self, store: ControlStore, events: EventStore, clock: Clock, snapshots: SnapshotService) -> None:
+        self._store = store
+        self._events = events
+        self._clock = clock
+        self._snapshots = snapshots
+
+    def step(self, state: RolloutState) -> RolloutState:
+        """Do what is due, and return the state after it. Raises StoreUnavailableError, ConflictError."""
+        self._snapshots.publish()
+        assert state.rollback is not None, "only a rollback is stepped"
+        if state.rollback.step is RollbackStep.PROPAGATION:
+            return self._prove(state)
+        return self._verify(state)
+
+    def propagation(self, version: int) -> Propagation:
+        """Who serves a version or a later one, of all evaluators that are connected now."""
+        evaluators = [e for e in self._events.evaluators() if e.is_connected]
+        confirming = [e for e in evaluators if e.kind in CONFIRMING]
+        lagging = [e for e in confirming if e.snapshot_version is None or e.snapshot_version < version]
+        return Propagation(
+            confirmed=len(confirming) - len(lagging),
+            expected=len(confirming),
+            unproven=len(evaluators) - len(confirming),
+            stragglers=tuple(sorted(e.name or e.evaluator for e in lagging)),
+        )
+
+    def _prove(self, state: RolloutState) -> RolloutState:
+        """Wait until every connected evaluator confirmed, at most until the deadline (machine time)."""
+        assert state.rollback is not None
+        proof = self.propagation(state.rollback.off_version)
+        is_late = self._clock.machine_now() >= state.rollback.propagation_deadline_at
+        if not is_late and not (proof.is_complete and proof.expected):
+            return state
+        now = self._clock.plan_now()
+        rollback = msgspec.structs.replace(
+            state.rollback,
+            step=RollbackStep.RECOVERY,
+            confirmed=proof.confirmed,
+            expected=proof.expected,
+            unproven=proof.unproven,
+            stragglers=proof.stragglers,
+            recovery_from_at=state.rollback.started_at,
+            recovery_deadline_at=now + state.plan.verify.recovery,
+        )
+        after = msgspec.structs.replace(state, rollback=rollback, summarised_to=state.rollback.started_at)
+        words = f"{proof.confirmed}/{proof.expected} confirmed, {proof.unproven} unproven"
+        with self._store.transaction() as tx:
+            after = stored(tx, state, after)
+            note_change(tx, self._clock, Actor(name="ebbgate", reason=words), "rollback.propagated", state, after)
+        return after
+
+    def _verify(self, state: RolloutState) -> RolloutState:
+        """Look at the units formerly treated until recovery is proven, refuted, or late (plan time)."""
+        assert state.rollback is not None
+        watermark = self._events.watermark()
+        with self._store.transaction() as tx:
+            evidence = tx.evidence(state.id)
+        summary = fold_recovery(state, evidence, self._events, until=watermark)
+        proof = self.propagation(state.rollback.off_version)
+        now = self._clock.plan_now()
+        recovery = judge_recovery(state, summary.analyses, summary.harm_bounds, proof, now=now)
+        after = msgspec.structs.replace(
+            state,
+            summarised_to=summary.summarised_to,
+            rollback=msgspec.structs.replace(
+                state.rollback,
+                confirmed=proof.confirmed,
+                expected=proof.expected,
+                unproven=proof.unproven,
+                stragglers=proof.stragglers,
+            ),
+        )
+        if recovery.outcome is None and not summary.has_moved:
+            return state
+        with self._store.transaction() as tx:
+            if recovery.outcome is not None:
+                after = settle(after, recovery.outcome, reason=recovery.reason, now=now)
+            after = stored(tx, state, after)
+            tx.put_evidence(state.id, summary.evidence)
+            if recovery.outcome is not None:
+                actor = Actor(name="ebbgate", reason=recovery.reason)
+                note_change(tx, self._clock, actor, f"rollback.{recovery.outcome.value}", state, after)
+        return after

@@ -1,0 +1,275 @@
+"""Rollouts: start, pause, resume, promote, abort, retry, roll back; each with actor and reason."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from ebbgate.control.audit import Actor, record, tell
+from ebbgate.control.flags import check_definition, put_definition, put_kill, require_flag
+from ebbgate.control.snapshots import SnapshotService, active_rollout
+from ebbgate.core.errors import ConflictError, NotFoundError, PlanError, TransitionError
+from ebbgate.core.rollouts import lint_plan
+from ebbgate.core.rollouts.plan import Mode, Plan
+from ebbgate.core.rollouts.state import RolloutState, Status, contrast_of
+from ebbgate.core.rollouts.steps import abort, advance, begin, pause, resume, roll_back
+from ebbgate.ports.clock import Clock
+from ebbgate.ports.control_store import ControlStore, ControlTransaction
+from ebbgate.ports.event_store import EventStore
+
+
+class RolloutService:
+    """What people do with rollouts. What the loop does is in `looker`; both use the same steps."""
+
+    def __init__(self, store: ControlStore, events: EventStore, clock: Clock, snapshots: SnapshotService) -> None:
+        self._store = store
+        self._events = events
+        self._clock = clock
+        self._snapshots = snapshots
+
+    def list(self) -> list[RolloutState]:
+        """Newest first."""
+        with self._store.transaction() as tx:
+            return tx.rollouts()
+
+    def get(self, reference: str) -> RolloutState:
+        """A rollout by its id, or the newest of a flag. Raises NotFoundError."""
+        with self._store.transaction() as tx:
+            return find_rollout(tx, reference)
+
+    def start(self, plan: Plan, *, release: str, actor: Actor) -> RolloutState:
+        """Start a rollout of the plan's flag. Raises PlanError (lint), ConflictError (one is running, or the flag is
+        killed).
+        """
+        refuse_unworkable(plan)
+        with self._store.transaction() as tx:
+            state = self._begin(tx, plan, release=release, actor=actor, attempt=1, lineage=None)
+        self._snapshots.publish()
+        return state
+
+    def retry(self, reference: str, *, actor: Actor) -> RolloutState:
+        """Start an ended rollout again, as a new try with a new alpha (RULES E5); other users, if any were exposed
+        (B2).
+        """
+        with self._store.transaction() as tx:
+            ended = find_rollout(tx, reference)
+            if not ended.is_over:
+                raise TransitionError(f"rollout {ended.id} is {ended.status.value}", hint="abort it first, then retry")
+            if ended.status is Status.SUCCEEDED:
+                raise TransitionError(f"rollout {ended.id} has succeeded", hint="start a new one for the next release")
+            kept = ended.lineage if not self._was_exposed(ended) else None
+            state = self._begin(
+                tx, ended.plan, release=ended.release, actor=actor, attempt=ended.attempt + 1, lineage=kept
+            )
+        self._snapshots.publish()
+        return state
+
+    def pause(self, reference: str, *, actor: Actor) -> RolloutState:
+        """Pause a rollout; exposure stays where it is, and the gates go on looking (RULES F5)."""
+        return self._change(reference, actor, "rollout.pause", lambda tx, s: pause(s, reason=actor.reason))
+
+    def resume(self, reference: str, *, actor: Actor) -> RolloutState:
+        """Go on from a pause or a review."""
+        return self._change(reference, actor, "rollout.resume", lambda tx, s: resume(s, reason=actor.reason))
+
+    def promote(self, reference: str, *, actor: Actor) -> RolloutState:
+        """Go to the next phase now, on a person's word; harm that was shown stays shown."""
+
+        def step(tx: ControlTransaction, state: RolloutState) -> RolloutState:
+            return advance(
+                state,
+                snapshot_version=tx.latest_version() + 1,
+                measured_attribute_share=measured_attribute_share(self._events, state),
+                now=self._clock.plan_now(),
+                reason=actor.reason,
+            )
+
+        return self._change(reference, actor, "rollout.promote", step, cause="promoted")
+
+    def abort(self, reference: str, *, actor: Actor) -> RolloutState:
+        """End a rollout without a verdict; everybody gets the flag's own default again."""
+
+        def step(tx: ControlTransaction, state: RolloutState) -> RolloutState:
+            return abort(state, reason=actor.reason, now=self._clock.plan_now())
+
+        return self._change(reference, actor, "rollout.abort", step, cause="aborted")
+
+    def roll_back(self, reference: str, *, actor: Actor) -> RolloutState:
+        """Take the version back now: the flag goes off in this transaction, then the loop proves and verifies."""
+
+        def step(tx: ControlTransaction, state: RolloutState) -> RolloutState:
+            return begin_rollback(tx, self._clock, state, actor)
+
+        return self._change(reference, actor, "rollout.roll_back", step, cause="rolled back")
+
+    def set_status(self, environment: str, flag: str, *, is_enabled: bool, actor: Actor) -> RolloutState | None:
+        """The client's own command, for a flag with a running rollout: off takes it back. None if no rollout is
+        running.
+        """
+        with self._store.transaction() as tx:
+            require_flag(tx, environment, flag)
+            rollout = active_rollout(tx, environment, flag)
+        if rollout is None or is_enabled or rollout.status is Status.ROLLING_BACK:
+            return None
+        return self.roll_back(rollout.id, actor=actor)
+
+    def _begin(
+        self, tx: ControlTransaction, plan: Plan, *, release: str, actor: Actor, attempt: int, lineage: str | None
+    ) -> RolloutState:
+        self._refuse_busy(tx, plan)
+        if tx.flag(plan.environment, plan.flag) is None:
+            definition = new_flag(plan)
+            check_definition(plan.flag, definition)
+            put_definition(tx, self._clock, plan.environment, plan.flag, definition)
+        now = self._clock.plan_now()
+        rollout_id = f"{plan.flag}-{len(tx.rollouts(flag=plan.flag)) + 1}"
+        draft = RolloutState(
+            id=rollout_id,
+            lineage=lineage or rollout_id,
+            attempt=attempt,
+            release=release,
+            plan=plan,
+            mode=plan.mode or self._default_mode(tx, plan),
+            status=Status.DRAFT,
+            created_at=now,
+            revision=1,
+            reason=actor.reason,
+        )
+        state = begin(draft, snapshot_version=tx.latest_version() + 1, now=now)
+        tx.put_rollout(state)
+        self._snapshots.stage(tx, plan.environment, cause=f"rollout {state.id} started")
+        note_change(tx, self._clock, actor, "rollout.start", None, state)
+        return state
+
+    def _refuse_busy(self, tx: ControlTransaction, plan: Plan) -> None:
+        if (running := active_rollout(tx, plan.environment, plan.flag)) is not None:
+            raise ConflictError(
+                f"rollout {running.id} of flag {plan.flag!r} is {running.status.value}",
+                hint=f"end it first: ebbgate rollout abort {running.id} --reason ...",
+            )
+        if any(kill.flag == plan.flag for kill in tx.kills(plan.environment)):
+            raise ConflictError(
+                f"flag {plan.flag!r} is switched off by a kill", hint=f"lift it first: ebbgate flag restore {plan.flag}"
+            )
+
+    def _default_mode(self, tx: ControlTransaction, plan: Plan) -> Mode:
+        """The first rollout of an application only recommends (RULES F6)."""
+        return Mode.ACT if any(s.plan.app == plan.app for s in tx.rollouts()) else Mode.RECOMMEND
+
+    def _was_exposed(self, state: RolloutState) -> bool:
+        if not state.phases:
+            return False
+        return any(
+            self._events.first_treated_at(contrast_of(state, record.index)) is not None for record in state.phases
+        )
+
+    def _change(
+        self,
+        reference: str,
+        actor: Actor,
+        action: str,
+        step: Callable[[ControlTransaction, RolloutState], RolloutState],
+        *,
+        cause: str | None = None,
+    ) -> RolloutState:
+        with self._store.transaction() as tx:
+            before = find_rollout(tx, reference)
+            after = stored(tx, before, step(tx, before))
+            if cause is not None:
+                self._snapshots.stage(tx, after.plan.environment, cause=f"rollout {after.id} {cause}")
+            note_change(tx, self._clock, actor, action, before, after)
+        self._snapshots.publish()
+        return after
+
+
+def find_rollout(tx: ControlTransaction, reference: str) -> RolloutState:
+    """A rollout by id, or the newest of the flag of that name. Raises NotFoundError."""
+    found = tx.rollout(reference) or next(iter(tx.rollouts(flag=reference)), None)
+    if found is None:
+        known = ", ".join(state.id for state in tx.rollouts()[:5]) or "none yet"
+        raise NotFoundError(f"no rollout {reference!r}", hint=f"newest rollouts: {known}")
+    return found
+
+
+def stored(tx: ControlTransaction, before: RolloutState, after: RolloutState) -> RolloutState:
+    """Write a changed state with the next revision. Raises ConflictError when somebody else was faster."""
+    after = msgspec.structs.replace(after, revision=before.revision + 1)
+    tx.put_rollout(after)
+    return after
+
+
+def begin_rollback(tx: ControlTransaction, clock: Clock, state: RolloutState, actor: Actor) -> RolloutState:
+    """Write the kill overlay, and give the state that follows; the caller stores it and stages the snapshot."""
+    after = roll_back(
+        state,
+        reason=actor.reason,
+        actor=actor.name,
+        off_version=tx.latest_version() + 1,
+        now=clock.plan_now(),
+        machine_now=clock.machine_now(),
+    )
+    row = require_flag(tx, state.plan.environment, state.plan.flag)
+    put_kill(tx, clock, row, actor, variant=state.plan.control_variant)
+    return after
+
+
+def note_change(
+    tx: ControlTransaction,
+    clock: Clock,
+    actor: Actor,
+    action: str,
+    before: RolloutState | None,
+    after: RolloutState,
+) -> None:
+    """One audit row and one outbox row for one change of a rollout; every end state tells the same (DESIGN section
+    6).
+    """
+    record(
+        tx,
+        clock,
+        actor,
+        action=action,
+        subject=f"rollout:{after.id}",
+        before=_summary(before) if before is not None else None,
+        after=_summary(after),
+    )
+    tell(
+        tx,
+        clock,
+        topic="rollout",
+        subject=after.id,
+        key=f"rollout:{after.id}:{after.revision}",
+        payload={"action": action, "actor": actor.name, "reason": actor.reason, **_summary(after)},
+    )
+
+
+def _summary(state: RolloutState) -> dict[str, object]:
+    return {
+        "status": state.status.value,
+        "phase": state.phase.name,
+        "revision": state.revision,
+        "hash_ppm": state.record.hash_to if state.phases else 0,
+        "outcome": state.rollback.outcome.value if state.rollback and state.rollback.outcome else None,
+    }
+
+
+def measured_attribute_share(events: EventStore, state: RolloutState) -> float:
+    """Share of the current phase's units that are exposed by attribute (RULES B1); 0 while there are none."""
+    seen = events.assignment(contrast_of(state))
+    total = seen.treatment + seen.control + seen.veterans + seen.audience
+    return seen.audience / total if total else 0.0
+
+
+def refuse_unworkable(plan: Plan) -> None:
+    """Raises PlanError for the first thing that cannot work."""
+    for finding in lint_plan(plan):
+        if finding.level == "error":
+            raise PlanError(finding.message, hint=finding.hint, path=finding.path)
+
+
+def new_flag(plan: Plan) -> dict[str, object]:
+    """The flag that a plan needs, where there is none yet: boolean, old version by default."""
+    return {
+        "state": "ENABLED",
+        "variants": {plan.treatment_variant: True, plan.control_variant: False},
+        "defaultVariant": plan.control_variant,
+    }

@@ -1,0 +1,122 @@
+"""What is shown of rollouts, put together from the stores."""
+
+from statistics import quantiles
+
+import msgspec
+
+from ebbgate.control.rollbacks import RollbackService
+from ebbgate.control.rollouts import find_rollout
+from ebbgate.core.rollouts.look import LookInputs
+from ebbgate.core.rollouts.silence import silent_attributes, silent_events, silent_keys
+from ebbgate.core.rollouts.state import LOOKED_AT, RolloutState
+from ebbgate.core.rollouts.view import EvaluatorsView, PushView, RolloutLine, RolloutView, ladder, line_of, sentence_of
+from ebbgate.ports.clock import Clock
+from ebbgate.ports.control_store import ControlStore, DecisionRow
+from ebbgate.ports.event_store import EventStore
+
+
+class ViewService:
+    """Reads only."""
+
+    def __init__(self, store: ControlStore, events: EventStore, clock: Clock, rollbacks: RollbackService) -> None:
+        self._store = store
+        self._events = events
+        self._clock = clock
+        self._rollbacks = rollbacks
+
+    def list(self) -> list[RolloutLine]:
+        with self._store.transaction() as tx:
+            return [line_of(state) for state in tx.rollouts()]
+
+    def get(self, reference: str) -> RolloutView:
+        """A rollout by id or flag, as people see it. Raises NotFoundError."""
+        with self._store.transaction() as tx:
+            state = find_rollout(tx, reference)
+            last = tx.last_decision(state.id)
+            looks = tx.decision_count(state.id)
+            latest = tx.latest_snapshot(state.plan.environment)
+        inputs = inputs_of(last) if last is not None else None
+        health = inputs.health if inputs is not None else None
+        proof = self._rollbacks.propagation(latest.version if latest is not None else 0)
+        now = self._clock.plan_now()
+        totals = self._events.totals()
+        return RolloutView(
+            id=state.id,
+            app=state.plan.app,
+            flag=state.plan.flag,
+            release=state.release,
+            environment=state.plan.environment,
+            status=state.status,
+            mode=state.mode,
+            attempt=state.attempt,
+            overlay=state.plan.overlay,
+            created_at=state.created_at,
+            now=now,
+            phase=state.phase.name,
+            phases=ladder(state),
+            sentence=sentence_of(state, last.decision if last else None, now=now),
+            looks=looks,
+            revision=state.revision,
+            ended_at=state.ended_at,
+            decision=last.decision if last else None,
+            looked_at=last.looked_at if last else None,
+            analyses=tuple(inputs.analyses.values()) if inputs else (),
+            goals=tuple(inputs.goals.values()) if inputs else (),
+            assignment=inputs.assignment if inputs else None,
+            sample_ratio=health.sample_ratio if health else None,
+            exposed_share=health.exposed_share if health else None,
+            exposed_units=self._exposed(state),
+            evaluators=EvaluatorsView(
+                confirmed=proof.confirmed,
+                expected=proof.expected,
+                unproven=proof.unproven,
+                stragglers=proof.stragglers,
+            ),
+            push=self._push(state),
+            review=state.review,
+            rollback=state.rollback,
+            silence=self.silence(state),
+            units_seen=totals.units,
+            events_seen=totals.events,
+        )
+
+    def silence(self, state: RolloutState) -> tuple[str, ...]:
+        """What does not arrive; nothing is said of rollouts that are over."""
+        if state.status not in LOOKED_AT:
+            return ()
+        seen = {name.name: name.count for name in self._events.names()}
+        sentences = silent_events(state.plan, seen)
+        for counts in self._events.evaluation_counts():
+            if counts.flag == state.plan.flag:
+                sentences += silent_attributes(counts.evaluations, counts.missing_attributes)
+                sentences += silent_keys(counts.evaluations, counts.keyless)
+        return tuple(sentences)
+
+    def _exposed(self, state: RolloutState) -> int | None:
+        """Distinct units that saw the new version in this rollout."""
+        if not state.phases:
+            return None
+        return self._events.exposed_units(
+            environment=state.plan.environment,
+            flag=state.plan.flag,
+            versions=(state.phases[0].snapshot_version, None),
+            variants=state.plan.treatment_variants,
+        )
+
+    def _push(self, state: RolloutState) -> PushView | None:
+        """How long the flag-off took to reach the evaluators that confirmed it."""
+        if state.rollback is None:
+            return None
+        arrivals = sorted(
+            (c.received_at - state.rollback.off_at).total_seconds() * 1000.0
+            for c in self._events.confirmations(state.rollback.off_version)
+        )
+        if not arrivals:
+            return PushView(confirmed=0, ms_p50=None, ms_p99=None, ms_max=None)
+        points = quantiles(arrivals, n=100, method="inclusive") if len(arrivals) > 1 else [arrivals[0]] * 99
+        return PushView(confirmed=len(arrivals), ms_p50=points[49], ms_p99=points[98], ms_max=arrivals[-1])
+
+
+def inputs_of(row: DecisionRow) -> LookInputs:
+    """What a stored decision rested on."""
+    return msgspec.json.decode(row.inputs, type=LookInputs)

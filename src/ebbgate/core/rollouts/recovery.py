@@ -1,0 +1,132 @@
+"""Whether a rollback worked: who serves the old version, and whether the harm is gone (RULES H2, H3)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from ebbgate.core.metrics.analysis import Analysis, LimitStanding
+from ebbgate.core.metrics.contrast import TOTAL_PPM, Contrast, Interval
+from ebbgate.core.metrics.definition import Direction, Guardrail
+from ebbgate.core.rollouts.state import RollbackOutcome, RolloutState
+
+
+class Propagation(msgspec.Struct, frozen=True, kw_only=True):
+    """Which evaluators serve the off version. unproven: cannot say (polling OFREP, flagd sync). stragglers: by name."""
+
+    confirmed: int
+    expected: int
+    unproven: int
+    stragglers: tuple[str, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.stragglers
+
+
+class Recovery(msgspec.Struct, frozen=True, kw_only=True):
+    """What the metrics say after the flag went off. outcome None: not yet known. open: metrics that are not proven
+    recovered.
+    """
+
+    outcome: RollbackOutcome | None
+    reason: str
+    open: tuple[str, ...] = ()
+
+
+def recovery_contrast(state: RolloutState, *, phase: int) -> Contrast:
+    """Units formerly in treatment against those never treated, both on snapshots at or after the off version.
+
+    phase: the index that recovery blocks carry.
+    """
+    assert state.rollback is not None, "only a rollback recovers"
+    opened = state.record.hash_to
+    return Contrast(
+        rollout_id=state.id,
+        environment=state.plan.environment,
+        flag=state.plan.flag,
+        salt=state.lineage,
+        phase=phase,
+        version_from=state.rollback.off_version,
+        version_to=None,
+        treatment=Interval(start=0, end=opened),
+        control=Interval(start=opened, end=TOTAL_PPM),
+        treatment_variant=state.plan.control_variant,
+        control_variant=state.plan.control_variant,
+        audience_variant=f"{state.plan.treatment_variant}_audience",
+    )
+
+
+def judge_recovery(
+    state: RolloutState,
+    analyses: Mapping[str, Analysis],
+    harm_bounds: Mapping[str, float],
+    propagation: Propagation,
+    *,
+    now: datetime,
+) -> Recovery:
+    """The outcome of a rollback, or that it is not known yet. now: plan time.
+
+    analyses: of the recovery contrast, for all guardrails. harm_bounds: by metric, the lower bound of the harm when
+    it was shown.
+    `failed` as soon as one lower bound lies outside its tolerance; `recovered` when every metric is proven and no
+    evaluator
+    lags; `unverified` when the deadline passes first.
+    """
+    assert state.rollback is not None and state.rollback.recovery_deadline_at is not None
+    is_late = now >= state.rollback.recovery_deadline_at
+    found = {
+        guardrail.metric.name: _recovered(guardrail, analyses.get(guardrail.metric.name), harm_bounds, state)
+        for guardrail in state.plan.guardrails
+    }
+    if failed := [name for name, verdict in found.items() if verdict is False]:
+        words = "; ".join(analyses[name].words for name in failed)
+        return Recovery(outcome=RollbackOutcome.FAILED, reason=f"the harm persists: {words}", open=tuple(failed))
+    waiting = tuple(name for name, verdict in found.items() if verdict is None)
+    if not waiting and propagation.is_complete:
+        reason = f"every guardrail is back inside its tolerance, {_served(propagation)}"
+        return Recovery(outcome=RollbackOutcome.RECOVERED, reason=reason)
+    lagging = f"evaluators that do not follow: {', '.join(propagation.stragglers)}" if propagation.stragglers else ""
+    unproven = f"not enough data to prove {', '.join(waiting)}" if waiting else ""
+    reason = "; ".join(part for part in (lagging, unproven) if part)
+    return Recovery(outcome=RollbackOutcome.UNVERIFIED if is_late else None, reason=reason, open=waiting)
+
+
+def _served(propagation: Propagation) -> str:
+    return f"{propagation.confirmed}/{propagation.expected} evaluators confirmed, {propagation.unproven} unproven"
+
+
+def _recovered(
+    guardrail: Guardrail, analysis: Analysis | None, harm_bounds: Mapping[str, float], state: RolloutState
+) -> bool | None:
+    """True: proven back. False: proven still harmful. None: cannot tell yet."""
+    if analysis is None:
+        return None
+    if any(limit.standing is LimitStanding.BREACHED for limit in analysis.limits):
+        return False
+    if not _has_contrast(state) or guardrail.worse_by is None:
+        # Nobody to compare with: only an absolute limit can tell, and without one nothing can.
+        held = [limit.standing is LimitStanding.WITHIN for limit in analysis.limits]
+        return True if held and all(held) else None
+    if min(analysis.treatment_n, analysis.control_n) < state.plan.verify.min_units:
+        return None
+    tolerance = analysis.margin
+    if analysis.worsening is None or analysis.safe_bound is None or tolerance is None:
+        return None
+    lower = least_worsening(guardrail, analysis)
+    if lower is not None and lower > tolerance:
+        return False
+    half_harm = harm_bounds.get(guardrail.metric.name, 0.0) / 2.0
+    return True if analysis.worsening <= tolerance and analysis.safe_bound < max(tolerance, half_harm) else None
+
+
+def least_worsening(guardrail: Guardrail, analysis: Analysis) -> float | None:
+    """Lower bound of the change toward harm, from the interval of the change."""
+    if analysis.interval is None:
+        return None
+    low, high = analysis.interval
+    return low if guardrail.metric.bad is Direction.INCREASE else -high
+
+
+def _has_contrast(state: RolloutState) -> bool:
+    return 0 < state.record.hash_to < TOTAL_PPM
