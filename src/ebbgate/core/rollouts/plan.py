@@ -99,11 +99,34 @@ class VerifyTerms(msgspec.Struct, frozen=True, kw_only=True):
     min_units: int = 100
 
 
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """A check from outside: `url` answers 2xx, or `run` ends with 0. Machine time.
+
+    fails: so many failures in a row are critical (RULES G3).
+    """
+
+    name: str
+    url: str | None = None
+    run: tuple[str, ...] = ()
+    every: timedelta = timedelta(seconds=10)
+    timeout: timedelta = timedelta(seconds=5)
+    fails: int = 3
+
+
+class OverlayChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that an overlay changed, as the file writes it. before: None where the file said nothing."""
+
+    path: str
+    before: str | None
+    after: str
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A whole plan. watch: plan time after the last phase began until the rollout has succeeded. tick: plan time
     between looks.
 
-    holdout: share kept from everything, 0 = none (RULES B4). stale_after: plan time without any heartbeat after which
+    holdout: share kept from everything, 0 = none; holdout_for: plan time after the last phase began (RULES B4).
+    stale_after: plan time without any heartbeat after which
     data is unfit.
     critical: names of guardrails that must have data. min_units: of each arm before any gate passes.
     """
@@ -124,13 +147,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tick: timedelta = timedelta(minutes=1)
     mode: Mode | None = None
     holdout: float = 0.0
+    holdout_for: timedelta | None = None
     alpha: float = 0.05
     min_units: int = 100
     stale_after: timedelta = timedelta(minutes=10)
     users: int | None = None  # expected active units in a day, for `plan power`
     build: Any = None
     deploy: Any = None
+    probes: tuple[Probe, ...] = ()
     overlay: str | None = None  # name of the overlay that shortened it, printed wherever the plan is shown
+    overlay_changes: tuple[OverlayChange, ...] = ()
 
     @property
     def control_variants(self) -> tuple[str, ...]:

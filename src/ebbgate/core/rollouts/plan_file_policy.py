@@ -1,0 +1,174 @@
+"""The parts of a plan file around the phases: `when`, `verify`, `probes`, `build`, `deploy`, `holdout`, `variants`."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from ebbgate.core.rollouts.plan import Policy, Probe, Response, VerifyTerms
+from ebbgate.core.rollouts.plan_file_reader import (
+    Fields,
+    at_index,
+    at_key,
+    read_choice,
+    read_integer,
+    read_name,
+    read_text,
+    read_texts,
+    refusal,
+    shown,
+)
+from ebbgate.core.rollouts.values import duration, off_after, percent, review_terms
+from ebbgate.core.rollouts.values_quantities import byte_limit
+
+WHEN_KEYS = ("harm", "off_target", "no_data", "too_long", "server_lost", "flag_fails", "starvation")
+VERIFY_KEYS = ("propagation", "recovery", "min_units")
+PROBE_KEYS = ("url", "run", "every", "timeout", "fails")
+BUILD_KEYS = ("run", "keep", "budgets")
+BUDGET_KEYS = ("files", "growth", "size")
+DEPLOY_KEYS = ("to", "restart", "health")
+DEPLOY_TARGETS = ("directory",)
+HOLDOUT_KEYS = ("share", "for")
+VARIANT_KEYS = ("treatment", "control")
+
+HARM_ANSWERS = (Response.ROLLBACK, Response.REVIEW, Response.PAUSE)
+NO_DATA_ANSWERS = (Response.HOLD, Response.REVIEW, Response.PAUSE, Response.ROLLBACK)
+TOO_LONG_ANSWERS = (Response.REVIEW, Response.ROLLBACK, Response.PAUSE)
+FLAG_FAILS_ANSWERS = ("redeploy", "page")
+
+
+def read_policy(value: Any, path: str) -> Policy:
+    fields = Fields(value, path, what="`when`", example="{harm: rollback, too_long: review}")
+    default = Policy()
+    policy = Policy(
+        harm=fields.take("harm", lambda v, p: _response(v, p, HARM_ANSWERS), default.harm),
+        off_target=fields.take("off_target", review_terms, default.off_target),
+        no_data=fields.take("no_data", lambda v, p: _response(v, p, NO_DATA_ANSWERS), default.no_data),
+        too_long=fields.take("too_long", lambda v, p: _response(v, p, TOO_LONG_ANSWERS), default.too_long),
+        server_lost=fields.take("server_lost", off_after, default.server_lost),
+        flag_fails=fields.take("flag_fails", lambda v, p: read_choice(v, p, FLAG_FAILS_ANSWERS), default.flag_fails),
+        starvation_window=fields.take("starvation", duration, default.starvation_window),
+    )
+    fields.finish()
+    return policy
+
+
+def _response(value: Any, path: str, answers: tuple[Response, ...]) -> Response:
+    return Response(read_choice(value, path, [answer.value for answer in answers]))
+
+
+def read_verify(value: Any, path: str) -> VerifyTerms:
+    fields = Fields(value, path, what="`verify`", example="{propagation: 60s, recovery: 6h}")
+    default = VerifyTerms()
+    terms = VerifyTerms(
+        propagation=fields.take("propagation", duration, default.propagation),
+        recovery=fields.take("recovery", duration, default.recovery),
+        min_units=fields.take("min_units", lambda v, p: read_integer(v, p, least=1), default.min_units),
+    )
+    fields.finish()
+    return terms
+
+
+def read_probes(value: Any, path: str) -> tuple[Probe, ...]:
+    if not isinstance(value, Mapping):
+        hint = 'write `outage: {url: "http://127.0.0.1:3456/health", fails: 3}`'
+        raise refusal(f"probes are {shown(value)}, not a mapping", path=path, hint=hint)
+    return tuple(_probe(name, item, at_key(path, name)) for name, item in value.items())
+
+
+def _probe(name: str, value: Any, path: str) -> Probe:
+    example = '{url: "http://127.0.0.1:3456/health", every: 10s, fails: 3}'
+    fields = Fields(value, path, what=f"probe `{name}`", example=example)
+    if fields.choose(("url", "run")) is None:
+        raise refusal(f"probe `{name}` asks nothing", path=path, hint=f"write `url` or `run`: `{example}`")
+    default = Probe(name=name)
+    probe = Probe(
+        name=read_name(name, path),
+        url=fields.take("url", _url, None),
+        run=fields.take("run", lambda v, p: read_texts(v, p, example="npm run check-data"), ()),
+        every=fields.take("every", duration, default.every),
+        timeout=fields.take("timeout", duration, default.timeout),
+        fails=fields.take("fails", lambda v, p: read_integer(v, p, least=1), default.fails),
+    )
+    fields.finish()
+    return probe
+
+
+def _url(value: Any, path: str) -> str:
+    text = read_text(value, path, example="http://127.0.0.1:3456/health")
+    if text.startswith(("http://", "https://")):
+        return text
+    raise refusal(f"{shown(text)} is not an http address", path=path, hint="begin with `http://` or `https://`")
+
+
+def read_build(value: Any, path: str) -> dict[str, Any]:
+    """run: commands. keep: the folder collected. budgets: `growth_bytes`, `size_bytes` of `files` at most."""
+    example = "{run: [npm install, npm run build], keep: dist}"
+    fields = Fields(value, path, what="`build`", example=example)
+    result: dict[str, Any] = {
+        "run": list(fields.need("run", lambda v, p: read_texts(v, p, example="npm run build"))),
+        "keep": fields.need("keep", lambda v, p: read_text(v, p, example="dist")),
+        "budgets": fields.take("budgets", _budgets, []),
+    }
+    fields.finish()
+    return result
+
+
+def _budgets(value: Any, path: str) -> list[dict[str, Any]]:
+    example = '{files: "dist/**/*.js", growth: "< 500KB"}'
+    if not isinstance(value, list):
+        raise refusal(f"budgets are {shown(value)}, not a list", path=path, hint=f"write `[{example}]`")
+    return [_budget(item, at_index(path, i), example) for i, item in enumerate(value)]
+
+
+def _budget(value: Any, path: str, example: str) -> dict[str, Any]:
+    fields = Fields(value, path, what="a budget", example=example)
+    result: dict[str, Any] = {"files": fields.need("files", lambda v, p: read_text(v, p, example="dist/**/*.js"))}
+    for key in ("growth", "size"):
+        if fields.has(key):
+            result[f"{key}_bytes"] = fields.need(key, byte_limit)
+    fields.finish()
+    if len(result) == 1:
+        raise refusal("the budget limits nothing", path=path, hint=f"write `growth` or `size`: `{example}`")
+    return result
+
+
+def read_deploy(value: Any, path: str) -> dict[str, Any]:
+    """to: `{directory: path}`. restart: commands. health: address that answers 2xx."""
+    example = "{to: {directory: ./deployed}, restart: [npm, restart]}"
+    fields = Fields(value, path, what="`deploy`", example=example)
+    result: dict[str, Any] = {
+        "to": fields.need("to", _deploy_target),
+        "restart": list(fields.take("restart", lambda v, p: read_texts(v, p, example="npm restart"), ())),
+        "health": fields.take("health", _url, None),
+    }
+    fields.finish()
+    return result
+
+
+def _deploy_target(value: Any, path: str) -> dict[str, str]:
+    fields = Fields(value, path, what="`to`", example="{directory: ./deployed}")
+    result = {"directory": fields.need("directory", lambda v, p: read_text(v, p, example="./deployed"))}
+    fields.finish()
+    return result
+
+
+def read_holdout(value: Any, path: str) -> tuple[float, timedelta]:
+    """`{share: 2%, for: 60d}`: a holdout has an end (RULES B4)."""
+    fields = Fields(value, path, what="`holdout`", example="{share: 2%, for: 60d}")
+    share, length = fields.need("share", percent), fields.need("for", duration)
+    fields.finish()
+    if not 0 < share <= 0.5:
+        raise refusal(
+            f"a holdout of {share * 100:g}%", path=fields.at("share"), hint="write more than `0%`, at most `50%`"
+        )
+    return share, length
+
+
+def read_variants(value: Any, path: str) -> tuple[str, str]:
+    """`{treatment: on, control: off}`: the values' names in the flag; treatment first."""
+    fields = Fields(value, path, what="`variants`", example="{treatment: on, control: off}")
+    treatment, control = fields.take("treatment", read_name, "on"), fields.take("control", read_name, "off")
+    fields.finish()
+    if treatment == control:
+        raise refusal(f"both variants are `{control}`", path=path, hint="write `{treatment: on, control: off}`")
+    return treatment, control
