@@ -1,0 +1,173 @@
+"""The tables of the control store: bodies as JSON, with the columns beside them that queries and uniqueness need.
+
+A test holds the migrations against this module: whoever changes a table writes a migration.
+"""
+
+import sqlalchemy as sa
+
+from ebbgate.adapters.sql.columns import Json, Packed, UtcTime
+from ebbgate.core.rollouts.decision import Decision
+from ebbgate.core.rollouts.state import RolloutState
+from ebbgate.ports.control_store import Evidence
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+_Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite numbers rows by itself only under this name
+
+clock = sa.Table(
+    "clock",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # always 1
+    sa.Column("origin_at", UtcTime, nullable=False),
+    sa.Column("plan_origin_at", UtcTime, nullable=False),
+    sa.Column("scale", sa.Double, nullable=False),
+)
+
+flags = sa.Table(
+    "flags",
+    metadata,
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.Column("definition", Json, nullable=False),
+    sa.Column("opt_in", Json(tuple[str, ...]), nullable=False),
+)
+
+kills = sa.Table(
+    "kills",
+    metadata,
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("flag", sa.Text, primary_key=True),
+    sa.Column("variant", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("killed_at", UtcTime, nullable=False),
+)
+
+snapshots = sa.Table(
+    "snapshots",
+    metadata,
+    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Index("ix_snapshots_environment", "environment", "version"),
+)
+
+releases = sa.Table(
+    "releases",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+release_flags = sa.Table(
+    "release_flags",
+    metadata,
+    sa.Column("release", sa.Text, sa.ForeignKey("releases.name"), primary_key=True),
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("flag", sa.Text, primary_key=True, index=True),
+)
+"""A release may carry several flags, and a flag may outlive several releases (DESIGN section 6)."""
+
+rollouts = sa.Table(
+    "rollouts",
+    metadata,
+    sa.Column("number", _Number, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("release", sa.Text, sa.ForeignKey("releases.name"), nullable=False, index=True),
+    sa.Column("status", sa.Text, nullable=False, index=True),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("body", Json(RolloutState), nullable=False),
+)
+
+rollout_flags = sa.Table(
+    "rollout_flags",
+    metadata,
+    sa.Column("rollout_id", sa.Text, sa.ForeignKey("rollouts.id"), primary_key=True),
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("flag", sa.Text, primary_key=True, index=True),
+)
+
+evidence = sa.Table(
+    "evidence",
+    metadata,
+    sa.Column("rollout_id", sa.Text, sa.ForeignKey("rollouts.id"), primary_key=True),
+    sa.Column("body", Packed(Evidence), nullable=False),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("rollout_id", sa.Text, sa.ForeignKey("rollouts.id"), primary_key=True),
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("decision", Json(Decision), nullable=False),
+    sa.Column("status_before", sa.Text, nullable=False),
+    sa.Column("status_after", sa.Text, nullable=False),
+    sa.Column("looked_at", UtcTime, nullable=False),
+    sa.Column("machine_at", UtcTime, nullable=False),
+    sa.Column("log_offset", sa.BigInteger, nullable=False),
+    sa.Column("summarised_from", UtcTime),
+    sa.Column("summarised_to", UtcTime),
+    sa.Column("inputs", sa.LargeBinary, nullable=False),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, index=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("before", Json),
+    sa.Column("after", Json),
+    sqlite_autoincrement=True,  # an id is never given twice
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("payload", Json),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("delivered_at", UtcTime, index=True),
+    sqlite_autoincrement=True,
+)
+
+journal = sa.Table(
+    "journal",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("started_at", UtcTime, nullable=False),
+    sa.Column("done_at", UtcTime),
+    sa.Column("result", sa.Text, nullable=False),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False, unique=True),
+    sa.Column("environment", sa.Text),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("revoked_at", UtcTime),
+)

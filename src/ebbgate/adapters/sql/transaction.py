@@ -1,0 +1,9 @@
+"""One transaction of the control store: all nouns of the port."""
+
+from ebbgate.adapters.sql.flag_tables import FlagTables
+from ebbgate.adapters.sql.ledger_tables import LedgerTables
+from ebbgate.adapters.sql.rollout_tables import RolloutTables
+
+
+class SqlTransaction(FlagTables, RolloutTables, LedgerTables):
+    """The port's ControlTransaction over one Session."""
