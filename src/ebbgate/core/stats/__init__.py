@@ -24,7 +24,7 @@ from ebbgate.core.stats.quantile import (
 )
 from ebbgate.core.stats.rank import SHIFTS, rank_block, rank_log_e
 from ebbgate.core.stats.sample_ratio import CONCENTRATION, sample_ratio_log_e
-from ebbgate.core.stats.strata import ArmBlock, ArmSums, Contrast, Estimate, add_block, arm_estimate, difference
+from ebbgate.core.stats.strata import ArmBlock, ArmSums, Strata, Estimate, add_block, arm_estimate, difference
 
 __all__ = [
     "CONCENTRATION",
@@ -36,7 +36,7 @@ __all__ = [
     "TUNED_UNITS",
     "ArmBlock",
     "ArmSums",
-    "Contrast",
+    "Strata",
     "Estimate",
     "QuantileRange",
     "above_log_e",

@@ -52,7 +52,7 @@ class ArmSums(msgspec.Struct, frozen=True, kw_only=True):
     freedom: int = 0
 
 
-class Contrast(msgspec.Struct, frozen=True, kw_only=True):
+class Strata(msgspec.Struct, frozen=True, kw_only=True):
     """Both arms of one phase. units: effective units, the sum of ne over the blocks in which both arms have units."""
 
     units: float = 0.0
@@ -67,21 +67,21 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     error: float
 
 
-def add_block(contrast: Contrast, treatment: ArmBlock, control: ArmBlock) -> Contrast:
-    """The contrast with one more block. A block with an empty arm adds to the arms' totals only."""
+def add_block(strata: Strata, treatment: ArmBlock, control: ArmBlock) -> Strata:
+    """The strata with one more block. A block with an empty arm adds to the arms' totals only."""
     n = treatment.n + control.n
     weight = treatment.n * control.n / n if n else 0.0
-    return Contrast(
-        units=contrast.units + weight,
-        treatment=_add_arm(contrast.treatment, treatment, weight),
-        control=_add_arm(contrast.control, control, weight),
+    return Strata(
+        units=strata.units + weight,
+        treatment=_add_arm(strata.treatment, treatment, weight),
+        control=_add_arm(strata.control, control, weight),
     )
 
 
 def arm_estimate(arm: ArmSums, units: float, *, imaginary: float | None = None) -> Estimate | None:
     """The arm's stratified mean (or ratio of means). None without data, or where the denominators add up to nothing.
 
-    units: of the contrast. imaginary: one more observation of this value goes into the variance, not into the mean,
+    units: of the strata. imaginary: one more observation of this value goes into the variance, not into the mean,
     so that an arm in which a rare thing did not happen yet is not taken for one in which it cannot (for a proportion:
     (y + 1) / (n + 1)).
     """
@@ -94,10 +94,10 @@ def arm_estimate(arm: ArmSums, units: float, *, imaginary: float | None = None) 
     return Estimate(value=value, error=sqrt(max(variance, 0.0) * arm.spread) / arm.weighted_denominator)
 
 
-def difference(contrast: Contrast, *, factor: float = 1.0, imaginary: float | None = None) -> Estimate | None:
+def difference(strata: Strata, *, factor: float = 1.0, imaginary: float | None = None) -> Estimate | None:
     """treatment - factor * control, the linear contrast that margins are tested by (no division; analysis.md 1.4)."""
-    treatment = arm_estimate(contrast.treatment, contrast.units, imaginary=imaginary)
-    control = arm_estimate(contrast.control, contrast.units, imaginary=imaginary)
+    treatment = arm_estimate(strata.treatment, strata.units, imaginary=imaginary)
+    control = arm_estimate(strata.control, strata.units, imaginary=imaginary)
     if treatment is None or control is None:
         return None
     error = sqrt(treatment.error**2 + (factor * control.error) ** 2)

@@ -1,0 +1,56 @@
+"""The evidence on one metric: a fold over its blocks, which goes on after a restart as if there had been none (RULES
+E5)."""
+
+from math import log
+
+import msgspec
+
+from ebbgate.core.metrics.blocks import RECOVERY, AnyBlock
+from ebbgate.core.metrics.definition import Goal, Guardrail
+from ebbgate.core.metrics.evidence_change import harm_bound
+from ebbgate.core.metrics.evidence_phase import add_to_phase
+from ebbgate.core.metrics.evidence_steps import add_evidence, harm_log_e
+from ebbgate.core.metrics.evidence_types import MetricEvidence, PhaseEvidence
+from ebbgate.core.metrics.limits_evidence import LimitEvidence
+
+__all__ = ["LimitEvidence", "MetricEvidence", "PhaseEvidence", "fold", "goal_guardrail", "start"]
+
+
+def start(guardrail: Guardrail, *, alpha: float | None) -> MetricEvidence:
+    """No evidence yet. alpha: this metric's own share (`relative_alphas`), in (0, 1); None where nothing may be
+    called harm."""
+    assert alpha is None or 0 < alpha < 1
+    return MetricEvidence(metric=guardrail.metric.name, threshold=None if alpha is None else log(1 / alpha))
+
+
+def fold(guardrail: Guardrail, evidence: MetricEvidence, block: AnyBlock) -> MetricEvidence:
+    """The evidence with one more block; call it once a block, in order of closing. Pure.
+
+    Blocks of the recovery check change that phase's estimates only, never the e-process. Limit blocks have their own
+    fold.
+    """
+    assert block.metric == evidence.metric == guardrail.metric.name
+    phase = evidence.phases.get(block.phase, PhaseEvidence())
+    evidence = msgspec.structs.replace(
+        evidence,
+        phases={**evidence.phases, block.phase: add_to_phase(phase, block)},
+        newest_at=block.closed_at if evidence.newest_at is None else max(evidence.newest_at, block.closed_at),
+    )
+    if block.phase == RECOVERY:
+        return evidence
+    evidence = add_evidence(guardrail, evidence, block)
+    evidence = msgspec.structs.replace(evidence, log_e=harm_log_e(guardrail, evidence))
+    crossed = evidence.threshold is not None and evidence.log_e >= evidence.threshold
+    if not crossed or evidence.harm_shown_at is not None:
+        return evidence
+    return msgspec.structs.replace(
+        evidence,
+        harm_shown_at=block.closed_at,
+        harm_phase=block.phase,
+        harm_bound=harm_bound(guardrail, evidence.phases[block.phase]),
+    )
+
+
+def goal_guardrail(goal: Goal) -> Guardrail:
+    """A goal's metric in the form that `start` and `fold` take. It gates nothing; start it with `alpha=None`."""
+    return Guardrail(metric=goal.metric, baseline=goal.baseline)

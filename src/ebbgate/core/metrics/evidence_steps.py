@@ -1,0 +1,181 @@
+"""What one block adds to a metric's harm e-process, and what the e-process is worth (RULES D, E)."""
+
+from collections.abc import Sequence
+from math import floor, fsum, log, sqrt
+
+import msgspec
+
+from ebbgate.core.metrics.blocks import (
+    BET_SIZES,
+    RECOVERY,
+    SKETCH_BASE,
+    SKETCH_ZERO,
+    AnyBlock,
+    MeanBlock,
+    ProportionBlock,
+    QuantileBlock,
+    RatioBlock,
+)
+from ebbgate.core.metrics.definition import Guardrail, HarmBy, MetricKind
+from ebbgate.core.metrics.evidence_change import excess
+from ebbgate.core.metrics.evidence_tolerance import (
+    is_zero,
+    sign,
+    tolerated_bins,
+    tolerated_odds,
+    tolerated_wealth,
+)
+from ebbgate.core.metrics.evidence_types import MetricEvidence, PhaseEvidence
+from ebbgate.core.stats import (
+    EXCEEDANCE_WEIGHTS,
+    RANK_WEIGHT,
+    TUNED_UNITS,
+    betting_log_e,
+    block_log_e,
+    count_above,
+    exceedance_log_e,
+    log_average,
+    one_sided_log_e,
+    rank_block,
+    rank_log_e,
+    shifted_wealth,
+    tuned_r,
+)
+
+# Asymptotic evidence counts only from these many treated units on (analysis.md 4; measured there for means of capped
+# values).
+RANK_BURN_IN = 20
+RATIO_BURN_IN = 200
+RATIO_EVENTS = 20
+MEAN_BURN_IN = 2000
+
+_SCORE_R = tuned_r(TUNED_UNITS, 0.05)
+
+
+def add_evidence(guardrail: Guardrail, evidence: MetricEvidence, block: AnyBlock) -> MetricEvidence:
+    """The e-process's sums with one more block. The block is in the evidence's phases already."""
+    if isinstance(block, ProportionBlock):
+        counts = block.treatment_n, block.treatment_y, block.control_n, block.control_y
+        return _add_odds(guardrail, evidence, *counts)
+    if isinstance(block, RatioBlock):
+        counts = block.treatment_any, block.treatment_any_y, block.control_any, block.control_any_y
+        return _add_odds(guardrail, evidence, *counts)
+    if isinstance(block, MeanBlock):
+        return _add_mean(guardrail, evidence, block)
+    assert isinstance(block, QuantileBlock), block
+    return _add_quantile(guardrail, evidence, block)
+
+
+def harm_log_e(guardrail: Guardrail, evidence: MetricEvidence) -> float:
+    """log of the metric's harm e-process. Parts are averaged inside this one metric only (RULES E4)."""
+    odds = log_average(evidence.odds) if evidence.odds else 0.0
+    match guardrail.metric.kind:
+        case MetricKind.SHARE | MetricKind.RATE:
+            return odds
+        case MetricKind.RATIO:
+            return log_average((odds, _ratio_score(guardrail, evidence)))
+        case MetricKind.QUANTILE:
+            tails = [log_average(values) for values in evidence.exceedance] or [0.0] * len(EXCEEDANCE_WEIGHTS)
+            return log_average((_rank(evidence), *tails), (RANK_WEIGHT, *EXCEEDANCE_WEIGHTS))
+    betting = betting_log_e(evidence.wealth)
+    if guardrail.metric.harm is HarmBy.MEAN:
+        return log_average((betting, _mean_score(guardrail, evidence)))
+    # Ranks of means cannot be shifted once they are summed; a tolerated change is then tested by the bets alone.
+    return log_average((betting, _rank(evidence))) if is_zero(guardrail.tolerate) else betting
+
+
+def _add_odds(
+    guardrail: Guardrail, evidence: MetricEvidence, treatment_n: int, treatment_y: int, control_n: int, control_y: int
+) -> MetricEvidence:
+    if sign(guardrail) < 0:  # a share that must not fall: failures are the bad events
+        treatment_y, control_y = treatment_n - treatment_y, control_n - control_y
+    block = block_log_e(treatment_n, treatment_y, control_n, control_y, tolerated=tolerated_odds(guardrail))
+    return msgspec.structs.replace(evidence, odds=_added(evidence.odds, block))
+
+
+def _add_mean(guardrail: Guardrail, evidence: MetricEvidence, block: MeanBlock) -> MetricEvidence:
+    evidence = msgspec.structs.replace(
+        evidence,
+        rank_score=evidence.rank_score + sign(guardrail) * block.rank_score,
+        rank_variance=evidence.rank_variance + block.rank_variance,
+    )
+    if not block.log_wealth or block.cap <= 0 or not block.treatment.n or not block.control.n:
+        return evidence
+    control = evidence.phases[block.phase].strata.control
+    tolerated = tolerated_wealth(guardrail, control_mean=control.numerator / control.n, cap=block.cap)
+    wealth = shifted_wealth(block.log_wealth, BET_SIZES, pairs=block.treatment.n, tolerated=tolerated)
+    return msgspec.structs.replace(evidence, wealth=_added(evidence.wealth, wealth))
+
+
+def _add_quantile(guardrail: Guardrail, evidence: MetricEvidence, block: QuantileBlock) -> MetricEvidence:
+    worse = sign(guardrail)
+    shift = tolerated_bins(guardrail)
+    score, variance, above = block.rank_score, block.rank_variance, block.treatment_above
+    control_above = block.control_above
+    if shift:
+        # The engine compares what it saw; what is tolerated is taken off here, on the histograms, in whole bins.
+        score, variance = rank_block(block.treatment_sketch, block.control_sketch, shift=shift)
+        bins = [_bin(threshold) for threshold in block.thresholds]
+        above = tuple(count_above(block.treatment_sketch, bin_, shift=shift) for bin_ in bins)
+        control_above = tuple(count_above(block.control_sketch, bin_) for bin_ in bins)
+    evidence = msgspec.structs.replace(
+        evidence,
+        rank_score=evidence.rank_score + worse * score,
+        rank_variance=evidence.rank_variance + variance,
+    )
+    if not block.thresholds:
+        return evidence
+    assert len(block.thresholds) == len(EXCEEDANCE_WEIGHTS), "one threshold for each of THRESHOLD_QUANTILES"
+    steps = exceedance_log_e(block.treatment_n, above, block.control_n, control_above, increase=worse > 0)
+    before = evidence.exceedance or ((),) * len(steps)
+    added = tuple(_added(old, new) for old, new in zip(before, steps, strict=True))
+    return msgspec.structs.replace(evidence, exceedance=added)
+
+
+def _rank(evidence: MetricEvidence) -> float:
+    treated = sum(phase.strata.treatment.n for phase in _contrasts(evidence))
+    return rank_log_e(evidence.rank_score, evidence.rank_variance) if treated >= RANK_BURN_IN else 0.0
+
+
+def _ratio_score(guardrail: Guardrail, evidence: MetricEvidence) -> float:
+    arms = [(phase.strata.treatment, phase.strata.control) for phase in _contrasts(evidence)]
+    treated = sum(treatment.n for treatment, _ in arms)
+    events = fsum(treatment.numerator + control.numerator for treatment, control in arms)
+    return _score(guardrail, evidence) if treated >= RATIO_BURN_IN and events >= RATIO_EVENTS else 0.0
+
+
+def _mean_score(guardrail: Guardrail, evidence: MetricEvidence) -> float:
+    treated = sum(phase.strata.treatment.n for phase in _contrasts(evidence))
+    return _score(guardrail, evidence) if treated >= MEAN_BURN_IN else 0.0
+
+
+def _score(guardrail: Guardrail, evidence: MetricEvidence) -> float:
+    """The one-sided mixture on the stratified linear contrast beyond the tolerance, added over phases.
+
+    Each phase's excess is weighted by its effective units; dividing by the standard deviation of one effective unit
+    makes the intrinsic time the number of effective units, for which the mixture is tuned.
+    """
+    units = score = variance = 0.0
+    for phase in _contrasts(evidence):
+        estimate = excess(guardrail, phase, guardrail.tolerate)
+        if estimate is None:
+            continue
+        units += phase.strata.units
+        score += phase.strata.units * estimate.value
+        variance += (phase.strata.units * estimate.error) ** 2
+    if units <= 0 or variance <= 0:
+        return 0.0
+    return one_sided_log_e(score / sqrt(variance / units), units, _SCORE_R)
+
+
+def _contrasts(evidence: MetricEvidence) -> list[PhaseEvidence]:
+    """The phases of the rollout itself, in order, so that sums come out the same after a restart."""
+    return [evidence.phases[index] for index in sorted(evidence.phases) if index != RECOVERY]
+
+
+def _added(before: Sequence[float], block: Sequence[float]) -> tuple[float, ...]:
+    return tuple(old + new for old, new in zip(before, block, strict=True)) if before else tuple(block)
+
+
+def _bin(value: float) -> int:
+    return floor(log(value) / log(SKETCH_BASE)) if value > 0 else SKETCH_ZERO

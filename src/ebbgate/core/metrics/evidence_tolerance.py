@@ -1,0 +1,74 @@
+"""What a plan tolerates, turned into the null that each test is shifted to (RULES E1).
+
+A true effect exactly at `tolerate` then fires with probability at most alpha.
+"""
+
+from math import ceil, log
+
+from ebbgate.core.metrics.blocks import SKETCH_BASE
+from ebbgate.core.metrics.definition import Direction, Guardrail, Margin
+from ebbgate.core.stats import odds_ratio
+
+_CLOSE_TO_ONE = 1 - 1e-9
+
+
+def sign(guardrail: Guardrail) -> int:
+    """+1 if an increase is worse, -1 if a decrease is: `sign * (treatment - control)` points toward harm."""
+    return 1 if guardrail.metric.bad is Direction.INCREASE else -1
+
+
+def is_zero(margin: Margin) -> bool:
+    """Whether nothing at all is granted."""
+    return not margin.relative and not margin.absolute
+
+
+def relative_tolerance(guardrail: Guardrail) -> float:
+    """The tolerated change as a share of the control's value. Absolute margins are divided by the baseline, which
+    `plan lint` asks for."""
+    tolerate = guardrail.tolerate
+    if tolerate.absolute is None or tolerate.absolute == 0:
+        return tolerate.relative or 0.0
+    assert guardrail.baseline, f"{guardrail.metric.name}: an absolute tolerance needs a baseline"
+    return tolerate.absolute / guardrail.baseline
+
+
+def tolerated_odds(guardrail: Guardrail) -> float:
+    """The odds ratio of *bad* events, treatment to control, at the tolerance; 1 if nothing is tolerated.
+
+    With a baseline rate the conversion is exact there. Without one (relative margins only) the ratio of rates itself
+    is taken, which is right for rare events and a little strict for common ones.
+    """
+    if is_zero(guardrail.tolerate):
+        return 1.0
+    relative = relative_tolerance(guardrail)
+    worse = sign(guardrail)
+    baseline = guardrail.baseline
+    if baseline is None or not 0 < baseline < 1:
+        return 1 + relative if worse > 0 else 1 / max(1 - relative, 1e-9)
+    shifted = min(max(baseline * (1 + worse * relative), 1e-9), _CLOSE_TO_ONE)
+    return odds_ratio(shifted, baseline) if worse > 0 else odds_ratio(1 - shifted, 1 - baseline)
+
+
+def tolerated_wealth(guardrail: Guardrail, *, control_mean: float, cap: float) -> float:
+    """The tolerated mean of the bets' D = sign * (x_T - x_C) / cap.
+
+    Relative margins need the control's mean: the larger of the baseline and what was measured is taken, which errs
+    toward tolerating.
+    """
+    tolerate = guardrail.tolerate
+    if tolerate.absolute is not None:
+        change = tolerate.absolute
+    else:
+        change = (tolerate.relative or 0.0) * max(guardrail.baseline or 0.0, control_mean)
+    return min(max(change, 0.0) / cap, _CLOSE_TO_ONE)
+
+
+def tolerated_bins(guardrail: Guardrail) -> int:
+    """Bins of a sketch by which the treatment is moved back before it is compared; rounded toward tolerating more."""
+    relative = relative_tolerance(guardrail)
+    if not relative:
+        return 0
+    step = log(SKETCH_BASE)
+    if sign(guardrail) > 0:
+        return ceil(log(1 + relative) / step - 1e-9)
+    return -ceil(-log(max(1 - relative, 1e-9)) / step - 1e-9)
