@@ -7,7 +7,7 @@ Lengths and counts are checked by the decoder (`types`); here are the rules abou
 import json
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import isfinite
 
 import msgspec
@@ -22,6 +22,7 @@ _decode_batch = msgspec.json.Decoder(list[WireEntry]).decode
 _decode_entry: Callable[[bytes], WireEntry] = msgspec.json.Decoder(WireEntry).decode
 _split_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _stamp = msgspec.structs.force_setattr  # on entries that nobody else has seen yet
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 _NUL = b"\\u0000"  # not every store can hold text with it
 
 
@@ -105,6 +106,9 @@ def accept_entries(entries: list[WireEntry], reception: Reception) -> Acceptance
     known, sent_at = names.known, None
     for index, entry in enumerate(entries):
         if type(entry) is EvaluatorReport:
+            if not _is_plausible(entry.reported_at):
+                refused.append(_implausible(index, "reported_at"))
+                continue
             _stamp(entry, "received_at", reception.machine_at)
             continue
         # RULES C3: corrected, the age at receipt is the age at sending, both by the sender's clock. A batch nearly
@@ -163,14 +167,24 @@ def _check_length(entries: int, limits: IntakeLimits) -> None:
 
 
 def _bounds(sent_at: datetime, horizon: timedelta) -> tuple[datetime, datetime]:
-    """The earliest and the latest `occurred_at` that are taken."""
-    try:
-        return sent_at - horizon, sent_at + FUTURE_TOLERANCE
-    except OverflowError:  # at an end of the calendar
-        return sent_at, sent_at
+    """The earliest and the latest `occurred_at` that are taken; with an implausible `sent_at`, none."""
+    if not _is_plausible(sent_at):
+        return _LATEST, _EARLIEST
+    return sent_at - horizon, sent_at + FUTURE_TOLERANCE
+
+
+def _is_plausible(at: datetime) -> bool:
+    """Times at the ends of the calendar could leave it when their offset is taken off, and then not be read again."""
+    return _EARLIEST <= at < _LATEST
+
+
+def _implausible(index: int, field: str) -> Rejection:
+    return Rejection(index=index, code="malformed", reason=f"`{field}` is not a time between the years 1970 and 9000")
 
 
 def _misplaced(index: int, entry: Exposure | TrackedEvent, horizon: timedelta) -> Rejection:
+    if not _is_plausible(entry.sent_at):
+        return _implausible(index, "sent_at")
     age = entry.sent_at - entry.occurred_at
     if age < timedelta(0):
         reason = f"occurred {-age} after it was sent; {FUTURE_TOLERANCE} are allowed for clocks"
