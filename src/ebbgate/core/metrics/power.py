@@ -159,8 +159,8 @@ def _quantile_reach(
     worse, sigma = sign(guardrail), DEFAULT_LOG_SPREAD if spread is None else spread
     far_treatment = quantile + worse * reach * sqrt(quantile * (1 - quantile) / treatment_n)
     far_control = quantile - worse * reach * sqrt(quantile * (1 - quantile) / control_n)
-    inside = 1 / treatment_n <= far_treatment <= 1 - 1 / treatment_n and 1 / control_n <= far_control <= 1 - 1 /
-    control_n if not inside:
+    arms = ((far_treatment, treatment_n), (far_control, control_n))
+    if not all(1 / n <= far <= 1 - 1 / n for far, n in arms):
         return None
     normal = NormalDist()
     centre = normal.inv_cdf(quantile)
