@@ -1,6 +1,7 @@
 """Snapshots and tokens through files in the data directory, with a datagram after each change."""
 
 from ebbgate.adapters.snapshots.access import FileAccessPublisher, FileAccessSource
+from ebbgate.adapters.snapshots.files import replace_file
 from ebbgate.adapters.snapshots.notices import NoticeSender, NoticeSocket
 from ebbgate.adapters.snapshots.snapshots import FileSnapshotPublisher, FileSnapshotSource
 
@@ -11,4 +12,5 @@ __all__ = [
     "FileSnapshotSource",
     "NoticeSender",
     "NoticeSocket",
+    "replace_file",
 ]

@@ -1,0 +1,94 @@
+"""The edge with its real files and sockets; `run_edge` is one of the two processes of `ebbgate serve` (RULES I3)."""
+
+import asyncio
+import fcntl
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+from ebbgate.adapters.events import SegmentedLogWriter
+from ebbgate.adapters.snapshots import FileAccessSource, FileSnapshotSource, NoticeSocket, replace_file
+from ebbgate.bootstrap.clocks import SystemClock
+from ebbgate.bootstrap.logs import configure_logs
+from ebbgate.core.errors import StoreUnavailableError
+from ebbgate.edge.assembly import Edge
+from ebbgate.edge.server import BACKLOG, EdgeServer
+from ebbgate.edge.settings import EdgeSettings
+
+PORT_FILE = "edge.port"
+
+
+def run_edge(settings: EdgeSettings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises StoreUnavailableError if the data directory or the port is taken."""
+    clock = SystemClock()
+    configure_logs(clock, process="edge")
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with (
+        _only_edge(settings.data_dir),
+        closing(_listen(settings)) as listener,
+        asyncio.Runner(loop_factory=_loop_factory()) as runner,
+    ):
+        runner.run(EdgeServer(settings, assemble(settings, clock)).serve_edge(listener))
+
+
+def assemble(settings: EdgeSettings, clock: SystemClock) -> Edge:
+    """The edge over the data directory's files."""
+    directory = settings.data_dir
+    return Edge(
+        settings,
+        access=FileAccessSource(directory / "access.json"),
+        source=FileSnapshotSource(directory / "snapshots"),
+        notices=NoticeSocket(directory / "edge.sock", clock),
+        open_writer=lambda: SegmentedLogWriter(directory / "log"),
+        clock=clock,
+        run_id=token_hex(4),
+    )
+
+
+@contextmanager
+def _only_edge(directory: Path) -> Iterator[None]:
+    """Hold the directory's lock; the system gives it free when the process ends, however it ends."""
+    descriptor = os.open(directory / "edge.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"another edge runs on {directory}", hint="Stop it, or give this one its own data directory."
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _listen(settings: EdgeSettings) -> socket.socket:
+    """Listen, and say on which port. From here on clients may connect; they are answered once the edge has started."""
+    port_file = settings.data_dir / PORT_FILE
+    port_file.unlink(missing_ok=True)  # an earlier edge's
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+        replace_file(port_file, str(listener.getsockname()[1]).encode(), mode=0o644)
+    except OSError as error:
+        listener.close()
+        raise StoreUnavailableError(
+            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror or error}",
+            hint="Stop what uses the port, or choose another with --edge-port.",
+        ) from error
+    return listener
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop
+    import uvloop
+
+    return uvloop.new_event_loop

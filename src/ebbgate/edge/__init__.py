@@ -1,0 +1,1 @@
+"""The data plane: OFREP, snapshots and their streams, event intake. Plain ASGI; it knows no rollout."""

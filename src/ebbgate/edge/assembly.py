@@ -1,0 +1,79 @@
+"""An edge put together from its ports. Tests build it with other ports; `bootstrap` with files and sockets."""
+
+from collections.abc import Callable
+
+from ebbgate.edge.app import EdgeApp
+from ebbgate.edge.background import Background, ControlWatch
+from ebbgate.edge.exposures import ExposureRecorder
+from ebbgate.edge.guard import Guard
+from ebbgate.edge.intake import EventIntake
+from ebbgate.edge.journal import Journal
+from ebbgate.edge.log_gate import LogGate
+from ebbgate.edge.metrics import EdgeMetrics
+from ebbgate.edge.ofrep import OfrepService
+from ebbgate.edge.served import ServedSnapshots
+from ebbgate.edge.settings import EdgeSettings
+from ebbgate.edge.streams import StreamHub
+from ebbgate.edge.usage import UsageBook
+from ebbgate.ports.access import AccessSource
+from ebbgate.ports.clock import Clock
+from ebbgate.ports.event_log import EventLogWriter
+from ebbgate.ports.snapshots import ChangeNotices, SnapshotSource
+
+
+class Edge:
+    """app: for the server. background: to start before it, and to stop after it. hub: to close first of all."""
+
+    def __init__(
+        self,
+        settings: EdgeSettings,
+        *,
+        access: AccessSource,
+        source: SnapshotSource,
+        notices: ChangeNotices,
+        open_writer: Callable[[], EventLogWriter],
+        clock: Clock,
+        run_id: str,
+    ) -> None:
+        """run_id: another one at every start."""
+        metrics = EdgeMetrics()
+        usage = UsageBook(run_id)
+        guard = Guard(settings, clock, usage)
+        snapshots = ServedSnapshots(clock)
+        gate = LogGate(open_writer, clock, metrics)
+        journal = Journal(gate, snapshots, metrics, entries_max=settings.entries_pending_max, source=f"edge-{run_id}")
+        exposures = ExposureRecorder(journal, snapshots, metrics, known_max=settings.exposures_known_max)
+        self.hub = StreamHub(settings, guard, snapshots, journal, metrics, clock)
+        self.app = EdgeApp(
+            guard=guard,
+            snapshots=snapshots,
+            gate=gate,
+            metrics=metrics,
+            ofrep=OfrepService(settings, guard, snapshots, exposures),
+            intake=EventIntake(settings, guard, snapshots, gate, metrics),
+            hub=self.hub,
+        )
+        self.background = Background(
+            settings,
+            watch=ControlWatch(
+                access=access,
+                source=source,
+                guard=guard,
+                snapshots=snapshots,
+                hub=self.hub,
+                metrics=metrics,
+                clock=clock,
+            ),
+            notices=notices,
+            journal=journal,
+            gate=gate,
+            usage=usage,
+            hub=self.hub,
+            clock=clock,
+        )
+        metrics.read_from(
+            evaluations=usage.totals,
+            versions=snapshots.versions,
+            streams=self.hub.counts,
+            is_log_writable=lambda: gate.is_writable,
+        )

@@ -1,0 +1,108 @@
+"""Who asks, and whether they may: token, permission, environment, rate."""
+
+from ebbgate.core.access import AccessList, Permission, StoredToken, TokenDirectory, kinds_that_may, may
+from ebbgate.core.errors import AuthenticationError, BadRequestError, PermissionDeniedError
+from ebbgate.edge.http import NotReadyError, RateLimitedError, Scope, header, query
+from ebbgate.edge.rate import RateBucket
+from ebbgate.edge.settings import EdgeSettings
+from ebbgate.edge.usage import TokenUsage, UsageBook
+from ebbgate.ports.clock import Clock
+
+
+class Grant:
+    """A token that was accepted, with what the edge keeps for it while it runs."""
+
+    __slots__ = ("bucket", "token", "usage")
+
+    def __init__(self, token: StoredToken, bucket: RateBucket, usage: TokenUsage) -> None:
+        self.token = token
+        self.bucket = bucket
+        self.usage = usage
+
+
+class Guard:
+    """Admits requests. Before the access list is read nobody can be told from anybody: that is 503, not 401."""
+
+    def __init__(self, settings: EdgeSettings, clock: Clock, usage: UsageBook) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._usage = usage
+        self._directory: TokenDirectory | None = None
+        self._grants: dict[str, Grant] = {}
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._directory is not None
+
+    def use(self, access: AccessList) -> None:
+        """Take a new list. Rates and counts of the tokens that stay go on."""
+        self._directory = TokenDirectory(access)
+        self._grants = {token.id: self._grant(token) for token in access.tokens if not token.is_revoked}
+
+    def admit(self, scope: Scope, permission: Permission) -> Grant:
+        """The grant of the request's token.
+
+        Raises AuthenticationError, PermissionDeniedError, RateLimitedError; NotReadyError before there is a list.
+        """
+        if self._directory is None:
+            raise NotReadyError("the list of tokens has not been read yet", hint="Start control, or wait for it.")
+        stored = self._directory.find(_token_of(scope))
+        if stored is None:
+            raise AuthenticationError(
+                "the token is not known, or it was revoked", hint="Ask an admin for a token: `ebbgate token create`."
+            )
+        if not may(stored.kind, permission):
+            kinds = " or ".join(kinds_that_may(permission))
+            raise PermissionDeniedError(
+                f"a token of kind `{stored.kind}` may not do this", hint=f"Use a token of kind {kinds}."
+            )
+        grant = self._grants[stored.id]
+        if not grant.bucket.take(self._clock.monotonic()):
+            raise RateLimitedError(
+                f"more than {self._settings.rate_per_s:g} requests a second with one token",
+                hint="Wait for as long as Retry-After says; send events in larger batches.",
+                retry_after_s=grant.bucket.retry_after_s(),
+            )
+        return grant
+
+    def environment(self, scope: Scope, grant: Grant) -> str:
+        """The environment that a request is about: what its query names, else the token's, else the setting.
+
+        Raises PermissionDeniedError where the token is bound to another one, BadRequestError for an empty name.
+        """
+        bound = grant.token.environment
+        asked = query(scope).get("environment") if scope["query_string"] else None
+        if asked is None:
+            return bound or self._settings.environment
+        if not asked:
+            raise BadRequestError("`environment` is empty", hint="Leave it out, or name an environment.")
+        if bound is not None and asked != bound:
+            raise PermissionDeniedError(
+                f"the token is for environment `{bound}` only", hint=f"Use a token for `{asked}`."
+            )
+        return asked
+
+    def _grant(self, token: StoredToken) -> Grant:
+        known = self._grants.get(token.id)
+        settings = self._settings
+        bucket = (
+            known.bucket
+            if known
+            else RateBucket(per_s=settings.rate_per_s, burst=settings.rate_burst, now=self._clock.monotonic())
+        )
+        return Grant(token, bucket, self._usage.of(token.id))
+
+
+def _token_of(scope: Scope) -> bytes:
+    value = header(scope, b"authorization")
+    if value is not None:
+        scheme, _, token = value.partition(b" ")
+        if scheme.lower() == b"bearer" and token:
+            return token.strip()
+    else:
+        key = header(scope, b"x-api-key")
+        if key:
+            return key
+    raise AuthenticationError(
+        "the request carries no token", hint="Send `Authorization: Bearer <token>` or `X-API-Key: <token>`."
+    )

@@ -1,0 +1,135 @@
+"""OFREP 0.3.0: flags evaluated for one context, one by one or all at once."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from ebbgate.core.flags.details import EvaluationDetails
+from ebbgate.edge.exposures import ExposureRecorder
+from ebbgate.edge.guard import Grant, Guard
+from ebbgate.edge.http import Answer, Receive, Scope, Send, give, is_match, read_body
+from ebbgate.edge.served import Served, ServedSnapshots, etag_of
+from ebbgate.edge.settings import EdgeSettings
+
+_STATUS = {"FLAG_NOT_FOUND": HTTPStatus.NOT_FOUND}  # every other error code is 400
+
+
+class _Request(msgspec.Struct):
+    context: dict[str, Any] | None = None
+
+
+_decode = msgspec.json.Decoder(_Request).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Unreadable(Exception):
+    """A body that is no OFREP request. code: the one that OFREP has for it."""
+
+    def __init__(self, code: str, details: str) -> None:
+        super().__init__(details)
+        self.code = code
+
+
+class OfrepService:
+    """Both OFREP endpoints. Lenient as flagd is: no body, no context and no targeting key are all fine."""
+
+    def __init__(
+        self, settings: EdgeSettings, guard: Guard, snapshots: ServedSnapshots, exposures: ExposureRecorder
+    ) -> None:
+        self._limit = settings.ofrep_bytes_max
+        self._guard = guard
+        self._snapshots = snapshots
+        self._exposures = exposures
+
+    async def single(self, scope: Scope, receive: Receive, send: Send, key: str) -> None:
+        """POST /ofrep/v1/evaluate/flags/{key}; `key` is percent-decoded."""
+        grant = self._guard.admit(scope, "evaluate")
+        served = self._snapshots.get(self._guard.environment(scope, grant))
+        body = await read_body(scope, receive, self._limit)
+        try:
+            context = context_of(body)
+        except Unreadable as error:
+            failure = {"key": key, "errorCode": error.code, "errorDetails": str(error)}
+            await give(send, Answer(HTTPStatus.BAD_REQUEST, _encode(failure)))
+            return
+        details = served.evaluator.evaluate(key, None, context, None, timestamp=self._snapshots.timestamp)
+        self._note(served, grant, key, details, context)
+        answer = served.answers.get((key, details.variant, details.reason))
+        if answer is None:
+            answer = _answer(served, key, details)
+        await send(answer.start)
+        await send(answer.body)
+
+    async def bulk(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """POST /ofrep/v1/evaluate/flags. The tag is of the answer's bytes, as time alone can change what rules say."""
+        grant = self._guard.admit(scope, "evaluate")
+        served = self._snapshots.get(self._guard.environment(scope, grant))
+        body = await read_body(scope, receive, self._limit)
+        try:
+            context = context_of(body)
+        except Unreadable as error:
+            failure = {"errorCode": error.code, "errorDetails": str(error)}
+            await give(send, Answer(HTTPStatus.BAD_REQUEST, _encode(failure)))
+            return
+        flags = []
+        results = served.evaluator.evaluate_all(context, timestamp=self._snapshots.timestamp)
+        for key, details in results.items():
+            self._note(served, grant, key, details, context)
+            answer = served.answers.get((key, details.variant, details.reason)) or _answer(served, key, details)
+            flags.append(answer.raw)
+        bulk: dict[str, Any] = {"flags": flags}
+        if served.metadata:
+            bulk["metadata"] = served.metadata
+        data = _encode(bulk)
+        etag = etag_of(data)
+        if is_match(scope, etag):
+            await give(send, Answer(HTTPStatus.NOT_MODIFIED, headers=[(b"etag", etag)]))
+        else:
+            await give(send, Answer(HTTPStatus.OK, data, headers=[(b"etag", etag)]))
+
+    def _note(
+        self, served: Served, grant: Grant, key: str, details: EvaluationDetails, context: dict[str, Any] | None
+    ) -> None:
+        """Count an evaluation that succeeded, and record the exposure where the flag is under rollout."""
+        if details.error_code is not None:
+            return
+        unit = context.get("targetingKey") if context else None
+        if not isinstance(unit, str) or not unit:
+            grant.usage.count(key, details.variant, served.version, is_keyless=True)
+            return
+        grant.usage.count(key, details.variant, served.version, is_keyless=False)
+        if details.variant is not None and key in served.leases:
+            self._exposures.record(served, key, details.variant, unit)
+
+
+def context_of(body: bytes) -> dict[str, Any] | None:
+    """The context of a request's body. Raises Unreadable."""
+    if not body:
+        return None
+    try:
+        return _decode(body).context
+    except msgspec.ValidationError as error:
+        code = "INVALID_CONTEXT" if "$.context" in str(error) else "PARSE_ERROR"
+        raise Unreadable(code, str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable("PARSE_ERROR", f"the body is not JSON: {error}") from error
+
+
+def _answer(served: Served, key: str, details: EvaluationDetails) -> Answer:
+    """The answer to one evaluation; a success is kept, as it depends on flag, variant and reason alone."""
+    if details.error_code is not None:
+        failure: dict[str, Any] = {"key": key, "errorCode": details.error_code}
+        if details.error_message:
+            failure["errorDetails"] = details.error_message
+        if details.metadata:
+            failure["metadata"] = details.metadata
+        return Answer(_STATUS.get(details.error_code, HTTPStatus.BAD_REQUEST), _encode(failure))
+    success: dict[str, Any] = {"key": key, "reason": details.reason}
+    if details.variant is not None:
+        success |= {"value": details.value, "variant": details.variant}
+    if details.metadata:
+        success["metadata"] = details.metadata
+    answer = Answer(HTTPStatus.OK, _encode(success))
+    served.answers[(key, details.variant, details.reason)] = answer
+    return answer

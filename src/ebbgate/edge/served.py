@@ -1,0 +1,105 @@
+"""The snapshots that the edge serves: each compiled once when it arrives, then only called."""
+
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from ebbgate.core.clock import ClockMapping
+from ebbgate.core.errors import NotFoundError
+from ebbgate.core.flags.evaluate import Evaluator
+from ebbgate.edge.http import Answer, NotReadyError
+from ebbgate.ports.clock import Clock
+from ebbgate.ports.snapshots import PublishedSnapshot
+
+
+class _Metadata(msgspec.Struct):
+    metadata: dict[str, Any] = {}
+
+
+class Served:
+    """One snapshot, ready to answer from. frame: its event for streams, encoded once for all of them."""
+
+    __slots__ = (
+        "answers",
+        "data",
+        "environment",
+        "etag",
+        "evaluator",
+        "flag_set",
+        "frame",
+        "leases",
+        "metadata",
+        "version",
+    )
+
+    def __init__(self, published: PublishedSnapshot) -> None:
+        """Raises FlagDocumentError when the document is refused."""
+        snapshot = published.snapshot
+        self.version = snapshot.version
+        self.environment = snapshot.environment
+        self.flag_set = snapshot.flag_set
+        self.evaluator = Evaluator(snapshot)
+        self.leases = frozenset(snapshot.leases)
+        self.data = published.data
+        self.etag = etag_of(published.data)
+        self.frame = b"id: %d\nevent: snapshot\ndata: %b\n\n" % (snapshot.version, published.data)
+        self.metadata = msgspec.json.decode(snapshot.document, type=_Metadata).metadata
+        self.answers: dict[tuple[str, str | None, str], Answer] = {}
+
+
+class ServedSnapshots:
+    """The current snapshot of each environment, and the plan clock that comes with them (RULES A2)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._by_environment: dict[str, Served] = {}
+        self._mapping: ClockMapping | None = None
+        self._newest = -1
+
+    def put(self, published: PublishedSnapshot) -> Served | None:
+        """Serve it from now on; None if it is not newer than what is served.
+
+        Raises FlagDocumentError when the document is refused, and the old one stays.
+        """
+        snapshot = published.snapshot
+        current = self._by_environment.get(snapshot.environment)
+        if current is not None and snapshot.version <= current.version:
+            return None
+        served = Served(published)
+        self._by_environment[snapshot.environment] = served
+        if snapshot.version > self._newest:
+            self._newest, self._mapping = snapshot.version, snapshot.clock
+        return served
+
+    def get(self, environment: str) -> Served:
+        """Raises NotReadyError before the first snapshot, NotFoundError for an environment without one."""
+        served = self._by_environment.get(environment)
+        if served is not None:
+            return served
+        if not self._by_environment:
+            raise NotReadyError("no snapshot has been read yet", hint="Start control, or wait for it.")
+        raise NotFoundError(
+            f"there is no environment `{environment}`", hint=f"There are: {', '.join(sorted(self._by_environment))}."
+        )
+
+    def versions(self) -> dict[str, int]:
+        """The version served in each environment."""
+        return {environment: served.version for environment, served in self._by_environment.items()}
+
+    def moment(self) -> tuple[datetime, datetime]:
+        """(plan time, machine time) now. Raises NotReadyError before the first snapshot: plan time comes with it."""
+        if self._mapping is None:
+            raise NotReadyError("the plan clock is not known yet", hint="Start control, or wait for it.")
+        machine_at = self._clock.machine_now()
+        return self._mapping.plan_time(machine_at), machine_at
+
+    def timestamp(self) -> int:
+        """Plan time in unix seconds, for rules that ask for it. Needs a snapshot."""
+        return int(self.moment()[0].timestamp())
+
+
+def etag_of(data: bytes) -> bytes:
+    """A strong entity tag for those bytes."""
+    return b'"%b"' % blake2b(data, digest_size=16).hexdigest().encode()

@@ -1,0 +1,88 @@
+"""What OFREP callers evaluated, by token: counted on the hot path, reported now and then (RULES H2)."""
+
+from collections import Counter
+from datetime import datetime
+
+from ebbgate.core.events.types import EvaluatorCounts, EvaluatorReport
+
+_FLAGS_MAX = 1_000  # the limit that the types state for one table
+_NAME_MAX = 128
+
+
+class TokenUsage:
+    """Counts for one token since the edge started. Plain dicts of plain ints: an evaluation must not pay for metrics.
+
+    evaluations: by flag and variant, None where the caller's default stands. keyless: by flag.
+    version: of the snapshot that answered last.
+    """
+
+    __slots__ = ("evaluations", "keyless", "version")
+
+    def __init__(self) -> None:
+        self.evaluations: dict[tuple[str, str | None], int] = {}
+        self.keyless: dict[str, int] = {}
+        self.version: int | None = None
+
+    def count(self, flag: str, variant: str | None, version: int, *, is_keyless: bool) -> None:
+        key = (flag, variant)
+        self.evaluations[key] = self.evaluations.get(key, 0) + 1
+        self.version = version
+        if is_keyless:
+            self.keyless[flag] = self.keyless.get(flag, 0) + 1
+
+    def counts(self) -> EvaluatorCounts:
+        """Totals by flag, within what a report may hold: of too many flags, the most used."""
+        evaluations: Counter[str] = Counter()
+        code_defaults: Counter[str] = Counter()
+        for (flag, variant), count in self.evaluations.items():
+            evaluations[flag] += count
+            if variant is None:
+                code_defaults[flag] += count
+        kept = [flag for flag, _ in evaluations.most_common() if len(flag) <= _NAME_MAX][:_FLAGS_MAX]
+        return EvaluatorCounts(
+            evaluations={flag: evaluations[flag] for flag in kept},
+            keyless={flag: self.keyless[flag] for flag in kept if flag in self.keyless},
+            code_defaults={flag: code_defaults[flag] for flag in kept if flag in code_defaults},
+        )
+
+
+class UsageBook:
+    """The usage of every token that evaluated. A revoked token's counts stay, so that totals never fall."""
+
+    def __init__(self, run_id: str) -> None:
+        """run_id: new at each start of the edge, as reports are cumulative since then."""
+        self._run_id = run_id
+        self._by_token: dict[str, TokenUsage] = {}
+        self._reported: dict[str, int] = {}
+
+    def of(self, token_id: str) -> TokenUsage:
+        """The token's counts, to be added to."""
+        return self._by_token.setdefault(token_id, TokenUsage())
+
+    def totals(self) -> Counter[tuple[str, str | None]]:
+        """Evaluations by flag and variant, over all tokens."""
+        totals: Counter[tuple[str, str | None]] = Counter()
+        for usage in self._by_token.values():
+            totals.update(usage.evaluations)
+        return totals
+
+    def reports(self, machine_at: datetime) -> list[EvaluatorReport]:
+        """A report for each token that evaluated since the last call."""
+        reports = []
+        for token_id, usage in self._by_token.items():
+            total = sum(usage.evaluations.values())
+            if total == self._reported.get(token_id, 0):
+                continue
+            self._reported[token_id] = total
+            reports.append(
+                EvaluatorReport(
+                    evaluator=f"ofrep-{self._run_id}-{token_id}"[:_NAME_MAX],
+                    name=f"OFREP, token {token_id}"[:_NAME_MAX],
+                    kind="ofrep",
+                    state="heartbeat",
+                    reported_at=machine_at,
+                    snapshot_version=usage.version,
+                    counts=usage.counts(),
+                )
+            )
+        return reports
