@@ -3,17 +3,19 @@
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Client", "EbbgateError", "EvaluationDetails", "__version__"]
+__all__ = ["Client", "EbbgateError", "EvaluationDetails", "Timing", "__version__"]
 
 if TYPE_CHECKING:
     from ebbgate.core.errors import EbbgateError
     from ebbgate.core.flags import EvaluationDetails
     from ebbgate.sdk.client import Client
+    from ebbgate.sdk.timing import Timing
 
 _HOMES = {
     "Client": "ebbgate.sdk.client",
     "EbbgateError": "ebbgate.core.errors",
     "EvaluationDetails": "ebbgate.core.flags",
+    "Timing": "ebbgate.sdk.timing",
 }
 
 

@@ -1,0 +1,59 @@
+"""The local kill list: switches flags off in this process with no server at all, and outranks everything (RULES B7)."""
+
+import os
+from collections.abc import Mapping
+
+ENVIRONMENT_VARIABLE = "EBBGATE_KILL"
+FILE_VARIABLE = "EBBGATE_KILL_FILE"
+
+Kills = Mapping[str, str | None]
+"""By flag key: the variant to serve, None for the flag's control."""
+
+
+def parse_kills(text: str) -> dict[str, str | None]:
+    """Read `flag` or `flag=variant`, separated by commas or line ends; `#` begins a comment. Never raises."""
+    kills: dict[str, str | None] = {}
+    for line in text.splitlines():
+        for item in line.partition("#")[0].split(","):
+            flag, _, variant = item.partition("=")
+            if flag := flag.strip():
+                kills[flag] = variant.strip() or None
+    return kills
+
+
+class KillList:
+    """The kills of the environment variable, read once, and of the file, read again whenever it changes.
+
+    A file that is gone kills nothing; one that cannot be read leaves its last kills in force.
+    """
+
+    def __init__(self, text: str, path: str | None) -> None:
+        self._fixed = parse_kills(text)
+        self._path = path
+        self._stamp: tuple[int, int, int] | None = None
+        self._from_file: dict[str, str | None] = {}
+        self.refresh()
+
+    @property
+    def kills(self) -> Kills:
+        return {**self._from_file, **self._fixed}
+
+    def refresh(self) -> bool:
+        """Look at the file; whether the kills changed."""
+        if self._path is None:
+            return False
+        try:
+            found = os.stat(self._path)
+            stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
+            if stamp == self._stamp:
+                return False
+            with open(self._path, encoding="utf-8") as file:
+                from_file = parse_kills(file.read())
+        except FileNotFoundError:
+            stamp, from_file = None, {}
+        except (OSError, UnicodeError):
+            return False
+        self._stamp = stamp
+        is_changed = from_file != self._from_file
+        self._from_file = from_file
+        return is_changed
