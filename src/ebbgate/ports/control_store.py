@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from ebbgate.core.clock import ClockMapping
-from ebbgate.core.metrics.evidence import LimitEvidence, MetricEvidence
+from ebbgate.core.metrics import LimitEvidence, MetricEvidence
 from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.state import RolloutState, Status
 
