@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from ebbgate.core.clock import ClockMapping
-from ebbgate.core.metrics import LimitEvidence, MetricEvidence
+from ebbgate.core.metrics import LimitEvidence, MetricEvidence, SampleRatioEvidence
 from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.state import RolloutState, Status
 
@@ -53,9 +53,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, MetricEvidence] = {}
     limits: dict[str, LimitEvidence] = {}
     goals: dict[str, MetricEvidence] = {}
-    recovery: dict[str, MetricEvidence] = {}
     recovery_limits: dict[str, LimitEvidence] = {}
-    sample_ratio_fired: bool = False
+    sample_ratio: SampleRatioEvidence = SampleRatioEvidence()
 
 
 class DecisionRow(msgspec.Struct, frozen=True, kw_only=True):
