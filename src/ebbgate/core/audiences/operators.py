@@ -1,7 +1,7 @@
 """JsonLogic's operators on values that are computed already. Semantics follow json-logic-js (flags.md section 1)."""
 
 from collections.abc import Callable
-from math import fmod, inf, isinf, isnan, nan
+from math import floor, fmod, inf, isinf, isnan, nan
 from typing import Any
 
 from ebbgate.core.audiences.coercion import (
@@ -93,9 +93,10 @@ def substring(*values: Any) -> str:
     start = _whole(values[1]) if len(values) > 1 else 0
     start = max(len(text) + start, 0) if start < 0 else start
     tail = text[start:]
-    if len(values) < 3 or values[2] is None:
+    if len(values) < 3:
         return tail
-    length = _whole(values[2])
+    number = to_number(values[2])
+    length = floor(number) if -(2**53) < number < 0 else _whole(number)
     return tail[:length] if length >= 0 else tail[: max(len(tail) + length, 0)]
 
 
@@ -107,12 +108,12 @@ def _whole(value: Any) -> int:
 
 
 def contains(*values: Any) -> bool:
-    """`in`: part of a text, or strictly equal to a member of an array."""
+    """`in`: part of a text that is not empty, or strictly equal to a member of an array."""
     if len(values) < 2:
         return False
     needle, haystack = values[0], values[1]
     if isinstance(haystack, str):
-        return to_text(needle) in haystack
+        return haystack != "" and to_text(needle) in haystack
     if isinstance(haystack, list | tuple):
         return any(strict_equal(needle, item) for item in haystack)
     return False

@@ -1,0 +1,52 @@
+"""The snapshot travels as JSON and comes back the same."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ebbgate.core.clock import ClockMapping
+from ebbgate.core.errors import FlagDocumentError
+from ebbgate.core.flags import Evaluator, LeaseTerms, Snapshot, decode_snapshot, encode_snapshot, raw_document
+
+Build = Callable[..., dict[str, Any]]
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def a_snapshot(document: dict[str, Any], **fields: Any) -> Snapshot:
+    return Snapshot(
+        version=7,
+        environment="production",
+        flag_set="shop",
+        published_at=NOON,
+        clock=ClockMapping(origin_at=NOON, plan_origin_at=NOON, scale=600.0),
+        document=raw_document(document),
+        leases={"new-widgets": LeaseTerms(control_variant="off", rollout_id="r-1")},
+        **fields,
+    )
+
+
+def test_a_snapshot_survives_the_wire(a_document: Build) -> None:
+    snapshot = a_snapshot(a_document(), bucketing="v3")
+    wire = encode_snapshot(snapshot)
+    again = decode_snapshot(wire)
+    assert encode_snapshot(again) == wire
+    assert (again.version, again.bucketing, again.clock, again.leases) == (
+        7,
+        "v3",
+        snapshot.clock,
+        {"new-widgets": LeaseTerms(control_variant="off", server_lost_s=900.0, rollout_id="r-1")},
+    )
+
+
+def test_an_evaluator_takes_the_bucketing_of_its_snapshot(a_document: Build) -> None:
+    evaluator = Evaluator(decode_snapshot(encode_snapshot(a_snapshot(a_document(), bucketing="v3"))))
+    assert evaluator.bucketing == "v3"
+    assert evaluator.evaluate("new-widgets", True, {}, "boolean").value is False
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"version": "7"}', b"\xff", b"[" * 100_000])
+def test_what_is_no_snapshot_is_refused(data: bytes) -> None:
+    with pytest.raises(FlagDocumentError):
+        decode_snapshot(data)
