@@ -1,0 +1,86 @@
+"""Seeded worlds at the level of block summaries, and the bounds that their error rates are held to."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from math import exp, lgamma, log, log1p
+
+import pytest
+
+from ebbgate.core.metrics import Direction, Guardrail, HarmBy, Margin, Metric, MetricKind
+
+RUNS = 2000
+LOOKS = ((0, 0.05), (1, 0.16), (2, 0.375))  # phase, share of treatment in its contrast: 5 -> 20 -> 50 %
+BLOCKS_PER_PHASE = 8
+START = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def runs() -> int:
+    return RUNS
+
+
+@pytest.fixture(scope="session")
+def most_crossings() -> Callable[..., int]:
+    """The count of crossings that 2,000 sound runs exceed once in 10,000 times.
+
+    If each run crosses with chance alpha at most, the count is at most Binomial(runs, alpha); its upper tail at 1e-4 is
+    127 of 2,000 (6.4 %) for alpha 0.05, and 10 for alpha 0.001 (0.5 %).
+    """
+
+    def bound(alpha: float, runs: int = RUNS, tail: float = 1e-4) -> int:
+        above = 0.0
+        for k in range(runs, -1, -1):
+            choose = lgamma(runs + 1) - lgamma(k + 1) - lgamma(runs - k + 1)
+            above += exp(choose + k * log(alpha) + (runs - k) * log1p(-alpha))
+            if above > tail:
+                return k
+        raise AssertionError("the tail of a whole distribution is 1")
+
+    return bound
+
+
+@pytest.fixture(scope="session")
+def ramp() -> Callable[[], Iterator[tuple[int, float, float, dict[str, object]]]]:
+    """The looks of one rollout: phase, share of treatment, time in [0, 1), and a block's common fields."""
+
+    def looks() -> Iterator[tuple[int, float, float, dict[str, object]]]:
+        total = len(LOOKS) * BLOCKS_PER_PHASE
+        for index in range(total):
+            phase, share = LOOKS[index // BLOCKS_PER_PHASE]
+            opened = START + timedelta(hours=index)
+            common = {"metric": "m", "phase": phase, "opened_at": opened, "closed_at": opened + timedelta(hours=1)}
+            yield phase, share, index / total, common
+
+    return looks
+
+
+@pytest.fixture(scope="session")
+def a_guardrail() -> Callable[..., Guardrail]:
+    def build(
+        kind: MetricKind,
+        *,
+        bad: Direction = Direction.INCREASE,
+        harm: HarmBy = HarmBy.MEAN,
+        tolerate: Margin | None = None,
+        worse_by: Margin | None = None,
+        baseline: float | None = None,
+        quantile: float | None = None,
+        cap: float | None = None,
+    ) -> Guardrail:
+        metric = Metric(
+            name="m",
+            kind=kind,
+            event="e",
+            trial="t",
+            bad=bad,
+            harm=harm,
+            window=timedelta(hours=1),
+            lateness=timedelta(0),
+            quantile=quantile,
+            cap=cap,
+        )
+        return Guardrail(
+            metric=metric, tolerate=tolerate or Margin(relative=0.0), worse_by=worse_by, baseline=baseline
+        )
+
+    return build

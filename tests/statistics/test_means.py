@@ -1,0 +1,100 @@
+"""Means: betting, capped intervals and ranks on log-normal times (RULES E1, E2)."""
+
+from math import sin
+
+import numpy as np
+import pytest
+
+from ebbgate.core.metrics import (
+    BET_SIZES,
+    Direction,
+    HarmBy,
+    Margin,
+    MeanBlock,
+    MetricKind,
+    Moments,
+    fold,
+    judge,
+    start,
+)
+
+CAP = 1500.0  # about the 97th percentile of a log-normal around 300 with sigma 1
+BETS = np.array(BET_SIZES)
+
+
+def _moments(values):
+    return Moments(n=len(values), total=float(values.sum()), squares=float((values**2).sum()))
+
+
+def _block(rng, treated, control, sign, common):
+    """What an engine would make of two arms: bets on pairs with the mean of the unit's share of the controls, and ranks."""
+    raw = treated.sum(), control.sum()
+    treated, control = np.minimum(treated, CAP), np.minimum(control, CAP)
+    shares = np.array_split(rng.permutation(control), len(treated))
+    pairs = sign * (treated - np.array([share.mean() for share in shares])) / CAP
+    n = len(treated) + len(control)
+    ranks = np.concatenate([treated, control]).argsort().argsort() + 1.0
+    centred = (ranks - (n + 1) / 2) / n
+    return MeanBlock(
+        cap=CAP,
+        treatment=_moments(treated),
+        control=_moments(control),
+        treatment_raw_total=float(raw[0]),
+        control_raw_total=float(raw[1]),
+        log_wealth=tuple(float(x) for x in np.log1p(BETS[:, None] * pairs[None, :]).sum(axis=1)),
+        rank_score=float(centred[: len(treated)].sum()),
+        rank_variance=float(len(treated) * len(control) / (n * (n - 1)) * (centred**2).sum()),
+        **common,
+    )
+
+
+def _crossings(runs, seed, guardrail, ramp, factor, units=400):
+    rng, fired = np.random.default_rng(seed), 0
+    sign = 1 if guardrail.metric.bad is Direction.INCREASE else -1
+    for _ in range(runs):
+        evidence = start(guardrail, alpha=0.05)
+        for _, share, time, common in ramp():
+            treated = max(int(rng.binomial(units, share)), 1)
+            level = 250 * (1 + 0.3 * sin(9 * time))
+            values = level * rng.lognormal(0, 1, units)
+            block = _block(rng, factor * values[:treated], values[treated:], sign, common)
+            evidence = fold(guardrail, evidence, block)
+            if evidence.harm_shown_at is not None:
+                fired += 1
+                break
+    return fired
+
+
+@pytest.mark.parametrize("harm", list(HarmBy))
+def test_equal_distributions_rarely_show_harm_while_the_level_drifts(runs, ramp, a_guardrail, most_crossings, harm):
+    guardrail = a_guardrail(MetricKind.MEAN, bad=Direction.DECREASE, harm=harm)
+    assert _crossings(runs // 2, 11, guardrail, ramp, 1.0) <= most_crossings(0.05, runs // 2)
+
+
+def test_a_fall_exactly_at_the_tolerance_rarely_shows_harm(ramp, a_guardrail, most_crossings):
+    guardrail = a_guardrail(MetricKind.MEAN, bad=Direction.DECREASE, tolerate=Margin(relative=0.1))
+    assert _crossings(500, 12, guardrail, ramp, 0.9, units=1200) <= most_crossings(0.05, 500)
+
+
+@pytest.mark.parametrize("harm", list(HarmBy))
+def test_a_large_fall_always_shows_harm(ramp, a_guardrail, harm):
+    guardrail = a_guardrail(MetricKind.MEAN, bad=Direction.DECREASE, harm=harm)
+    assert _crossings(40, 13, guardrail, ramp, 0.5) == 40
+
+
+def test_a_mean_worse_by_the_whole_margin_is_rarely_called_safe(ramp, a_guardrail, most_crossings):
+    guardrail = a_guardrail(
+        MetricKind.MEAN, bad=Direction.DECREASE, tolerate=Margin(relative=0.9), worse_by=Margin(relative=0.1)
+    )
+    rng, safe, rollouts = np.random.default_rng(14), 0, 500
+    for _ in range(rollouts):
+        evidence = start(guardrail, alpha=None)
+        for _, _, time, common in ramp():
+            values = 250 * (1 + 0.3 * sin(9 * time)) * rng.lognormal(0, 0.5, 600)
+            arms = 0.9 * values[:150], values[150:]
+            block = MeanBlock(cap=CAP, treatment=_moments(arms[0]), control=_moments(arms[1]), **{**common, "phase": 0})
+            evidence = fold(guardrail, evidence, block)
+            if judge(guardrail, evidence, phase=0, has_contrast=True).verdict == "safe":
+                safe += 1
+                break
+    assert safe <= most_crossings(0.05, rollouts)
