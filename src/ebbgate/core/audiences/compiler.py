@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ebbgate.core.audiences.bucketing import Bucketing
-from ebbgate.core.audiences.coercion import loose_equal, strict_equal, to_number, truthy
+from ebbgate.core.audiences.coercion import to_number, truthy
 from ebbgate.core.audiences.fractional import compile_fractional
 from ebbgate.core.audiences.node import Call, Node, condition, constant, sequence
 from ebbgate.core.audiences.operators import FUNCTIONS, PLAIN, TESTS, concatenate
-from ebbgate.core.audiences.semver import OPERATORS, compare_parsed, parse_version
+from ebbgate.core.audiences.shortcuts import shortcut
 
 
 class Compiler:
@@ -45,7 +45,10 @@ class Compiler:
         if function is None:
             raise LookupError(f"unknown operator {name!r}")
         nodes = [self.compile(argument, top=top) for argument in arguments]
-        return _specialised(name, nodes) or _apply(function, nodes, is_plain=test is not None or name in PLAIN)
+        node = shortcut(name, nodes) or _apply(function, nodes, is_plain=test is not None or name in PLAIN)
+        if name == "cat" and len(nodes) == 1:
+            node.text_of = nodes[0].key
+        return node
 
     def _reference(self, name: Any, *, top: bool) -> Node:
         if not isinstance(name, str) or name not in self._evaluators:
@@ -74,10 +77,12 @@ class Compiler:
 
     def choice(self, arguments: list[Any], top: bool) -> Node:
         nodes = [self.compile(argument, top=top) for argument in arguments]
-        result = nodes.pop() if len(nodes) % 2 else constant(None)
-        for test, then in reversed(list(zip(nodes[::2], nodes[1::2], strict=True))):
-            result = _choose(test, then, result)
-        return result
+        rest = nodes.pop() if len(nodes) % 2 else constant(None)
+        branches = list(zip(nodes[::2], nodes[1::2], strict=True))
+        if rest.branches is not None:  # else-if written as a nested `if`: one walk instead of nested calls
+            inner, rest = rest.branches
+            branches = [*branches, *inner]
+        return _choose(branches, rest)
 
     def every(self, arguments: list[Any], top: bool) -> Node:
         return _chain([self.compile(argument, top=top) for argument in arguments], stops_on=False)
@@ -280,19 +285,51 @@ def _static_variable(path: Any, default: Node, *, top: bool) -> Node:
     return Node(lambda data: _default(_read_parts(data, parts), data, otherwise))
 
 
-def _choose(test: Node, then: Node, otherwise: Node) -> Node:
+def _choose(branches: list[tuple[Node, Node]], rest: Node) -> Node:
+    """`if`: the first branch whose test holds."""
+    if not branches:
+        return rest
+    call = _choose_of_two(*branches[0], rest) if len(branches) == 1 else _choose_of_many(branches, rest)
+    node = Node(call, is_plain=all(then.is_plain for _, then in branches) and rest.is_plain)
+    node.branches = (branches, rest)
+    return node
+
+
+def _choose_of_two(test: Node, then: Node, otherwise: Node) -> Call:
     check, yes, no = condition(test), then.call, otherwise.call
-    is_plain = then.is_plain and otherwise.is_plain
     if then.is_constant and otherwise.is_constant:
         first, second = then.value, otherwise.value
-        return Node(lambda data: first if check(data) else second, is_plain=is_plain)
+        return lambda data: first if check(data) else second
     if then.is_constant:
         chosen = then.value
-        return Node(lambda data: chosen if check(data) else no(data), is_plain=is_plain)
+        return lambda data: chosen if check(data) else no(data)
     if otherwise.is_constant:
-        rest = otherwise.value
-        return Node(lambda data: yes(data) if check(data) else rest, is_plain=is_plain)
-    return Node(lambda data: yes(data) if check(data) else no(data), is_plain=is_plain)
+        remaining = otherwise.value
+        return lambda data: yes(data) if check(data) else remaining
+    return lambda data: yes(data) if check(data) else no(data)
+
+
+def _choose_of_many(branches: list[tuple[Node, Node]], rest: Node) -> Call:
+    final = rest.call
+    if all(then.is_constant for _, then in branches):
+        values = tuple((condition(test), then.value) for test, then in branches)
+
+        def find_value(data: Any) -> Any:
+            for check, value in values:
+                if check(data):
+                    return value
+            return final(data)
+
+        return find_value
+    calls = tuple((condition(test), then.call) for test, then in branches)
+
+    def find(data: Any) -> Any:
+        for check, call in calls:
+            if check(data):
+                return call(data)
+        return final(data)
+
+    return find
 
 
 def _chain(nodes: list[Node], *, stops_on: bool) -> Node:
@@ -333,119 +370,3 @@ def _apply(function: Callable[..., Any], nodes: list[Node], *, is_plain: bool) -
         left, right = calls
         return Node(lambda data: function(left(data), right(data)), is_plain=is_plain)
     return Node(lambda data: function(*[call(data) for call in calls]), is_plain=is_plain)
-
-
-def _specialised(name: str, nodes: list[Node]) -> Node | None:
-    """Faster closures for what most rules are made of: a property against a constant."""
-    if name in ("==", "!=", "===", "!==") and len(nodes) == 2:
-        return _equality(name, nodes)
-    if name == "in" and len(nodes) == 2 and nodes[1].is_constant and isinstance(nodes[1].value, list):
-        return _membership(nodes[0].call, nodes[1].value)
-    if name in ("starts_with", "ends_with") and len(nodes) == 2 and nodes[1].is_constant:
-        return _affix(name, nodes[0].call, nodes[1].value)
-    if name in (">", ">=", "<", "<=") and len(nodes) == 2 and nodes[1].is_constant:
-        return _order(name, nodes[0].call, nodes[1].value)
-    if name == "sem_ver" and len(nodes) == 3 and nodes[1].is_constant and nodes[2].is_constant:
-        return _version(nodes[0].call, nodes[1].value, nodes[2].value)
-    return None
-
-
-def _equality(name: str, nodes: list[Node]) -> Node | None:
-    left, right = nodes
-    if left.is_constant and not right.is_constant:
-        left, right = right, left
-    if not right.is_constant or not isinstance(right.value, str):
-        return None
-    equal = strict_equal if name in ("===", "!==") else loose_equal
-    wanted, find, key = right.value, left.call, left.key
-    if name in ("==", "==="):
-        if key is not None:
-
-            def property_equals(data: Any) -> bool:
-                value = data.get(key)
-                return value == wanted if value.__class__ is str else equal(value, wanted)
-
-            return Node(property_equals, is_plain=True)
-
-        def equals(data: Any) -> bool:
-            value = find(data)
-            return value == wanted if value.__class__ is str else equal(value, wanted)
-
-        return Node(equals, is_plain=True)
-
-    def differs(data: Any) -> bool:
-        value = find(data)
-        return value != wanted if value.__class__ is str else not equal(value, wanted)
-
-    return Node(differs, is_plain=True)
-
-
-def _membership(find: Call, members: list[Any]) -> Node:
-    texts = frozenset(item for item in members if isinstance(item, str))
-    others = [item for item in members if not isinstance(item, str)]
-
-    def is_member(data: Any) -> bool:
-        value = find(data)
-        if value.__class__ is str:
-            return value in texts
-        return any(strict_equal(value, item) for item in others)
-
-    return Node(is_member, is_plain=True)
-
-
-def _affix(name: str, find: Call, affix: Any) -> Node | None:
-    if not isinstance(affix, str):
-        return None
-    if name == "starts_with":
-
-        def starts(data: Any) -> bool | None:
-            value = find(data)
-            return value.startswith(affix) if isinstance(value, str) else None
-
-        return Node(starts, is_plain=True)
-
-    def ends(data: Any) -> bool | None:
-        value = find(data)
-        return value.endswith(affix) if isinstance(value, str) else None
-
-    return Node(ends, is_plain=True)
-
-
-def _order(name: str, find: Call, limit: Any) -> Node | None:
-    if limit.__class__ not in _NUMERIC:
-        return None
-    general = TESTS[name]
-
-    def over(data: Any) -> Any:
-        value = find(data)
-        return value > limit if value.__class__ in _NUMERIC else general(value, limit)
-
-    def at_least(data: Any) -> Any:
-        value = find(data)
-        return value >= limit if value.__class__ in _NUMERIC else general(value, limit)
-
-    def under(data: Any) -> Any:
-        value = find(data)
-        return value < limit if value.__class__ in _NUMERIC else general(value, limit)
-
-    def at_most(data: Any) -> Any:
-        value = find(data)
-        return value <= limit if value.__class__ in _NUMERIC else general(value, limit)
-
-    calls: dict[str, Call] = {">": over, ">=": at_least, "<": under, "<=": at_most}
-    return Node(calls[name], is_plain=True)
-
-
-_NUMERIC: frozenset[Any] = frozenset({int, float})
-
-
-def _version(find: Call, operator: Any, limit: Any) -> Node:
-    wanted = parse_version(limit)
-    if wanted is None or operator not in OPERATORS:
-        return constant(None)
-
-    def compare(data: Any) -> bool | None:
-        version = parse_version(find(data))
-        return None if version is None else compare_parsed(version, operator, wanted)
-
-    return Node(compare, is_plain=True)

@@ -12,10 +12,11 @@ class Node:
     """call: data -> value. is_constant: `value` holds it.
 
     is_plain: Python's truth of the result is the rule's truth, so it needs no further test. key: the property's name,
-    where the node only reads one top-level property of the context.
+    where the node only reads one top-level property of the context. text_of: the property whose text it is. branches:
+    the tests, results and rest of an `if`.
     """
 
-    __slots__ = ("call", "is_constant", "is_plain", "key", "value")
+    __slots__ = ("branches", "call", "is_constant", "is_plain", "key", "text_of", "value")
 
     def __init__(
         self,
@@ -31,6 +32,8 @@ class Node:
         self.is_constant = is_constant
         self.value = value
         self.key = key
+        self.text_of: str | None = None
+        self.branches: tuple[list[tuple[Node, Node]], Node] | None = None
 
 
 def constant(value: Any) -> Node:

@@ -58,7 +58,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
 
 _KEY: dict[str, Any] = {"var": "targetingKey"}
 # A text that is not empty, said so that every JsonLogic engine agrees: `cat` makes a text of anything.
-_HAS_KEY: dict[str, Any] = {"and": [{"!!": [_KEY]}, {"===": [_KEY, {"cat": [_KEY]}]}]}
+_HAS_KEY: dict[str, Any] = {"and": [{"===": [_KEY, {"cat": [_KEY]}]}, {"!==": [_KEY, ""]}]}
 
 
 def render_rollout(flag: dict[str, Any], rule: RolloutRule) -> dict[str, Any]:

@@ -46,7 +46,7 @@ contexts = st.none() | st.dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rule=rules, context=contexts, expected=st.sampled_from(TYPES), bucketing=st.sampled_from(["v2", "v3"]))
 def test_no_rule_and_no_context_makes_it_raise(rule: Any, context: Any, expected: Any, bucketing: Any) -> None:
     flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off"}
