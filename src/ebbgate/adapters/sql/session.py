@@ -34,7 +34,8 @@ class Session:
 
     def insert_new(self, table: sa.Table, **values: Any) -> bool:
         """Insert a row; False where its key exists. Unlike an error, that leaves PostgreSQL's transaction usable."""
-        return self.run(self._insert(table).values(values).on_conflict_do_nothing()).rowcount == 1
+        statement = self._insert(table).values(values).on_conflict_do_nothing()
+        return self.run(statement.execution_options(preserve_rowcount=True)).rowcount == 1
 
     def upsert(self, table: sa.Table, **values: Any) -> None:
         """Insert a row, or replace the one with the same primary key."""
