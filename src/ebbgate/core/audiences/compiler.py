@@ -1,6 +1,7 @@
 """From JsonLogic to closures."""
 
 from collections.abc import Callable, Mapping
+from sys import intern
 from typing import Any
 
 from ebbgate.core.audiences.bucketing import Bucketing
@@ -271,7 +272,8 @@ def _static_variable(path: Any, default: Node, *, top: bool) -> Node:
     parts = (path if isinstance(path, str) else str(path)).split(".")
     otherwise = default.call
     if top and len(parts) == 1 and default.is_constant:
-        name, value = parts[0], default.value
+        # Interned, as names written in code are: such a look-up compares by identity, and rules share one copy.
+        name, value = intern(parts[0]), default.value
         if value is None:
             return Node(lambda data: data.get(name), key=name)
         return Node(lambda data: data.get(name, value))

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+import msgspec
+
 from ebbgate.core.audiences import Bucketing, CompiledRule, RuleError, compile_rule
 from ebbgate.core.audiences.coercion import SAFE_INTEGER, number_text
 from ebbgate.core.flags.details import ErrorCode, EvaluationDetails, Reason, ValueType
@@ -35,7 +37,7 @@ class CompiledFlag:
         bucketing: Bucketing,
     ) -> None:
         self._key = key
-        self._flag = flag
+        self._flag = msgspec.structs.replace(flag, targeting=None)  # the tree is not needed beside its closures
         self._rule: CompiledRule | None = None
         self._error: str | None = None
         self.metadata = {**metadata, **flag.metadata} if flag.metadata else metadata
