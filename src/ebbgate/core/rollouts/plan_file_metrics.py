@@ -189,10 +189,7 @@ def _baseline(fields: Fields, metric: Metric) -> float | None:
     return value
 
 
-def _worse_by(value: Any, path: str, metric: Metric) -> Margin | None:
-    """`none` says aloud that the guardrail gates no phase."""
-    if value == "none":
-        return None
+def _worse_by(value: Any, path: str, metric: Metric) -> Margin:
     return margin(value, path, event=metric.event, kind=metric.kind, least=float_info.min)
 
 

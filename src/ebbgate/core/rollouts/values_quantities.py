@@ -143,7 +143,7 @@ def margin(value: Any, path: str, *, event: str, kind: MetricKind, least: float 
     result = _margin(text.removeprefix("+").strip(), path, event=event, kind=kind, example=example)
     size = result.absolute if result.absolute is not None else result.relative
     if size is not None and size < least:
-        hint = f"write a margin of more than nothing, for example `{example}`; or `none`, to gate no phase"
+        hint = f"write a margin of more than nothing, for example `{example}`"
         raise refusal(f"{shown(value)} can never be proven: it leaves no room", path=path, hint=hint)
     return result
 
