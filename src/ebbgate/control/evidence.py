@@ -222,15 +222,15 @@ def _goals(state: RolloutState, evidence: Evidence) -> dict[str, GoalAnalysis]:
     }
 
 
-def health_of(state: RolloutState, summary: Summary, *, watermark: datetime | None, now: datetime) -> Health:
-    """Whether the data of this look may be trusted. now: plan time."""
+def health_of(state: RolloutState, summary: Summary, *, stale_for: timedelta | None) -> Health:
+    """Whether the data of this look may be trusted. stale_for: machine time since the newest heartbeat."""
     seen = summary.assignment
     contrasted = seen.treatment + seen.control
     exposed = seen.treatment + seen.veterans + seen.audience
     active = contrasted + seen.veterans + seen.audience
     return Health(
         sample_ratio=judge_sample_ratio(summary.evidence.sample_ratio),
-        stale_for=max(now - watermark, timedelta(0)) if watermark is not None else None,
+        stale_for=stale_for,
         missing=missing_metrics(summary.analyses),
         crossed_share=seen.crossed / (contrasted + seen.crossed) if contrasted >= state.plan.min_units else 0.0,
         exposed_share=exposed / active if active >= state.plan.min_units else None,

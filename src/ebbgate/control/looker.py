@@ -3,7 +3,7 @@ nothing.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -75,7 +75,7 @@ class Looker:
             last = tx.last_decision(state.id)
         summary = fold_rollout(state, evidence, self._events, until=self._events.watermark())
         self._on_step("summarised")
-        health = health_of(state, summary, watermark=self._events.watermark(), now=now)
+        health = health_of(state, summary, stale_for=self._stale_for(now))
         decision = in_mode(decide(state, summary.analyses, health, now=now), state)
         self._on_step("decided")
         if last is not None and not summary.has_moved and is_repeat(last.decision, decision):
@@ -85,6 +85,13 @@ class Looker:
         self._snapshots.publish()
         self._on_step("published")
         return row
+
+    def _stale_for(self, now: datetime) -> timedelta | None:
+        """Machine time since the newest record of the log; the edge appends a heartbeat each second."""
+        watermark = self._events.watermark()
+        if watermark is None:
+            return None
+        return max(timedelta(0), self._clock.mapping.machine_duration(now - watermark))
 
     def _commit(
         self,

@@ -21,7 +21,9 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Harm(msgspec.Struct, frozen=True, kw_only=True):
-    """What the new version does to those who see it. error_rate, latency: factors; persists: stays with whoever saw it."""
+    """What the new version does to those who see it. error_rate, latency: factors; persists: stays with whoever saw
+    it.
+    """
 
     error_rate: float = 1.0
     latency: float = 1.0

@@ -11,7 +11,8 @@ from ebbgate.core.metrics.analysis import SampleRatio
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The fitness of the data at one look.
 
-    stale_for: plan time since the log's newest heartbeat; None before the first. missing: gating guardrails that
+    stale_for: machine time (RULES A1) since the log's newest heartbeat; None before the first. missing: gating
+    guardrails that
     should have data by now and
     have none. crossed_share: units seen in both arms. exposed_share: measured share of active units exposed, None
     with too few; exposure_excess:

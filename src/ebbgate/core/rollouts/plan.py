@@ -126,7 +126,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     between looks.
 
     holdout: share kept from everything, 0 = none; holdout_for: plan time after the last phase began (RULES B4).
-    stale_after: plan time without any heartbeat after which
+    stale_after: machine time without any heartbeat after which
     data is unfit.
     critical: names of guardrails that must have data. min_units: of each arm before any gate passes.
     """
@@ -150,7 +150,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     holdout_for: timedelta | None = None
     alpha: float = 0.05
     min_units: int = 100
-    stale_after: timedelta = timedelta(minutes=10)
+    stale_after: timedelta = timedelta(minutes=1)
     users: int | None = None  # expected active units in a day, for `plan power`
     build: Any = None
     deploy: Any = None

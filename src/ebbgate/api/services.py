@@ -1,0 +1,34 @@
+"""What the control API calls."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ebbgate.control.access import AccessService
+from ebbgate.control.flags import FlagService
+from ebbgate.control.loop import ReconcileLoop
+from ebbgate.control.rollbacks import RollbackService
+from ebbgate.control.rollouts import RolloutService
+from ebbgate.control.views import ViewService
+from ebbgate.core.rollouts.plan import Plan
+from ebbgate.ports.clock import Clock
+from ebbgate.ports.control_store import ControlStore
+from ebbgate.ports.event_store import EventStore
+
+PlanReader = Callable[[str, str | None], Plan]
+"""A plan from its text and the name of an overlay. Raises PlanError."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiServices:
+    """The services and stores behind the API; handlers decode, call one of them, encode."""
+
+    rollouts: RolloutService
+    flags: FlagService
+    views: ViewService
+    rollbacks: RollbackService
+    access: AccessService
+    loop: ReconcileLoop
+    store: ControlStore
+    events: EventStore
+    clock: Clock
+    read_plan: PlanReader

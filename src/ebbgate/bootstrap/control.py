@@ -1,0 +1,184 @@
+"""The control plane with its real stores; `run_control` is one of the two processes of `ebbgate serve` (RULES I3)."""
+
+import fcntl
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+import uvicorn
+
+from ebbgate.adapters.events import SegmentedLogReader
+from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
+from ebbgate.adapters.notify.log_lines import LogNotifier
+from ebbgate.adapters.plans import read_plan
+from ebbgate.adapters.snapshots import FileAccessPublisher, FileSnapshotPublisher, NoticeSender, replace_file
+from ebbgate.adapters.sql import SqlControlStore
+from ebbgate.api import create_app
+from ebbgate.api.services import ApiServices
+from ebbgate.bootstrap.clocks import SystemClock
+from ebbgate.bootstrap.logs import configure_logs
+from ebbgate.bootstrap.settings import ServeSettings
+from ebbgate.control.access import AccessService
+from ebbgate.control.flags import FlagService
+from ebbgate.control.looker import Looker, Step
+from ebbgate.control.loop import ReconcileLoop
+from ebbgate.control.outbox import OutboxService
+from ebbgate.control.rollbacks import RollbackService
+from ebbgate.control.rollouts import RolloutService
+from ebbgate.control.snapshots import SnapshotService
+from ebbgate.control.views import ViewService
+from ebbgate.core.clock import ClockMapping
+from ebbgate.core.errors import BadRequestError, StoreUnavailableError
+from ebbgate.core.rollouts.plan import Plan
+from ebbgate.ports.control_store import ControlStore
+
+PORT_FILE = "control.port"
+log = structlog.get_logger("ebbgate.control")
+
+
+def run_control(settings: ServeSettings) -> None:
+    """Serve the API and run the loop until SIGTERM or SIGINT. Raises StoreUnavailableError, BadRequestError."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with _only_control(settings.data_dir):
+        store = SqlControlStore(settings.control_url)
+        store.migrate()
+        clock = stored_clock(store, scale=settings.scale)
+        configure_logs(clock, process="control")
+        services = assemble(settings, store, clock)
+        announce_admin(settings, services.access)
+        listener = _listen(settings)
+        thread = threading.Thread(target=services.loop.run, name="loop")
+        thread.start()
+        try:
+            _serve(create_app(services), listener)
+        finally:
+            services.loop.stop()
+            thread.join()
+            services.events.close()
+            store.close()
+
+
+def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -> ApiServices:
+    """The services over the data directory's files."""
+    directory = settings.data_dir
+    notices = NoticeSender(directory / "edge.sock")
+    events = DuckDbEventStore(directory / "analysis.duckdb")
+    snapshots = SnapshotService(store, clock, FileSnapshotPublisher(directory / "snapshots", notices))
+    access = AccessService(store, clock, FileAccessPublisher(directory / "access.json", notices))
+    rollouts = RolloutService(store, events, clock, snapshots)
+    rollbacks = RollbackService(store, events, clock, snapshots)
+    reader = SegmentedLogReader(directory / "log")
+    looker = Looker(store, events, reader, clock, snapshots, rollbacks, on_step=end_at(settings.end_at))
+    loop = ReconcileLoop(store, looker, snapshots, OutboxService(store, clock, LogNotifier()), clock)
+    snapshots.ensure(settings.environments)
+    snapshots.publish()
+    return ApiServices(
+        rollouts=rollouts,
+        flags=FlagService(store, clock, snapshots),
+        views=ViewService(store, events, clock, rollbacks),
+        rollbacks=rollbacks,
+        access=access,
+        loop=loop,
+        store=store,
+        events=events,
+        clock=clock,
+        read_plan=_read_plan,
+    )
+
+
+def stored_clock(store: ControlStore, *, scale: float) -> SystemClock:
+    """The clock by the mapping that the first start stored (RULES A2). Raises BadRequestError for another scale."""
+    with store.transaction() as tx:
+        mapping = tx.clock_mapping()
+        if mapping is None:
+            now = SystemClock().machine_now()
+            mapping = ClockMapping(origin_at=now, plan_origin_at=now, scale=scale)
+            tx.put_clock_mapping(mapping)
+    if mapping.scale != scale and scale != 1.0:
+        raise BadRequestError(
+            f"this data directory's clock has the scale {mapping.scale:g}, not {scale:g}",
+            hint="leave --scale out, or begin with a new data directory",
+        )
+    return SystemClock(mapping)
+
+
+def announce_admin(settings: ServeSettings, access: AccessService) -> None:
+    """Print the one-time admin token at the very first start, and never again."""
+    secret = access.ensure_admin()
+    access.publish()
+    if secret is None:
+        return
+    if settings.admin_token_file is not None:
+        replace_file(settings.admin_token_file, secret.encode(), mode=0o600)
+    print(f"admin token (shown once): {secret}", flush=True)  # noqa: T201 - not a log line: it must not be kept
+
+
+def end_at(step: str) -> Step:
+    """A hook that ends the process, as `kill -9` would, when the loop reaches a named step for the n-th time."""
+    if not step:
+        return lambda _: None
+    name, _, count = step.partition(":")
+    left = [int(count or 1)]
+
+    def reached(current: str) -> None:
+        if current == name:
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return reached
+
+
+def _read_plan(text: str, overlay: str | None) -> Plan:
+    return read_plan(text, overlay=overlay)
+
+
+def _serve(app: object, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=3,
+        http="httptools",
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(settings: ServeSettings) -> socket.socket:
+    port_file = settings.data_dir / PORT_FILE
+    port_file.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.control_port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise StoreUnavailableError(
+            f"{settings.host}:{settings.control_port} cannot be listened on: {error.strerror or error}",
+            hint="stop what uses the port, or choose another with --control-port",
+        ) from error
+    replace_file(port_file, str(listener.getsockname()[1]).encode(), mode=0o644)
+    return listener
+
+
+@contextmanager
+def _only_control(directory: Path) -> Iterator[None]:
+    """Hold the directory's lock; the system frees it when the process ends, however it ends."""
+    descriptor = os.open(directory / "control.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"another control process runs on {directory}", hint="stop it, or use another data directory"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,95 @@
+"""The server's settings: one frozen struct from defaults, a TOML file, then EBBGATE_* variables; unknown keys are
+refused.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from ebbgate.core.errors import BadRequestError
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+PREFIX = "EBBGATE_"
+FILE_VARIABLE = "EBBGATE_SETTINGS"
+
+
+class Role(StrEnum):
+    """What a server process does (RULES I3)."""
+
+    ALL = "all"  # supervises the other two
+    EDGE = "edge"
+    CONTROL = "control"
+
+
+class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of `ebbgate serve`.
+
+    data_dir: holds everything that is stored. edge_port, control_port: 0 picks a free one and writes it to
+    `<role>.port` in the data
+    directory. scale: plan seconds for one machine second (RULES A1); stored at the first start, and fixed from then on.
+    store_url: of the control store; empty = SQLite in the data directory. admin_token_file: where the first start
+    also writes the
+    one-time admin token (0600). end_at: end the process at a named step of the loop (`committed` or `committed:3`),
+    for drills and tests.
+    """
+
+    data_dir: Path = Path(".ebbgate")
+    role: Role = Role.ALL
+    host: str = "127.0.0.1"
+    edge_port: Port = 8120
+    control_port: Port = 8121
+    scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    environments: tuple[str, ...] = ("production",)
+    log_level: str = "info"
+    store_url: str = ""
+    admin_token_file: Path | None = None
+    end_at: str = ""
+
+    @property
+    def control_url(self) -> str:
+        return self.store_url or f"sqlite:///{self.data_dir.absolute() / 'control.db'}"
+
+
+def read_settings(overrides: Mapping[str, Any], *, environ: Mapping[str, str] | None = None) -> ServeSettings:
+    """Settings with `overrides` (those that are not None) on top. Raises BadRequestError naming the key and the
+    mend.
+    """
+    environ = os.environ if environ is None else environ
+    found: dict[str, Any] = {}
+    if path := environ.get(FILE_VARIABLE):
+        found |= _read_file(Path(path))
+    names = {field.name for field in msgspec.structs.fields(ServeSettings)}
+    for name in names:
+        if (value := environ.get(PREFIX + name.upper())) is not None:
+            found[name] = value.split(",") if name == "environments" else value
+    found |= {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return msgspec.convert(found, ServeSettings, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        known = ", ".join(sorted(names))
+        raise BadRequestError(f"a setting cannot be used: {error}", hint=f"settings are: {known}") from error
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BadRequestError(f"settings file {path} cannot be read: {error}", hint=f"see {FILE_VARIABLE}") from error
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Path:
+        return Path(value)
+    raise NotImplementedError(f"no way to read {kind}")
+
+
+def encode_hook(value: Any) -> Any:
+    """How paths go into JSON."""
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(f"no way to write {type(value)}")
