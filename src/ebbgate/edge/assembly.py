@@ -22,7 +22,11 @@ from ebbgate.ports.snapshots import ChangeNotices, SnapshotSource
 
 
 class Edge:
-    """app: for the server. background: to start before it, and to stop after it. hub: to close first of all."""
+    """One edge.
+
+    app: for the server. background: to start before it, and to stop after it. hub: to close first of all.
+    snapshots: what is served.
+    """
 
     def __init__(
         self,
@@ -39,7 +43,7 @@ class Edge:
         metrics = EdgeMetrics()
         usage = UsageBook(run_id)
         guard = Guard(settings, clock, usage)
-        snapshots = ServedSnapshots(clock)
+        self.snapshots = snapshots = ServedSnapshots(clock)
         gate = LogGate(open_writer, clock, metrics)
         journal = Journal(gate, snapshots, metrics, entries_max=settings.entries_pending_max, source=f"edge-{run_id}")
         exposures = ExposureRecorder(journal, snapshots, metrics, known_max=settings.exposures_known_max)

@@ -86,9 +86,9 @@ class Background:
         clock: Clock,
     ) -> None:
         self._settings = settings
-        self._watch = watch
+        self.watch = watch
         self._notices = notices
-        self._journal = journal
+        self.journal = journal
         self._gate = gate
         self._usage = usage
         self._hub = hub
@@ -96,14 +96,15 @@ class Background:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Read what is there, then keep up with it."""
-        self._watch.look()
+        """Read what is there, see whether the log can be written, then keep up."""
+        self.watch.look()
+        await self._round(self.beat)
         settings = self._settings
         self._tasks = [
             asyncio.create_task(self._repeat(self._notices.wait, self._look)),
-            asyncio.create_task(self._repeat(self._every(settings.flush_every_s), self._journal.flush)),
-            asyncio.create_task(self._repeat(self._every(settings.heartbeat_every_s), self._beat)),
-            asyncio.create_task(self._repeat(self._every(settings.report_every_s), self._report)),
+            asyncio.create_task(self._repeat(self._every(settings.flush_every_s), self.journal.flush)),
+            asyncio.create_task(self._repeat(self._every(settings.heartbeat_every_s), self.beat)),
+            asyncio.create_task(self._repeat(self._every(settings.report_every_s), self.report)),
         ]
 
     async def stop(self) -> None:
@@ -112,8 +113,8 @@ class Background:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
-            await self._report()
-            await self._journal.flush()
+            await self.report()
+            await self.journal.flush()
         except (StoreUnavailableError, NotReadyError) as error:
             _log.error("journal_lost", reason=str(error))
         await self._gate.close()
@@ -126,21 +127,24 @@ class Background:
     async def _repeat(self, wait: Callable[[], Awaitable[None]], act: Callable[[], Awaitable[None]]) -> None:
         while True:
             await wait()
-            try:
-                await act()
-            except (StoreUnavailableError, NotReadyError):
-                continue  # said by the log gate, once; the next round tries again
-            except Exception:
-                _log.exception("background_round_failed")
+            await self._round(act)
+
+    async def _round(self, act: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await act()
+        except (StoreUnavailableError, NotReadyError):
+            return  # said by the log gate, once; the next round tries again
+        except Exception:
+            _log.exception("background_round_failed")
 
     async def _look(self) -> None:
-        self._watch.look()
+        self.watch.look()
 
-    async def _beat(self) -> None:
+    async def beat(self) -> None:
         self._hub.sweep()
         await self._gate.open()  # also before there is a plan clock: whether the log can be written is known early
-        await self._journal.heartbeat()
+        await self.journal.heartbeat()
 
-    async def _report(self) -> None:
+    async def report(self) -> None:
         for report in self._usage.reports(self._clock.machine_now()):
-            self._journal.add(report)
+            self.journal.add(report)

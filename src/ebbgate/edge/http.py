@@ -65,7 +65,7 @@ class Answer:
         fields = [*headers]
         if status != HTTPStatus.NOT_MODIFIED:
             fields += [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
-        self.start = {"type": "http.response.start", "status": status, "headers": fields}
+        self.start = {"type": "http.response.start", "status": int(status), "headers": fields}
         self.body = {"type": "http.response.body", "body": body}
         self.raw = msgspec.Raw(body)  # as a part of a larger JSON answer
 

@@ -108,15 +108,17 @@ def _accept_packed(body: bytes, reception: Reception) -> Acceptance:
         pass
     try:
         batch = msgspec.msgpack.decode(body)
-        batch = batch["entries"] if isinstance(batch, dict) and "entries" in batch else batch
-        raw = [msgspec.Raw(json.dumps(entry, default=_plain).encode()) for entry in batch if isinstance(batch, list)]
+        batch = batch.get("entries") if isinstance(batch, dict) else batch
+        if not isinstance(batch, list):
+            raise _not_a_list("it holds something else")
+        raw = [msgspec.Raw(json.dumps(entry, default=_plain).encode()) for entry in batch]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, ValueError) as error:
-        raise BadRequestError(
-            f"the batch cannot be read: {error}", hint="Send a MessagePack list of entries."
-        ) from error
-    if not isinstance(batch, list):
-        raise BadRequestError("the batch is not a list", hint="Send a MessagePack list of entries.")
+        raise _not_a_list(str(error)) from error
     return accept(raw, reception)
+
+
+def _not_a_list(reason: str) -> BadRequestError:
+    return BadRequestError(f"the batch cannot be read: {reason}", hint="Send a MessagePack list of entries.")
 
 
 def _plain(value: Any) -> Any:
