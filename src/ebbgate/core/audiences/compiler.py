@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from sys import intern
 from typing import Any
 
+from ebbgate.core.audiences.branching import apply, chain, choose
 from ebbgate.core.audiences.bucketing import Bucketing
-from ebbgate.core.audiences.coercion import to_number, truthy
+from ebbgate.core.audiences.coercion import to_number
 from ebbgate.core.audiences.fractional import compile_fractional
 from ebbgate.core.audiences.node import Call, Node, condition, constant, sequence
 from ebbgate.core.audiences.operators import FUNCTIONS, PLAIN, TESTS, concatenate
@@ -46,7 +47,7 @@ class Compiler:
         if function is None:
             raise LookupError(f"unknown operator {name!r}")
         nodes = [self.compile(argument, top=top) for argument in arguments]
-        node = shortcut(name, nodes) or _apply(function, nodes, is_plain=test is not None or name in PLAIN)
+        node = shortcut(name, nodes) or apply(function, nodes, is_plain=test is not None or name in PLAIN)
         if name == "cat" and len(nodes) == 1:
             node.text_of = nodes[0].key
         return node
@@ -83,13 +84,13 @@ class Compiler:
         if rest.branches is not None:  # else-if written as a nested `if`: one walk instead of nested calls
             inner, rest = rest.branches
             branches = [*branches, *inner]
-        return _choose(branches, rest)
+        return choose(branches, rest)
 
     def every(self, arguments: list[Any], top: bool) -> Node:
-        return _chain([self.compile(argument, top=top) for argument in arguments], stops_on=False)
+        return chain([self.compile(argument, top=top) for argument in arguments], stops_on=False)
 
     def any(self, arguments: list[Any], top: bool) -> Node:
-        return _chain([self.compile(argument, top=top) for argument in arguments], stops_on=True)
+        return chain([self.compile(argument, top=top) for argument in arguments], stops_on=True)
 
     def negation(self, arguments: list[Any], top: bool) -> Node:
         test = condition(self.compile(arguments[0], top=top) if arguments else constant(None))
@@ -285,90 +286,3 @@ def _static_variable(path: Any, default: Node, *, top: bool) -> Node:
 
         return Node(read)
     return Node(lambda data: _default(_read_parts(data, parts), data, otherwise))
-
-
-def _choose(branches: list[tuple[Node, Node]], rest: Node) -> Node:
-    """`if`: the first branch whose test holds."""
-    if not branches:
-        return rest
-    call = _choose_of_two(*branches[0], rest) if len(branches) == 1 else _choose_of_many(branches, rest)
-    node = Node(call, is_plain=all(then.is_plain for _, then in branches) and rest.is_plain)
-    node.branches = (branches, rest)
-    return node
-
-
-def _choose_of_two(test: Node, then: Node, otherwise: Node) -> Call:
-    check, yes, no = condition(test), then.call, otherwise.call
-    if then.is_constant and otherwise.is_constant:
-        first, second = then.value, otherwise.value
-        return lambda data: first if check(data) else second
-    if then.is_constant:
-        chosen = then.value
-        return lambda data: chosen if check(data) else no(data)
-    if otherwise.is_constant:
-        remaining = otherwise.value
-        return lambda data: yes(data) if check(data) else remaining
-    return lambda data: yes(data) if check(data) else no(data)
-
-
-def _choose_of_many(branches: list[tuple[Node, Node]], rest: Node) -> Call:
-    final = rest.call
-    if all(then.is_constant for _, then in branches):
-        values = tuple((condition(test), then.value) for test, then in branches)
-
-        def find_value(data: Any) -> Any:
-            for check, value in values:
-                if check(data):
-                    return value
-            return final(data)
-
-        return find_value
-    calls = tuple((condition(test), then.call) for test, then in branches)
-
-    def find(data: Any) -> Any:
-        for check, call in calls:
-            if check(data):
-                return call(data)
-        return final(data)
-
-    return find
-
-
-def _chain(nodes: list[Node], *, stops_on: bool) -> Node:
-    """`and` and `or`: the first value whose truth is `stops_on`, else the last."""
-    if not nodes:
-        return constant(None)
-    if all(node.is_plain for node in nodes):
-        tests = tuple(node.call for node in nodes)
-        if len(tests) == 2:
-            first, second = tests
-            if stops_on:
-                return Node(lambda data: first(data) or second(data), is_plain=True)
-            return Node(lambda data: first(data) and second(data), is_plain=True)
-        if len(tests) == 3:
-            one, two, three = tests
-            if stops_on:
-                return Node(lambda data: one(data) or two(data) or three(data), is_plain=True)
-            return Node(lambda data: one(data) and two(data) and three(data), is_plain=True)
-    calls = tuple(node.call for node in nodes)
-
-    def walk(data: Any) -> Any:
-        value = None
-        for call in calls:
-            value = call(data)
-            if truthy(value) is stops_on:
-                return value
-        return value
-
-    return Node(walk, is_plain=all(node.is_plain for node in nodes))
-
-
-def _apply(function: Callable[..., Any], nodes: list[Node], *, is_plain: bool) -> Node:
-    calls = [node.call for node in nodes]
-    if len(calls) == 1:
-        only = calls[0]
-        return Node(lambda data: function(only(data)), is_plain=is_plain)
-    if len(calls) == 2:
-        left, right = calls
-        return Node(lambda data: function(left(data), right(data)), is_plain=is_plain)
-    return Node(lambda data: function(*[call(data) for call in calls]), is_plain=is_plain)

@@ -70,7 +70,7 @@ def _select(steps: tuple[tuple[int, Any], ...]) -> Callable[[int], Any]:
 
 
 def targeting_key(data: Any) -> str | None:
-    """The data's targeting key where it is a text that is not empty."""
+    """The context's targeting key where it is a text that is not empty; None is a unit that gets control (B2)."""
     key = data.get("targetingKey") if isinstance(data, dict) else None
     return key if isinstance(key, str) and key else None
 

@@ -13,10 +13,10 @@ class Node:
 
     is_plain: Python's truth of the result is the rule's truth, so it needs no further test. key: the property's name,
     where the node only reads one top-level property of the context. text_of: the property whose text it is. branches:
-    the tests, results and rest of an `if`.
+    the tests, results and rest of an `if`. tests: the parts of an `and`, where each is plain.
     """
 
-    __slots__ = ("branches", "call", "is_constant", "is_plain", "key", "text_of", "value")
+    __slots__ = ("branches", "call", "is_constant", "is_plain", "key", "tests", "text_of", "value")
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Node:
         self.is_constant = is_constant
         self.value = value
         self.key = key
+        self.tests: tuple[Call, ...] | None = None
         self.text_of: str | None = None
         self.branches: tuple[list[tuple[Node, Node]], Node] | None = None
 

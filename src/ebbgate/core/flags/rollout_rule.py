@@ -1,10 +1,11 @@
 """What a rollout or a kill makes of a flag, as plain flagd JsonLogic (RULES B2, B3, B4, B6)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ebbgate.core.audiences import Bucketing, unit_bucket
+from ebbgate.core.audiences import Bucketing, compile_rule, unit_bucket
 from ebbgate.core.errors import FlagDocumentError
 
 TOTAL_PPM = 1_000_000
@@ -61,13 +62,19 @@ _KEY: dict[str, Any] = {"var": "targetingKey"}
 _HAS_KEY: dict[str, Any] = {"and": [{"===": [_KEY, {"cat": [_KEY]}]}, {"!==": [_KEY, ""]}]}
 
 
-def render_rollout(flag: dict[str, Any], rule: RolloutRule) -> dict[str, Any]:
+def render_rollout(
+    flag: dict[str, Any], rule: RolloutRule, *, evaluators: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The flag, as flagd's JSON object, with the rollout's rule as its targeting. The argument is not changed.
 
     No valid targeting key: control, by default. Whole audiences and opt-ins: `on_audience`. Holdout: `off_holdout`.
     Everyone else, and `split` audiences with their own share: by hash, `on` first. Raises FlagDocumentError when the
-    flag lacks the control or the treatment, or has another value under a name that the rollout needs (B3).
+    flag lacks the control or the treatment, or has another value under a name that the rollout needs (B3), and
+    RuleError when an audience's rule cannot be applied: such a flag would give everyone the code's default.
+    evaluators: the document's `$evaluators`, where audiences refer to them.
     """
+    for audience in rule.audiences:
+        compile_rule(audience.rule, evaluators=evaluators)
     variants = dict(_variants(flag, rule.control_variant, rule.treatment_variant))
     for name, source in (
         (rule.audience_variant, rule.treatment_variant),

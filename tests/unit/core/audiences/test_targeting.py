@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebbgate.core.audiences import RuleError, compile_rule
-from ebbgate.core.audiences.coercion import number_text, parse_float, to_number, truthy
+from ebbgate.core.audiences.coercion import join_text, number_text, parse_float, to_number, truthy
 from ebbgate.core.audiences.operators import FUNCTIONS, TESTS
 
 found = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-2, 2) | st.text("ab1.", max_size=3)
@@ -28,6 +28,27 @@ def test_a_property_against_a_constant_is_the_operator_on_both(
     arguments = [constant, {"var": "x"}] if swapped else [{"var": "x"}, constant]
     expected = operator(constant, value) if swapped else operator(value, constant)
     assert compile_rule({name: arguments}).call({"x": value}) is expected
+
+
+@given(values=st.lists(found, min_size=1, max_size=5), plain=st.lists(st.booleans(), min_size=5, max_size=5))
+def test_and_gives_the_first_false_value_and_or_the_first_true_one(values: list[Any], plain: list[bool]) -> None:
+    """Whether written as properties, which need a test for truth, or as texts, which do not."""
+    shown = [join_text(value) if flat else value for value, flat in zip(values, plain, strict=False)]
+    parts = [{"cat": [{"var": str(index)}]} if plain[index] else {"var": str(index)} for index in range(len(values))]
+    data = {str(index): value for index, value in enumerate(values)}
+    assert compile_rule({"and": parts}).call(data) == next((item for item in shown if not truthy(item)), shown[-1])
+    assert compile_rule({"or": parts}).call(data) == next((item for item in shown if truthy(item)), shown[-1])
+
+
+@given(tests=st.lists(st.lists(found, min_size=1, max_size=4), min_size=1, max_size=4))
+def test_a_nested_else_if_is_the_flat_one(tests: list[list[Any]]) -> None:
+    data = {f"{row}-{column}": value for row, part in enumerate(tests) for column, value in enumerate(part)}
+    nested: Any = "rest"
+    for row in reversed(range(len(tests))):
+        parts = [{"!!": [{"var": f"{row}-{column}"}]} for column in range(len(tests[row]))]
+        nested = {"if": [{"and": parts}, f"row {row}", nested]}
+    wanted = next((f"row {row}" for row, part in enumerate(tests) if all(map(truthy, part))), "rest")
+    assert compile_rule(nested).call(data) == wanted
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ebbgate.core.audiences import unit_bucket
+from ebbgate.core.audiences import RuleError, unit_bucket
 from ebbgate.core.errors import FlagDocumentError
 from ebbgate.core.flags import (
     AudienceRule,
@@ -127,6 +127,16 @@ def test_a_flag_without_the_needed_variants_is_refused(a_flag: Build) -> None:
         render_rollout(a_flag(variants={"on": True, "off": False, "on_audience": False}), RolloutRule(salt="r"))
     with pytest.raises(FlagDocumentError, match="'gone'"):
         render_kill(a_flag(), "gone")
+
+
+def test_an_audience_that_cannot_be_applied_is_refused_before_it_is_served(a_flag: Build) -> None:
+    typo = RolloutRule(salt="r", audiences=(AudienceRule(name="typo", rule={"end_with": [{"var": "email"}, "@x"]}),))
+    with pytest.raises(RuleError, match="end_with"):
+        render_rollout(a_flag(), typo)
+    shared = RolloutRule(salt="r", audiences=(AudienceRule(name="staff", rule={"$ref": "staff"}),))
+    with pytest.raises(RuleError, match="staff"):
+        render_rollout(a_flag(), shared)
+    assert render_rollout(a_flag(), shared, evaluators={"staff": STAFF.rule})["targeting"]
 
 
 def test_a_killed_flag_serves_the_control_to_everyone_and_keeps_nothing_of_the_rule(a_flag: Build) -> None:
