@@ -67,9 +67,11 @@ class Supervisor:
     def _keep(self, role: Role) -> None:
         """Start the process again whenever it ends, until the supervisor stops."""
         failures = 0
+        settings = msgspec.structs.replace(self._settings, role=role)
         while not self._stop.is_set():
             begun = self._clock.monotonic()
-            process = spawn(msgspec.structs.replace(self._settings, role=role))
+            process = spawn(settings)
+            settings = msgspec.structs.replace(settings, end_at="")  # a drill ends the process once
             self._write_pid(role, process.pid)
             status = wait_until(process, self._stop.is_set)
             if status is None:
