@@ -1,17 +1,24 @@
-"""A small edge on loopback that speaks the edge's routes and can be told to misbehave."""
+"""Two edges on loopback: a small one that can be told to misbehave, and the real one in its own process."""
 
+import contextlib
 import json
 import queue
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ebbgate.adapters.events import SegmentedLogReader
 from ebbgate.bootstrap.clocks import SystemClock
+from ebbgate.core.access import AccessList, StoredToken, encode_access, make_token, token_sha256
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.flags import LeaseTerms, RolloutRule, Snapshot, encode_snapshot, raw_document, render_rollout
 from ebbgate.sdk.client import Client
@@ -244,3 +251,80 @@ def eventually() -> Callable[..., None]:
 @pytest.fixture
 def kill_file(tmp_path: Path) -> Path:
     return tmp_path / "kill.txt"
+
+
+EDGE_PROGRAM = """
+import sys
+from pathlib import Path
+from ebbgate.bootstrap.edge import run_edge
+from ebbgate.edge.settings import EdgeSettings
+run_edge(EdgeSettings(data_dir=Path(sys.argv[1]), port=int(sys.argv[2])))
+"""
+
+
+class LiveEdge:
+    """The real edge in a process of its own, over files that a test writes in control's place."""
+
+    def __init__(self, directory: Path, wait: Callable[..., None]) -> None:
+        self.directory = directory
+        self.token = make_token("server", bytes(32))
+        self._wait = wait
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port = 0
+        (directory / "snapshots").mkdir(parents=True)
+        access = AccessList(
+            tokens=(StoredToken(id="t1", kind="server", environment="production", sha256=token_sha256(self.token)),)
+        )
+        (directory / "access.json").write_bytes(encode_access(access))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def publish(self, snapshot: bytes) -> None:
+        """As control does: replace the file, then send a notice, which may be lost."""
+        target = self.directory / "snapshots" / "production.json"
+        draft = target.with_suffix(".tmp")
+        draft.write_bytes(snapshot)
+        draft.replace(target)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notice, contextlib.suppress(OSError):
+            notice.sendto(b"snapshot", str(self.directory / "edge.sock"))
+
+    def start(self) -> None:
+        """Start, on the same port as before if it has run, and wait until it is ready."""
+        (self.directory / "edge.port").unlink(missing_ok=True)
+        with (self.directory / "edge.out").open("ab") as output:
+            command = [sys.executable, "-c", EDGE_PROGRAM, str(self.directory), str(self._port)]
+            self._process = subprocess.Popen(command, stdout=output, stderr=output)
+        self._wait(self._is_ready, "the edge to be ready", timeout_s=30)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def entries(self) -> list[Any]:
+        """Everything acknowledged so far, from the log."""
+        with contextlib.closing(SegmentedLogReader(self.directory / "log")) as reader:
+            read = reader.read(0, limit_bytes=100_000_000)
+        return [entry for _, record in read.records for entry in record.entries]
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.directory / "edge.out").read_text()
+        try:
+            self._port = int((self.directory / "edge.port").read_text())
+            connection = HTTPConnection("127.0.0.1", self._port, timeout=2)
+            with contextlib.closing(connection):
+                connection.request("GET", "/readyz")
+                return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+
+
+@pytest.fixture
+def live_edge(tmp_path: Path, eventually: Callable[..., None]) -> Iterator[LiveEdge]:
+    live = LiveEdge(tmp_path / "edge", eventually)
+    yield live
+    live.kill()
