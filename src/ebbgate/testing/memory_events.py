@@ -11,14 +11,12 @@ from ebbgate.core.events.roster import Roster
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment, LimitBlock
 from ebbgate.core.metrics.contrast import Contrast, LimitQuery
 from ebbgate.core.metrics.definition import Metric, MetricKind
-from ebbgate.core.metrics.reference import REFERENCE_KEPT, block_cap, thresholds
+from ebbgate.core.metrics.reference import REFERENCE_KEPT, THRESHOLD_SPAN, block_cap, needs_reference, thresholds
 from ebbgate.core.metrics.values import attribute_text, kept_value
 from ebbgate.ports.event_store import Confirmation, EvaluationCounts, EvaluatorStatus, NameCount, StoreTotals
 from ebbgate.testing.memory_blocks import Head, mean_block, proportion_block, quantile_block, ratio_block
 from ebbgate.testing.memory_observe import Events, observe, observe_ratio
 from ebbgate.testing.memory_phase import Arm, Entrant, MemoryPhase, SeenEvent, SeenExposure
-
-_REFERENCED = (MetricKind.MEAN, MetricKind.COUNT, MetricKind.SURVEY, MetricKind.QUANTILE)
 
 
 class MemoryEventStore:
@@ -66,7 +64,7 @@ class MemoryEventStore:
     def block(self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime) -> AnyBlock | None:
         phase = self._phase(contrast)
         phase.watch(metric)
-        reference = self._reference(phase, metric, opened_at) if metric.kind in _REFERENCED else []
+        reference = self._reference(phase, metric, opened_at) if needs_reference(metric) else []
         closing = [(close, e) for close, e in phase.closing(metric, opened_at, closed_at) if e.is_compared_by(close)]
         if not closing:
             return None
@@ -80,7 +78,7 @@ class MemoryEventStore:
         if metric.kind in (MetricKind.SHARE, MetricKind.RATE):
             return proportion_block(head, new, old)
         if metric.kind is MetricKind.QUANTILE:
-            return quantile_block(head, thresholds(reference, opened_at), new, old)
+            return quantile_block(head, thresholds(reference, opened_at - THRESHOLD_SPAN), new, old)
         return mean_block(head, metric, block_cap(metric, reference), new, old)
 
     def limit_blocks(

@@ -21,11 +21,11 @@ from ebbgate.core.flags import Evaluator, Snapshot
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.ports.control_store import OutboxRow
+from ebbgate.simulation.people import NO_HARM, Harm, Person, drift, people, visits
 from ebbgate.testing.clock import VirtualClock
 from ebbgate.testing.memory_control import MemoryControlStore
 from ebbgate.testing.memory_events import MemoryEventStore
 from ebbgate.testing.memory_log import MemoryLog
-from ebbgate.testing.people import NO_HARM, Harm, Person, drift, people, visits
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""Whole rollouts in milliseconds: a seeded world around the real services."""
