@@ -1,0 +1,50 @@
+# The commands of README.md. Everything lives in .venv; nothing else on the machine is relied on but Python 3.11+, git and make.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: setup demo test check dev bench gen sim lock clean
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("ebbgate needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+demo: setup
+	$(BIN)/ebbgate demo
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+	$(BIN)/pytest tests/unit -q -n 2
+
+test: setup
+	sh tests/system-packages.sh
+	$(BIN)/pytest tests -n 2 --dist loadfile
+
+dev: setup
+	$(BIN)/ebbgate serve --data .ebbgate
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+gen: setup
+	$(BIN)/python -m ebbgate.doors.plan_schema > spec/plan.schema.json
+	$(BIN)/python -m ebbgate.doors.openapi > spec/openapi.json
+
+# One simulated history, told line by line: make sim SEED=7
+sim: setup
+	$(BIN)/python -m ebbgate.simulation $(SEED)
+
+lock: setup
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --all-extras --quiet pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
