@@ -10,7 +10,7 @@ from ebbgate.core.metrics import Direction, Guardrail, HarmBy, Margin, Metric, M
 
 RUNS = 2000
 LOOKS = ((0, 0.05), (1, 0.16), (2, 0.375))  # phase, share of treatment in its contrast: 5 -> 20 -> 50 %
-BLOCKS_PER_PHASE = 8
+BLOCKS_PER_PHASE = 7
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
@@ -24,7 +24,7 @@ def most_crossings() -> Callable[..., int]:
     """The count of crossings that 2,000 sound runs exceed once in 10,000 times.
 
     If each run crosses with chance alpha at most, the count is at most Binomial(runs, alpha); its upper tail at 1e-4 is
-    127 of 2,000 (6.4 %) for alpha 0.05, and 10 for alpha 0.001 (0.5 %).
+    138 of 2,000 (6.9 %) for alpha 0.05, and 9 for alpha 0.001 (0.5 %).
     """
 
     def bound(alpha: float, runs: int = RUNS, tail: float = 1e-4) -> int:
@@ -79,8 +79,6 @@ def a_guardrail() -> Callable[..., Guardrail]:
             quantile=quantile,
             cap=cap,
         )
-        return Guardrail(
-            metric=metric, tolerate=tolerate or Margin(relative=0.0), worse_by=worse_by, baseline=baseline
-        )
+        return Guardrail(metric=metric, tolerate=tolerate or Margin(relative=0.0), worse_by=worse_by, baseline=baseline)
 
     return build

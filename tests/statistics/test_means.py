@@ -26,12 +26,16 @@ def _moments(values):
     return Moments(n=len(values), total=float(values.sum()), squares=float((values**2).sum()))
 
 
-def _block(rng, treated, control, sign, common):
-    """What an engine would make of two arms: bets on pairs with the mean of the unit's share of the controls, and ranks."""
+def _block(treated, control, sign, common):
+    """What an engine would make of two arms: bets on pairs with the mean of the unit's share of the controls, and
+    ranks."""
     raw = treated.sum(), control.sum()
     treated, control = np.minimum(treated, CAP), np.minimum(control, CAP)
-    shares = np.array_split(rng.permutation(control), len(treated))
-    pairs = sign * (treated - np.array([share.mean() for share in shares])) / CAP
+    first = (
+        np.arange(len(treated)) * len(control) // len(treated)
+    )  # each treated unit's share of the controls begins here
+    sizes = np.diff(first, append=len(control))
+    pairs = sign * (treated - np.add.reduceat(control, first) / sizes) / CAP
     n = len(treated) + len(control)
     ranks = np.concatenate([treated, control]).argsort().argsort() + 1.0
     centred = (ranks - (n + 1) / 2) / n
@@ -57,7 +61,7 @@ def _crossings(runs, seed, guardrail, ramp, factor, units=400):
             treated = max(int(rng.binomial(units, share)), 1)
             level = 250 * (1 + 0.3 * sin(9 * time))
             values = level * rng.lognormal(0, 1, units)
-            block = _block(rng, factor * values[:treated], values[treated:], sign, common)
+            block = _block(factor * values[:treated], values[treated:], sign, common)
             evidence = fold(guardrail, evidence, block)
             if evidence.harm_shown_at is not None:
                 fired += 1
@@ -68,12 +72,12 @@ def _crossings(runs, seed, guardrail, ramp, factor, units=400):
 @pytest.mark.parametrize("harm", list(HarmBy))
 def test_equal_distributions_rarely_show_harm_while_the_level_drifts(runs, ramp, a_guardrail, most_crossings, harm):
     guardrail = a_guardrail(MetricKind.MEAN, bad=Direction.DECREASE, harm=harm)
-    assert _crossings(runs // 2, 11, guardrail, ramp, 1.0) <= most_crossings(0.05, runs // 2)
+    assert _crossings(runs, 11, guardrail, ramp, 1.0) <= most_crossings(0.05)
 
 
-def test_a_fall_exactly_at_the_tolerance_rarely_shows_harm(ramp, a_guardrail, most_crossings):
+def test_a_fall_exactly_at_the_tolerance_rarely_shows_harm(runs, ramp, a_guardrail, most_crossings):
     guardrail = a_guardrail(MetricKind.MEAN, bad=Direction.DECREASE, tolerate=Margin(relative=0.1))
-    assert _crossings(500, 12, guardrail, ramp, 0.9, units=1200) <= most_crossings(0.05, 500)
+    assert _crossings(runs, 12, guardrail, ramp, 0.9) <= most_crossings(0.05)
 
 
 @pytest.mark.parametrize("harm", list(HarmBy))
@@ -86,7 +90,7 @@ def test_a_mean_worse_by_the_whole_margin_is_rarely_called_safe(ramp, a_guardrai
     guardrail = a_guardrail(
         MetricKind.MEAN, bad=Direction.DECREASE, tolerate=Margin(relative=0.9), worse_by=Margin(relative=0.1)
     )
-    rng, safe, rollouts = np.random.default_rng(14), 0, 500
+    rng, safe, rollouts = np.random.default_rng(14), 0, 300
     for _ in range(rollouts):
         evidence = start(guardrail, alpha=None)
         for _, _, time, common in ramp():

@@ -73,10 +73,10 @@ def test_a_large_fall_of_a_share_always_shows_harm(ramp, a_guardrail):
 @pytest.mark.parametrize("rate", [0.001, 0.02])
 def test_a_rate_worse_by_the_whole_margin_is_rarely_called_safe(ramp, a_guardrail, most_crossings, rate):
     guardrail = a_guardrail(MetricKind.RATE, worse_by=Margin(absolute=0.005), baseline=rate)
-    rng, safe, rollouts = np.random.default_rng(5), 0, 500
+    rng, safe, rollouts = np.random.default_rng(5), 0, 300
     for _ in range(rollouts):
         evidence = start(guardrail, alpha=None)
-        for index, (_, _, _, common) in enumerate(ramp()):
+        for _, _, _, common in ramp():
             block = ProportionBlock(
                 treatment_n=200,
                 treatment_y=int(rng.binomial(200, rate + 0.005)),
@@ -88,5 +88,4 @@ def test_a_rate_worse_by_the_whole_margin_is_rarely_called_safe(ramp, a_guardrai
             if judge(guardrail, evidence, phase=0, has_contrast=True).verdict == "safe":
                 safe += 1
                 break
-        assert index >= 0
     assert safe <= most_crossings(0.05, rollouts)

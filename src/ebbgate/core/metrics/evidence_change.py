@@ -1,6 +1,8 @@
 """The change that a metric shows in one phase: estimate, interval, and bounds toward harm that hold at all times at
 once."""
 
+from math import hypot
+
 import msgspec
 
 from ebbgate.core.metrics.definition import Guardrail, Margin, MetricKind
@@ -10,15 +12,18 @@ from ebbgate.core.metrics.evidence_types import MetricEvidence, PhaseEvidence
 from ebbgate.core.stats import (
     ArmSums,
     Estimate,
+    Imaginary,
     arm_estimate,
     difference,
+    effective_n,
+    lower_share,
     one_sided_multiplier,
     ratio_interval,
     two_sided_multiplier,
+    upper_share,
 )
 
 _PROPORTIONS = (MetricKind.SHARE, MetricKind.RATE)
-_EVEN = Margin(relative=0.0)
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,24 +82,57 @@ def measure_phase(
     imaginary = imaginary_observation(guardrail, phase.cap)
     treatment = arm_estimate(strata.treatment, strata.units, imaginary=imaginary)
     control = arm_estimate(strata.control, strata.units, imaginary=imaginary)
-    plain = difference(strata, imaginary=imaginary)
-    beyond = excess(guardrail, phase, margin or _EVEN, imaginary=imaginary)
-    if treatment is None or control is None or plain is None or beyond is None:
+    if treatment is None or control is None:
         return change
     one, two = one_sided_multiplier(strata.units, alpha), two_sided_multiplier(strata.units, alpha)
-    toward = sign(guardrail) * plain.value
+    worse, value = sign(guardrail), treatment.value - control.value
+    factor = 1.0 if margin is None or margin.absolute is not None else 1.0 + worse * (margin.relative or 0.0)
+
+    def reach(multiplier: float, *, up: bool, factor: float = 1.0) -> float:
+        """How far above (or below) the estimate the bound of treatment - factor * control lies."""
+        if guardrail.metric.kind in _PROPORTIONS:
+            arms = (strata.treatment, treatment.value), (strata.control, control.value)
+            sized = [(share, effective_n(arm, strata.units)) for arm, share in arms]
+            return share_reach(*sized[0], *sized[1], multiplier, up=up, factor=factor)
+        return multiplier * hypot(treatment.error, factor * control.error)
+
     ratio = ratio_interval(treatment.value, control.value, treatment.error**2, control.error**2, two)
     return msgspec.structs.replace(
         change,
-        estimate=plain.value,
-        interval=(plain.value - two * plain.error, plain.value + two * plain.error),
+        estimate=value,
+        interval=(value - reach(two, up=False), value + reach(two, up=True)),
         relative=treatment.value / control.value - 1 if control.value else None,
         relative_interval=None if ratio is None else (ratio[0] - 1, ratio[1] - 1),
-        toward_harm=toward,
-        harm_lower=toward - one * plain.error,
-        harm_upper=toward + one * beyond.error,
+        toward_harm=worse * value,
+        harm_lower=worse * value - reach(one, up=worse < 0),
+        harm_upper=worse * value + reach(one, up=worse > 0, factor=factor),
         margin=None if margin is None else in_unit(margin, control.value),
     )
+
+
+def share_reach(
+    treatment: float,
+    treatment_n: float,
+    control: float,
+    control_n: float,
+    multiplier: float,
+    *,
+    up: bool,
+    factor: float = 1.0,
+) -> float:
+    """Distance from treatment - factor * control, two observed shares, to its bound on one side.
+
+    Each share has a likelihood bound; the two are combined as independent errors (MOVER, Zou and Donner 2008). A normal
+    approximation called a rate of 0.6 % safe against a margin of 0.5 pp over 0.1 % in 7.6 % of 500 rollouts, at alpha
+    5 %.
+    """
+    if up:
+        treatment_error = upper_share(treatment, treatment_n, multiplier) - treatment
+        control_error = control - lower_share(control, control_n, multiplier)
+    else:
+        treatment_error = treatment - lower_share(treatment, treatment_n, multiplier)
+        control_error = upper_share(control, control_n, multiplier) - control
+    return hypot(treatment_error, factor * control_error)
 
 
 def in_unit(margin: Margin, control_value: float) -> float:
@@ -102,14 +140,12 @@ def in_unit(margin: Margin, control_value: float) -> float:
     return margin.absolute if margin.absolute is not None else (margin.relative or 0.0) * control_value
 
 
-def excess(
-    guardrail: Guardrail, phase: PhaseEvidence, margin: Margin, *, imaginary: float | None = None
-) -> Estimate | None:
+def excess(guardrail: Guardrail, phase: PhaseEvidence, margin: Margin) -> Estimate | None:
     """How far the change toward harm exceeds a margin: sign * (T - (1 +- m) C) or sign * (T - C) - margin, with its
     error."""
     worse = sign(guardrail)
     factor = 1.0 if margin.absolute is not None else 1.0 + worse * (margin.relative or 0.0)
-    contrast = difference(phase.strata, factor=factor, imaginary=imaginary)
+    contrast = difference(phase.strata, factor=factor)
     if contrast is None:
         return None
     return Estimate(value=worse * contrast.value - (margin.absolute or 0.0), error=contrast.error)
@@ -125,18 +161,18 @@ def harm_bound(guardrail: Guardrail, phase: PhaseEvidence) -> float | None:
     return max(known) if known else None
 
 
-def imaginary_observation(guardrail: Guardrail, cap: float) -> float | None:
-    """One bad observation that each arm's *variance* is given beside its own (see `arm_estimate`)."""
+def imaginary_observation(guardrail: Guardrail, cap: float) -> Imaginary | None:
+    """The bad observation that each arm's variance is given beside its own. None: a mean that nothing bounds."""
     worse, metric = sign(guardrail), guardrail.metric
     if metric.kind in _PROPORTIONS:
-        return 1.0 if worse > 0 else 0.0
+        return Imaginary(value=1.0 if worse > 0 else 0.0)
     if metric.kind is MetricKind.RATIO:
-        return None
+        return Imaginary(residual=1.0)
     if metric.scale is not None:
-        return metric.scale[1] if worse > 0 else metric.scale[0]
+        return Imaginary(value=metric.scale[1] if worse > 0 else metric.scale[0])
     if worse < 0:
-        return 0.0
-    return cap if cap > 0 else None
+        return Imaginary(value=0.0)
+    return Imaginary(value=cap) if cap > 0 else None
 
 
 def _shown(guardrail: Guardrail, arm: ArmSums, raw_total: float) -> float | None:

@@ -6,7 +6,7 @@ from statistics import NormalDist
 import msgspec
 
 from ebbgate.core.metrics.definition import Guardrail, MetricKind
-from ebbgate.core.metrics.evidence_change import imaginary_observation
+from ebbgate.core.metrics.evidence_change import imaginary_observation, share_reach
 from ebbgate.core.metrics.evidence_tolerance import sign
 from ebbgate.core.metrics.judge import MIN_UNITS, SAFE_ALPHA, units_wanted
 from ebbgate.core.stats import one_sided_multiplier
@@ -21,6 +21,7 @@ log-normal's 0.8."""
 DEFAULT_LOG_SPREAD = 0.6
 """Standard deviation of the log of a latency, where nobody says."""
 
+_WIDEST = 100.0  # a relative margin beyond which no plan asks
 _MOST = 10**9  # units; beyond this there is no rollout
 
 
@@ -102,6 +103,8 @@ def margin_reachable(
         return _quantile_reach(guardrail, treatment_n, control_n, baseline, spread, reach, is_relative=is_relative)
     if not baseline:
         return None
+    if guardrail.metric.kind in (MetricKind.SHARE, MetricKind.RATE):
+        return _share_reach(guardrail, treatment_n, control_n, baseline, power, is_relative=is_relative)
     deviation = _deviation(guardrail, baseline, spread)
     treatment = _error(guardrail, baseline, deviation, treatment_n)
     control = _error(guardrail, baseline, deviation, control_n)
@@ -109,6 +112,30 @@ def margin_reachable(
         return reach * hypot(treatment, control)
     # The linear contrast T - (1 +- m) C depends on the margin itself: solve m * baseline = reach * its error.
     return _relative_reach(reach * treatment / baseline, reach * control / baseline, worse=sign(guardrail))
+
+
+def _share_reach(
+    guardrail: Guardrail, treatment_n: int, control_n: int, rate: float, power: float, *, is_relative: bool
+) -> float | None:
+    """The bound that `judge` finds when the shares come out as unlucky as they do with chance 1 - power."""
+    if not 0 < rate < 1:
+        return None
+    worse, variance = sign(guardrail), rate * (1 - rate)
+    error = sqrt(variance / treatment_n + variance / control_n)
+    unlucky = worse * NormalDist().inv_cdf(power) * variance / error
+    treatment = min(max(rate + unlucky / treatment_n, 0.0), 1.0)
+    control = min(max(rate - unlucky / control_n, 0.0), 1.0)
+    multiplier = one_sided_multiplier(treatment_n * control_n / (treatment_n + control_n), SAFE_ALPHA)
+    margin = 0.0
+    for _ in range(50 if is_relative else 1):  # a relative margin is part of its own contrast: a fixed point
+        factor = 1 + worse * margin
+        up = share_reach(treatment, treatment_n, control, control_n, multiplier, up=worse > 0, factor=factor)
+        margin = worse * (treatment - control) + up
+        if is_relative:
+            if control <= 0 or margin / control > _WIDEST:
+                return None
+            margin /= control
+    return margin
 
 
 def _relative_reach(treatment: float, control: float, *, worse: int) -> float | None:
@@ -123,15 +150,14 @@ def _error(guardrail: Guardrail, baseline: float, deviation: float, n: int) -> f
     variance = deviation**2
     imaginary = imaginary_observation(guardrail, guardrail.metric.cap or baseline + 3 * deviation)
     if imaginary is not None:
-        variance = variance * n / (n + 1) + (imaginary - baseline) ** 2 * n / (n + 1) ** 2
+        residual = imaginary.residual if imaginary.residual is not None else (imaginary.value or 0.0) - baseline
+        variance = variance * n / (n + 1) + residual**2 * n / (n + 1) ** 2
     return sqrt(variance / n)
 
 
 def _deviation(guardrail: Guardrail, baseline: float, spread: float | None) -> float:
     """Standard deviation of a unit's value, in the metric's unit."""
     metric = guardrail.metric
-    if metric.kind in (MetricKind.SHARE, MetricKind.RATE):
-        return sqrt(max(baseline * (1 - baseline), 0.0))
     if spread is not None:
         return spread * abs(baseline)
     if metric.scale is not None:

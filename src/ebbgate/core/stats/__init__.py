@@ -14,6 +14,7 @@ from ebbgate.core.stats.exceedance import (
 from ebbgate.core.stats.hypergeometric import ODDS_RATIOS, block_log_e, log_normaliser, odds_ratio
 from ebbgate.core.stats.logs import log_average, log_normal_cdf, log_sum
 from ebbgate.core.stats.mixture import grid_log_e, one_sided_log_e, tuned_r, two_sided_log_e
+from ebbgate.core.stats.proportion import lower_share, upper_share
 from ebbgate.core.stats.quantile import (
     QuantileRange,
     logged,
@@ -24,7 +25,17 @@ from ebbgate.core.stats.quantile import (
 )
 from ebbgate.core.stats.rank import SHIFTS, rank_block, rank_log_e
 from ebbgate.core.stats.sample_ratio import CONCENTRATION, sample_ratio_log_e
-from ebbgate.core.stats.strata import ArmBlock, ArmSums, Strata, Estimate, add_block, arm_estimate, difference
+from ebbgate.core.stats.strata import (
+    ArmBlock,
+    ArmSums,
+    Estimate,
+    Imaginary,
+    Strata,
+    add_block,
+    arm_estimate,
+    difference,
+    effective_n,
+)
 
 __all__ = [
     "CONCENTRATION",
@@ -36,9 +47,10 @@ __all__ = [
     "TUNED_UNITS",
     "ArmBlock",
     "ArmSums",
-    "Strata",
     "Estimate",
+    "Imaginary",
     "QuantileRange",
+    "Strata",
     "above_log_e",
     "add_block",
     "arm_estimate",
@@ -47,6 +59,7 @@ __all__ = [
     "block_log_e",
     "count_above",
     "difference",
+    "effective_n",
     "exceedance_log_e",
     "grid_log_e",
     "log_average",
@@ -55,6 +68,7 @@ __all__ = [
     "log_sum",
     "logged",
     "lower_difference",
+    "lower_share",
     "odds_ratio",
     "one_sided_log_e",
     "one_sided_multiplier",
@@ -71,4 +85,5 @@ __all__ = [
     "two_sided_log_e",
     "two_sided_multiplier",
     "upper_difference",
+    "upper_share",
 ]

@@ -78,23 +78,38 @@ def add_block(strata: Strata, treatment: ArmBlock, control: ArmBlock) -> Strata:
     )
 
 
-def arm_estimate(arm: ArmSums, units: float, *, imaginary: float | None = None) -> Estimate | None:
+class Imaginary(msgspec.Struct, frozen=True, kw_only=True):
+    """One more bad observation, which goes into an arm's variance, not into its mean.
+
+    So an arm in which a rare thing did not happen yet is not taken for one in which it cannot. value: of the
+    observation, for means; residual: how far it lies from the ratio, in numerators, for ratios. One of the two is set.
+    """
+
+    value: float | None = None
+    residual: float | None = None
+
+
+def arm_estimate(arm: ArmSums, units: float, *, imaginary: Imaginary | None = None) -> Estimate | None:
     """The arm's stratified mean (or ratio of means). None without data, or where the denominators add up to nothing.
 
-    units: of the strata. imaginary: one more observation of this value goes into the variance, not into the mean,
-    so that an arm in which a rare thing did not happen yet is not taken for one in which it cannot (for a proportion:
-    (y + 1) / (n + 1)).
+    units: of the strata.
     """
     if units <= 0 or arm.weighted_denominator <= 0:
         return None
     value = arm.weighted_numerator / arm.weighted_denominator
     variance = _unit_variance(arm, value)
     if imaginary is not None:
-        variance = variance * arm.n / (arm.n + 1) + (imaginary - value) ** 2 * arm.n / (arm.n + 1) ** 2
+        residual = imaginary.residual if imaginary.residual is not None else (imaginary.value or 0.0) - value
+        variance = variance * arm.n / (arm.n + 1) + residual**2 * arm.n / (arm.n + 1) ** 2
     return Estimate(value=value, error=sqrt(max(variance, 0.0) * arm.spread) / arm.weighted_denominator)
 
 
-def difference(strata: Strata, *, factor: float = 1.0, imaginary: float | None = None) -> Estimate | None:
+def effective_n(arm: ArmSums, units: float) -> float:
+    """The number of observations in one heap that would give the arm's stratified mean its variance; at most n."""
+    return units * units / arm.spread if arm.spread > 0 else 0.0
+
+
+def difference(strata: Strata, *, factor: float = 1.0, imaginary: Imaginary | None = None) -> Estimate | None:
     """treatment - factor * control, the linear contrast that margins are tested by (no division; analysis.md 1.4)."""
     treatment = arm_estimate(strata.treatment, strata.units, imaginary=imaginary)
     control = arm_estimate(strata.control, strata.units, imaginary=imaginary)
