@@ -17,8 +17,8 @@ def minute(minutes: float) -> datetime:
 class EventScript:
     """Collects records. Times are minutes after ORIGIN; ids are numbered where none is given.
 
-    An entry happens at `at`, is sent at once, and is received at `received` (default: `at`) by clocks that agree, unless
-    `skew` says by how many minutes the sender's clock is ahead.
+    An entry happens at `at`, is received at `received` (default: `at`) and was sent at `sent` (default: `received`), by
+    clocks that agree, unless `skew` says by how many minutes the sender's clock is ahead.
     """
 
     def __init__(self, *, environment: str = "production", flag: str = "newWidgets") -> None:
@@ -33,6 +33,7 @@ class EventScript:
         at: float,
         *,
         version: int = 1,
+        sent: float | None = None,
         received: float | None = None,
         skew: float = 0.0,
         id: str | None = None,
@@ -48,7 +49,7 @@ class EventScript:
             variant=variant,
             snapshot_version=version,
             occurred_at=minute(at + skew),
-            sent_at=minute(got + skew),
+            sent_at=minute((got if sent is None else sent) + skew),
         )
         self.append([entry], got)
         return entry.id
@@ -61,6 +62,7 @@ class EventScript:
         value: float | None = None,
         *,
         of: str | None = None,
+        sent: float | None = None,
         received: float | None = None,
         skew: float = 0.0,
         id: str | None = None,
@@ -74,7 +76,7 @@ class EventScript:
             unit=unit,
             name=name,
             occurred_at=minute(at + skew),
-            sent_at=minute(got + skew),
+            sent_at=minute((got if sent is None else sent) + skew),
             value=value,
             attributes=attributes,
             of=of,

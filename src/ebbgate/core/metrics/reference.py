@@ -6,8 +6,9 @@ order of (close, bucket, unit), and every store gets the same numbers.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from math import ceil
+from typing import Any, Protocol
 
 from ebbgate.core.metrics.definition import Metric, MetricKind
 
@@ -27,9 +28,28 @@ def nearest_rank(ordered: Sequence[float], quantile: float) -> float:
     return ordered[max(0, ceil(quantile * len(ordered) - 1e-9) - 1)]
 
 
-def thresholds(reference: Sequence[tuple[datetime, float]], opened_at: datetime) -> tuple[float, ...]:
-    """Quantiles of the control's newest observations. reference: (close, value), oldest first, all <= opened_at."""
-    recent = [value for close, value in reference if close > opened_at - THRESHOLD_SPAN]
+class Moment(Protocol):
+    """A time in any unit that can be ordered."""
+
+    def __gt__(self, other: Any, /) -> bool: ...
+
+
+def needs_reference(metric: Metric) -> bool:
+    """Whether the metric's blocks rest on earlier control observations."""
+    if metric.kind is MetricKind.QUANTILE:
+        return True
+    if metric.kind is MetricKind.SURVEY and metric.scale is not None:
+        return False
+    return metric.cap is None and metric.kind in (MetricKind.MEAN, MetricKind.COUNT, MetricKind.SURVEY)
+
+
+def thresholds(reference: Sequence[tuple[Moment, float]], since: Moment) -> tuple[float, ...]:
+    """Quantiles of the control's newest observations.
+
+    reference: (close, value), oldest first, all closed by `opened_at`. since: `opened_at - THRESHOLD_SPAN`, in the unit
+    of the closes.
+    """
+    recent = [value for close, value in reference if close > since]
     if len(recent) < THRESHOLD_AT_LEAST:
         recent = [value for _, value in reference[-THRESHOLD_AT_LEAST:]]
     if len(recent) < THRESHOLD_MIN:
@@ -38,7 +58,7 @@ def thresholds(reference: Sequence[tuple[datetime, float]], opened_at: datetime)
     return tuple(nearest_rank(recent, quantile) for quantile in THRESHOLD_QUANTILES)
 
 
-def block_cap(metric: Metric, reference: Sequence[tuple[datetime, float]]) -> float:
+def block_cap(metric: Metric, reference: Sequence[tuple[Moment, float]]) -> float:
     """Where a block's values are capped: the metric's own cap, a survey's scale, or the control's p99 so far.
 
     A p99 that is no use (too few values, or 0 where most units have none) gives way to the largest value. 0 means that

@@ -1,0 +1,251 @@
+"""The analysis store on DuckDB: one file that control alone opens (RULES I1), or `:memory:`.
+
+Tables hold what was ingested; what is derived (who entered a phase, earlier control observations) lives in temporary
+tables and memory, costs what is new, and is made again after a restart.
+"""
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from ebbgate.adapters.events.duckdb_store_blocks import BlockRunner, Reference
+from ebbgate.adapters.events.duckdb_store_distinct import DistinctUnits
+from ebbgate.adapters.events.duckdb_store_ids import RecentIds
+from ebbgate.adapters.events.duckdb_store_ingest import HORIZON, Batch
+from ebbgate.adapters.events.duckdb_store_phases import DuckDbPhase
+from ebbgate.adapters.events.duckdb_store_schema import (
+    from_microseconds,
+    open_database,
+    read_ledger,
+    to_microseconds,
+    unavailable,
+)
+from ebbgate.adapters.events.queries import CONTROL, TREATMENT
+from ebbgate.core.events import Record
+from ebbgate.core.metrics.blocks import AnyBlock, Assignment
+from ebbgate.core.metrics.contrast import Contrast, LimitQuery
+from ebbgate.core.metrics.definition import Metric
+from ebbgate.core.metrics.reference import REFERENCE_KEPT, needs_reference
+from ebbgate.ports.event_store import Confirmation, EvaluationCounts, EvaluatorStatus, NameCount, StoreTotals
+
+_REFERENCES_KEPT = 3  # of each metric: the newest, and those that a look repeated after a failure needs
+_BEFORE_ALL = 0  # microseconds since 1970: nothing closes before
+
+
+class DuckDbEventStore:
+    """An EventStore in a file. path: a file, or `:memory:`. Safe to call from several threads, one call at a time."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._lock = threading.RLock()
+        self._connection = open_database(path)
+        with unavailable():
+            self._ledger = read_ledger(self._connection)
+            self._recent = self._load_recent()
+            self._runner = BlockRunner(self._connection)
+        self._phases: dict[Contrast, DuckDbPhase] = {}
+        self._references: dict[tuple[Contrast, Metric], dict[int, Reference]] = {}
+        self._distinct = DistinctUnits(self._connection)
+
+    def offset(self) -> int:
+        with self._lock:
+            return self._ledger.offset
+
+    def watermark(self) -> datetime | None:
+        with self._lock:
+            return None if self._ledger.watermark is None else from_microseconds(self._ledger.watermark)
+
+    def ingest(self, records: Sequence[tuple[int, Record]]) -> None:
+        with self._lock, unavailable():
+            new = [(offset, record) for offset, record in records if offset > self._ledger.offset]
+            if not new:
+                return
+            batch = Batch()
+            self._connection.begin()
+            try:
+                for offset, record in new:
+                    batch.take(self._ledger, offset, record)
+                batch.without_repeated(self._connection, self._recent, self._ledger)
+                batch.write(self._connection, self._ledger)
+                self._connection.commit()
+            except BaseException:
+                self._connection.rollback()
+                self._ledger = read_ledger(self._connection)
+                raise
+            if batch.known:
+                self._recent.add(batch.ids, batch.known[-1])
+                self._recent.forget(batch.known[-1] - HORIZON)
+
+    def block(self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime) -> AnyBlock | None:
+        with self._lock, unavailable():
+            opened, closed = to_microseconds(opened_at), to_microseconds(closed_at)
+            phase, runner = self._phase(contrast), self._runner
+            self._watch(phase, metric)
+            reference = self._reference(phase, metric, opened) if needs_reference(metric) else []
+            if not runner.is_anyone_closing(metric, phase.entrants, opened, closed):
+                return None
+            runner.observe(metric, metric.on, phase.entrants, opened, closed, is_limit=False)
+            if needs_reference(metric):
+                self._remember(contrast, metric, closed, [*reference, *runner.newest_control()])
+            return runner.block(metric, contrast.phase, opened, closed, reference)
+
+    def limit_blocks(
+        self, contrast: Contrast, query: LimitQuery, *, opened_at: datetime, closed_at: datetime
+    ) -> list[AnyBlock]:
+        with self._lock, unavailable():
+            opened, closed = to_microseconds(opened_at), to_microseconds(closed_at)
+            phase = self._phase(contrast)
+            out: list[AnyBlock] = []
+            for function in query.functions or ("",):
+                on = (function,) if function else query.metric.on
+                self._runner.observe(query.metric, on, phase.entrants, opened, closed, is_limit=True)
+                block = self._runner.limit_block(query, function, contrast.phase, opened, closed)
+                if block is not None:
+                    out.append(block)
+            return out
+
+    def assignment(self, contrast: Contrast) -> Assignment:
+        with self._lock, unavailable():
+            phase = self._phase(contrast)
+            standings = phase.standings()
+            late, dropped = phase.count_events(self._ledger.events)
+            tally = self._ledger.roster.tallies().get(contrast.flag)
+            return Assignment(
+                phase=contrast.phase,
+                treatment=standings.get("treatment", 0),
+                control=standings.get("control", 0),
+                expected_share=contrast.expected_share,
+                crossed=standings.get("crossed", 0),
+                veterans=standings.get("veteran", 0),
+                audience=standings.get("audience", 0),
+                keyless=tally.keyless if tally else 0,
+                treatment_dropped=dropped[TREATMENT],
+                control_dropped=dropped[CONTROL],
+                treatment_late=late[TREATMENT],
+                control_late=late[CONTROL],
+            )
+
+    def first_treated_at(self, contrast: Contrast) -> datetime | None:
+        with self._lock, unavailable():
+            at = self._phase(contrast).first_treated_at
+            return None if at is None else from_microseconds(at)
+
+    def exposed_units(
+        self, *, environment: str, flag: str, versions: tuple[int, int | None], variants: Sequence[str]
+    ) -> int:
+        with self._lock, unavailable():
+            total = self._ledger.exposures
+            return self._distinct.count((environment, flag, *versions, frozenset(variants)), total)
+
+    def active_units(self, *, environment: str, flag: str, versions: tuple[int, int | None]) -> int:
+        with self._lock, unavailable():
+            return self._distinct.count((environment, flag, *versions, None), self._ledger.exposures)
+
+    def evaluators(self) -> list[EvaluatorStatus]:
+        with self._lock:
+            return [
+                EvaluatorStatus(
+                    evaluator=evaluator,
+                    name=known.name,
+                    kind=known.kind,
+                    is_connected=known.is_connected,
+                    snapshot_version=known.snapshot_version,
+                    confirmed_at=known.confirmed_at,
+                    last_seen_at=known.last_seen_at,
+                )
+                for evaluator, known in sorted(self._ledger.roster.evaluators.items())
+            ]
+
+    def confirmations(self, snapshot_version: int) -> list[Confirmation]:
+        with self._lock:
+            return [
+                Confirmation(evaluator=evaluator, snapshot_version=version, received_at=at)
+                for evaluator, version, at in self._ledger.roster.confirmations(snapshot_version)
+            ]
+
+    def names(self) -> list[NameCount]:
+        with self._lock:
+            return [
+                NameCount(name=name, count=count, newest_at=from_microseconds(at))
+                for name, (count, at) in sorted(self._ledger.names.items())
+            ]
+
+    def evaluation_counts(self) -> list[EvaluationCounts]:
+        with self._lock:
+            return [
+                EvaluationCounts(
+                    flag=flag,
+                    evaluations=tally.evaluations,
+                    keyless=tally.keyless,
+                    code_defaults=tally.code_defaults,
+                    missing_attributes=tally.missing_attributes,
+                )
+                for flag, tally in self._ledger.roster.tallies().items()
+            ]
+
+    def totals(self) -> StoreTotals:
+        with self._lock, unavailable():
+            return StoreTotals(
+                units=self._distinct.count(None, self._ledger.exposures),
+                events=self._ledger.events,
+                exposures=self._ledger.exposures,
+                duplicates=self._ledger.duplicates,
+            )
+
+    def close(self) -> None:
+        with self._lock, unavailable():
+            self._connection.close()
+
+    def _load_recent(self) -> RecentIds:
+        """The hashes of the horizon's ids, after a start."""
+        recent, since = RecentIds(), (self._ledger.watermark or 0) - HORIZON
+        for table in ("exposures", "events"):
+            rows = self._connection.execute(f"SELECT id, known_at FROM {table} WHERE known_at > ?", [since])
+            while chunk := rows.fetchmany(200_000):
+                recent.add([id_ for id_, _ in chunk], max(known_at for _, known_at in chunk))
+        return recent
+
+    def _phase(self, contrast: Contrast) -> DuckDbPhase:
+        phase = self._phases.get(contrast)
+        if phase is None:
+            phase = DuckDbPhase(self._connection, contrast, len(self._phases))
+            rows = self._connection.execute("SELECT metric FROM watched WHERE contrast = ?", [_key(contrast)])
+            for (metric,) in rows.fetchall():
+                phase.watch(msgspec.json.decode(metric, type=Metric))
+            self._phases[contrast] = phase
+        phase.read_exposures(self._ledger.exposures)
+        return phase
+
+    def _watch(self, phase: DuckDbPhase, metric: Metric) -> None:
+        """Late events are counted for the metrics that were asked for; after a restart, too."""
+        if metric not in phase.watched:
+            row = [_key(phase.contrast), msgspec.json.encode(metric)]
+            self._connection.execute("INSERT INTO watched VALUES (?, ?)", row)
+            phase.watch(metric)
+
+    def _reference(self, phase: DuckDbPhase, metric: Metric, until: int) -> Reference:
+        """The newest control observations that closed by `until`, oldest first."""
+        known = self._references.get((phase.contrast, metric), {})
+        start = max((at for at in known if at <= until), default=_BEFORE_ALL)
+        earlier = known.get(start, [])
+        if start == until:
+            return earlier
+        self._runner.observe(metric, metric.on, phase.entrants, start, until, is_limit=False)
+        reference = [*earlier, *self._runner.newest_control()][-REFERENCE_KEPT:]
+        self._remember(phase.contrast, metric, until, reference)
+        return reference
+
+    def _remember(self, contrast: Contrast, metric: Metric, until: int, reference: Reference) -> None:
+        """Keep it, unless it was asked ahead of the log and may still change."""
+        if self._ledger.watermark is None or until > self._ledger.watermark:
+            return
+        known = self._references.setdefault((contrast, metric), {})
+        known[until] = reference[-REFERENCE_KEPT:]
+        while len(known) > _REFERENCES_KEPT:
+            del known[min(known)]
+
+
+def _key(contrast: Contrast) -> bytes:
+    return msgspec.json.encode(contrast)

@@ -1,0 +1,55 @@
+"""Which ids came within the horizon (RULES C4): hashes in memory, certainty from the store.
+
+A primary key would have to hold all of history and could not forget; this forgets by plan day.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+DAY = 24 * 3600 * 1_000_000
+
+Hashes = NDArray[np.int64]
+
+
+class RecentIds:
+    """Sorted runs of 64-bit hashes, some for each plan day. A hash that is here may be a repetition; one that is not
+    here certainly is none. Hashes are the process's own, and are computed again from the store at each start."""
+
+    def __init__(self) -> None:
+        self._runs: dict[int, list[Hashes]] = {}
+
+    def suspects(self, ids: Sequence[str]) -> list[int]:
+        """Places of ids that may have come before, in the batch or earlier; ascending."""
+        hashes = _hashes(ids)
+        order = np.argsort(hashes, kind="stable")
+        ordered = hashes[order]
+        found = np.zeros(len(ids), dtype=np.bool_)
+        same = ordered[1:] == ordered[:-1]
+        found[1:] |= same
+        found[:-1] |= same
+        for runs in self._runs.values():
+            for run in runs:
+                places = np.searchsorted(run, ordered)
+                places[places == len(run)] = 0
+                found |= run[places] == ordered
+        return sorted(order[found].tolist())
+
+    def add(self, ids: Sequence[str], known_at: int) -> None:
+        """Remember ids that were stored, and forget days that are wholly outside the horizon."""
+        if not ids:
+            return
+        runs = self._runs.setdefault(known_at // DAY, [])
+        runs.append(np.sort(_hashes(ids)))
+        while len(runs) > 1 and len(runs[-2]) < 2 * len(runs[-1]):  # so that few runs are left, each copied rarely
+            runs[-2:] = [np.sort(np.concatenate(runs[-2:]), kind="stable")]
+
+    def forget(self, before: int) -> None:
+        """Drop the days that ended at or before that time."""
+        for day in [day for day in self._runs if (day + 1) * DAY <= before]:
+            del self._runs[day]
+
+
+def _hashes(ids: Sequence[str]) -> Hashes:
+    return np.fromiter(map(hash, ids), dtype=np.int64, count=len(ids))

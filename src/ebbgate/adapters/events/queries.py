@@ -1,0 +1,177 @@
+"""From events to observations, written once in Ibis (RULES D). Any engine that Ibis knows can run these.
+
+Times are microseconds of plan time since 1970, as integers. The span of a block is two numbers, OPENED and CLOSED,
+which stand for themselves until `with_span` puts the real ones into the compiled SQL: compiling costs more than running.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import ibis
+from ibis import Deferred, _
+from ibis.expr.types import BooleanValue, Table
+
+from ebbgate.core.metrics.definition import Metric, MetricKind
+from ebbgate.core.metrics.values import FUNCTION_ATTRIBUTE
+
+_OPENED, _CLOSED = 7_000_000_000_000_000_001, 7_000_000_000_000_000_003
+OPENED, CLOSED = ibis.literal(_OPENED, type="int64"), ibis.literal(_CLOSED, type="int64")
+
+TREATMENT, CONTROL, VETERAN, AUDIENCE, APART = range(5)
+"""Arms, as they are stored. APART: control outside the control interval, and the holdout: in no comparison."""
+
+EVENTS = ibis.table(
+    {
+        "seq": "int64",
+        "log_offset": "int64",
+        "unit": "string",
+        "name": "string",
+        "happened_at": "int64",
+        "occurred_at": "int64",
+        "known_at": "int64",
+        "id": "string",
+        "value": "float64",
+        "is_invalid": "boolean",
+        "trial_id": "string",
+        "attributes": "string",
+    },
+    name="events",
+)
+
+_ENTRANTS = {
+    "unit": "string",
+    "bucket": "int64",
+    "arm": "int8",
+    "is_treated": "boolean",
+    "happened_at": "int64",
+    "occurred_at": "int64",
+    "known_at": "int64",
+    "treated_at": "int64",
+    "control_at": "int64",
+    "audience_at": "int64",
+}
+
+
+def microseconds(duration: timedelta) -> int:
+    return duration // timedelta(microseconds=1)
+
+
+def with_span(sql: str, opened_at: int, closed_at: int) -> str:
+    """The compiled query for the units whose windows closed in `(opened_at, closed_at]`."""
+    return sql.replace(str(_OPENED), str(opened_at)).replace(str(_CLOSED), str(closed_at))
+
+
+def observations(metric: Metric, on: Sequence[str], entrants: str, *, is_limit: bool) -> Table:
+    """One row for each unit that has an observation: unit, bucket, arm, close, x, y.
+
+    x: the value, 0 or 1 for shares and rates, the numerator of ratios. y: the denominator of ratios, else null.
+    on: values of the metric's `by` attribute that count; empty: all. entrants: the table of the contrast's units.
+    is_limit: all units by the side that they saw (RULES G1), instead of the randomised ones by their arm.
+    """
+    units = closing(metric, entrants, is_limit=is_limit)
+    if metric.kind in (MetricKind.SHARE, MetricKind.RATE):
+        values = _first_trials(metric, on, units)
+    elif metric.kind is MetricKind.RATIO:
+        values = _ratios(metric, on, units)
+    else:
+        values = _values(metric, on, units)
+    how = "left" if metric.kind is MetricKind.COUNT else "inner"
+    joined = units.join(values, "unit", how=how)
+    return joined.select("unit", "bucket", "arm", "close", x=_.x.cast("float64").fill_null(0.0), y=_.y.cast("float64"))
+
+
+def closing(metric: Metric, entrants: str, *, is_limit: bool) -> Table:
+    """The units whose windows closed in the span: unit, bucket, arm, close, first_at, first_occurred_at."""
+    length = microseconds(metric.window) + microseconds(metric.lateness)
+    table = ibis.table(_ENTRANTS, name=entrants)
+    closed = table.filter(
+        _.happened_at > OPENED - length, _.happened_at <= CLOSED - length, _.known_at < _.happened_at + length
+    )
+    arm = ibis.cases((closed.is_treated, TREATMENT), else_=CONTROL) if is_limit else closed.arm
+    units = closed.select(
+        "unit",
+        "bucket",
+        "treated_at",
+        "control_at",
+        "audience_at",
+        arm=arm.cast("int8"),
+        close=_.happened_at + length,
+        first_at=_.happened_at,
+        first_occurred_at=_.occurred_at,
+    )
+    # A null time is never before the close: the comparison must be false then, not unknown.
+    units = units.filter(~((_.treated_at < _.close) & (_.control_at < _.close)).fill_null(False))
+    if not is_limit:
+        units = units.filter(_.arm.isin([TREATMENT, CONTROL]), ~(_.audience_at < _.close).fill_null(False))
+    return units.drop("treated_at", "control_at", "audience_at")
+
+
+def _known(metric: Metric, units: Table, name: str) -> Table:
+    """Events of that name that were known when their unit's window closed. The first filter lets the engine skip what
+    came before any of these windows opened: an event cannot be known before it happened."""
+    length = microseconds(metric.window) + microseconds(metric.lateness)
+    events = EVENTS.filter(_.name == name, _.known_at > OPENED - length, _.known_at < CLOSED)
+    return events.join(units, "unit").filter(_.known_at < _.close)
+
+
+def _is_inside(metric: Metric) -> Deferred:
+    """In the unit's window. RULES C3: correction must not reverse an order that the senders' own stamps agree on."""
+    after = (_.happened_at >= _.first_at) & (_.happened_at < _.first_at + microseconds(metric.window))
+    moved = (_.happened_at < _.first_at) & (_.occurred_at >= _.first_occurred_at) & (_.known_at >= _.first_at)
+    return after | moved
+
+
+def _is_on(metric: Metric, events: Table, on: Sequence[str]) -> BooleanValue:
+    function = events.attributes.cast("json")[metric.by or FUNCTION_ATTRIBUTE].str
+    return function.isin(list(on)).fill_null(False)
+
+
+def _inside(metric: Metric, on: Sequence[str], units: Table, name: str) -> Table:
+    events = _known(metric, units, name).filter(_is_inside(metric))
+    return events.filter(_is_on(metric, events, on)) if on else events
+
+
+def _first_trials(metric: Metric, on: Sequence[str], units: Table) -> Table:
+    assert metric.trial is not None
+    trials = _inside(metric, (), units, metric.trial)
+    eligible = _inside(metric, on, units, metric.trial)
+    place = ibis.row_number().over(group_by="unit", order_by=["happened_at", "seq"])
+    first = (
+        eligible.select("unit", trial_at="happened_at", first_id="id", place=place).filter(_.place == 0).drop("place")
+    )
+    later = trials.select("unit", "happened_at").join(first, "unit").filter(_.happened_at > _.trial_at)
+    next_at = later.group_by("unit").agg(next_at=_.happened_at.min())
+    spans = first.left_join(next_at, "unit").select("unit", "trial_at", "first_id", "next_at")
+    events = _known(metric, units, metric.event).join(spans, "unit")
+    named = (_.trial_id == _.first_id) & (_.happened_at < _.first_at + microseconds(metric.window))
+    timed = (
+        _.trial_id.isnull()
+        & (_.happened_at >= _.trial_at)
+        & (_.next_at.isnull() | (_.happened_at < _.next_at))
+        & _is_inside(metric)
+    )
+    hits = events.filter(named.fill_null(False) | timed).select("unit").distinct().mutate(hit=ibis.literal(1))
+    return first.left_join(hits, "unit").select("unit", x=_.hit.fill_null(0), y=ibis.null("float64"))
+
+
+def _ratios(metric: Metric, on: Sequence[str], units: Table) -> Table:
+    assert metric.trial is not None
+    below = _inside(metric, on, units, metric.trial).group_by("unit").agg(below=_.count())
+    above = _inside(metric, on, units, metric.event).group_by("unit").agg(above=_.count())
+    return below.left_join(above, "unit").select("unit", x=_.above.fill_null(0), y=_.below)
+
+
+def _values(metric: Metric, on: Sequence[str], units: Table) -> Table:
+    events = _inside(metric, on, units, metric.event)
+    if metric.kind is MetricKind.COUNT:
+        return events.group_by("unit").agg(x=_.count()).mutate(y=ibis.null("float64"))
+    valued = events.filter(_.value.notnull())
+    if metric.kind is MetricKind.SURVEY and metric.scale is not None:
+        valued = valued.filter(_.value.between(*metric.scale))
+    if metric.kind is MetricKind.MEAN:
+        return valued.group_by("unit").agg(x=_.value.mean()).mutate(y=ibis.null("float64"))
+    is_last = metric.kind is MetricKind.SURVEY
+    order = [ibis.desc("happened_at"), ibis.desc("seq")] if is_last else ["happened_at", "seq"]
+    place = ibis.row_number().over(group_by="unit", order_by=order)
+    placed = valued.select("unit", x="value", place=place).filter(_.place == 0)
+    return placed.select("unit", "x", y=ibis.null("float64"))
