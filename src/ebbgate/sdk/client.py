@@ -89,7 +89,7 @@ class Client:
         self._clock = clock or SdkClock()
         self._monotonic = self._clock.monotonic
         self._timestamp = self._clock.unix_seconds
-        self._chance = chance or _chance()
+        self._chance = chance
         self._ssl_context = ssl_context
         self._is_closed = False
         self._failures = 0
@@ -221,7 +221,8 @@ class Client:
         self._delivery.stop(timeout)
         deadline = self._monotonic() + timeout
         for thread in reversed(self._threads):
-            thread.join(max(0.0, deadline - self._monotonic()))
+            if thread is not threading.current_thread():  # a handler may close the client
+                thread.join(max(0.0, deadline - self._monotonic()))
 
     def __enter__(self) -> Self:
         return self
@@ -258,6 +259,9 @@ class Client:
     def restart_in_child(self) -> None:
         """After a fork, in the child: an evaluator of its own, with nothing of the parent's to send."""
         if not self._is_closed:
+            self._delivery.abandon()
+            if self._source is not None:
+                self._source.abandon()
             self._holder.renew_in_child()
             self._start()
 
@@ -314,11 +318,11 @@ class Client:
         details = evaluate(flag_key, default, context, expected_type, timestamp=self._timestamp)
         known = context if context is not None else {}
         unit = known.get("targetingKey")
+        if details.variant is None:
+            plan.count_code_default()
         if not isinstance(unit, str) or not unit:
             plan.count_keyless()
-        elif details.variant is None:
-            plan.count_code_default()
-        elif not has_lapsed and not lease.is_killed and lease.seen.is_new(unit):
+        elif details.variant is not None and not has_lapsed and not lease.is_killed and lease.seen.is_new(unit):
             self._expose(serving, flag_key, unit, details.variant)
         for name, counter in lease.attributes:
             if name not in known:
@@ -354,6 +358,7 @@ class Client:
     def _start(self) -> None:
         """Everything that belongs to this process alone: id, queue, connections, threads."""
         timing = self._timing
+        chance = self._chance or _chance()
         self._evaluator_id = os.urandom(8).hex()
         self._id_prefix = os.urandom(12).hex()
         self._id_numbers = count()
@@ -365,7 +370,7 @@ class Client:
             buffer=self._buffer,
             clock=self._clock,
             timing=timing,
-            backoff=Backoff(timing.backoff_base_s, timing.backoff_cap_s, self._chance),
+            backoff=Backoff(timing.backoff_base_s, timing.backoff_cap_s, chance),
             evaluator=self._evaluator_id,
             name=name,
         )
@@ -375,7 +380,7 @@ class Client:
             self._source = SnapshotSource(
                 transport=self._transport(),
                 holder=self._holder,
-                backoff=Backoff(timing.backoff_base_s, timing.backoff_cap_s, self._chance),
+                backoff=Backoff(timing.backoff_base_s, timing.backoff_cap_s, chance),
                 environment=self._environment,
                 evaluator=self._evaluator_id,
                 name=name,

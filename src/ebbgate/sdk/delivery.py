@@ -1,6 +1,7 @@
 """The delivery thread: confirmations at once, heartbeats, batches; and the client's small regular chores."""
 
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -23,8 +24,9 @@ class _Rejection(msgspec.Struct):
 
 
 class _Result(msgspec.Struct):
-    """What the server says of a batch that it took."""
+    """What the server says of a batch that it took. `accepted` must be there: another server's 200 says nothing."""
 
+    accepted: int
     rejected: list[_Rejection] = []
 
 
@@ -92,6 +94,11 @@ class Delivery:
             self._stop_at = self._clock.monotonic() + timeout_s
             self._is_poked = True
             self._buffer.changed.notify_all()
+
+    def abandon(self) -> None:
+        """In a forked child: the connection is the parent's."""
+        if self._transport is not None:
+            self._transport.abandon()
 
     # The thread --------------------------------------------------------------------------------------------------
 
@@ -200,9 +207,9 @@ class Delivery:
             counts=counts,
         )
         answer = self._post(_encode([report]))
-        if answer is None or not self._is_taken(answer):
-            return answer is not None and answer.status in _BAD_BATCH  # a report that is refused is not repeated
-        return True
+        if answer is None:
+            return False
+        return self._taken(answer) is not None or answer.status in _BAD_BATCH  # a refused report is not repeated
 
     def _send_batch(self) -> bool:
         """Send one batch; False: stop for now. An entry leaves the queue only when acknowledged or refused for good."""
@@ -218,8 +225,9 @@ class Delivery:
         answer = self._post(body)
         if answer is None:
             return False
-        if self._is_taken(answer):
-            self._note_rejections(answer.body, len(batch))
+        if (result := self._taken(answer)) is not None:
+            self.rejected.update(rejection.code for rejection in result.rejected)
+            self.delivered += len(batch) - len(result.rejected)
             self._buffer.settle(len(batch))
             self._batch_max = min(self._timing.batch_max, self._batch_max * 2)
             return True
@@ -245,14 +253,16 @@ class Delivery:
             self._retry_at = self._clock.monotonic() + self._backoff.next_s()
             return None
 
-    def _is_taken(self, answer: Answer) -> bool:
-        """Whether the server took it; closes the gate if it should come again later."""
+    def _taken(self, answer: Answer) -> _Result | None:
+        """What the server says of what it took; None if it did not, and the gate is closed if it should come again."""
         if answer.status == 200:
-            self._backoff.reset()
-            return True
+            with suppress(msgspec.DecodeError):
+                result = msgspec.json.decode(answer.body, type=_Result)
+                self._backoff.reset()
+                return result
         if answer.status in _BAD_BATCH:
             self._tell(f"the server refuses entries with {answer.status}: {answer.detail}")
-            return False
+            return None
         if answer.status not in (429, 503):
             self._tell(f"the server answers {answer.status} to events: {answer.detail}")
         wait_s = self._backoff.next_s()
@@ -261,15 +271,7 @@ class Delivery:
             wait_s = min(self._timing.retry_after_max_s, max(wait_s, ordered_s))
             self._is_ordered_to_wait = True
         self._retry_at = self._clock.monotonic() + wait_s
-        return False
-
-    def _note_rejections(self, body: bytes, count: int) -> None:
-        try:
-            rejected = msgspec.json.decode(body, type=_Result).rejected
-        except msgspec.DecodeError:
-            rejected = []
-        self.rejected.update(rejection.code for rejection in rejected)
-        self.delivered += count - len(rejected)
+        return None
 
     def _is_encodable(self, pending: Pending, sent_at: datetime) -> bool:
         try:

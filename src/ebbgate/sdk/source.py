@@ -52,6 +52,11 @@ class SnapshotSource:
         if (stream := self._stream) is not None:
             stream.interrupt()
 
+    def abandon(self) -> None:
+        """In a forked child: the stream is the parent's."""
+        if (stream := self._stream) is not None:
+            stream.abandon()
+
     def _contained(self, step: Callable[[], str]) -> str:
         """Whatever happens on the way to the server must not end the thread; it becomes a reason."""
         try:

@@ -1,5 +1,6 @@
 """HTTP to the edge, by the standard library. It is imported late, because it brings `ssl`, `email` and `socket`."""
 
+import os
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -77,7 +78,7 @@ class Transport:
                 connection.request("GET", path, headers={**self._headers, "Accept": "text/event-stream"})
                 response = connection.getresponse()
                 stream = Stream(connection, sock, response)
-                if response.status != 200:
+                if response.status != 200 or not _is(response, "text/event-stream"):
                     raise RefusedError(response.status, response.read(300).decode("utf-8", "replace"))
             return stream
         except BaseException:
@@ -114,6 +115,12 @@ class Transport:
             self._posting.close()
             self._posting = None
 
+    def abandon(self) -> None:
+        """In a forked child: the kept connection is the parent's."""
+        if self._posting is not None:
+            _abandon(self._posting.sock)
+            self._posting = None
+
     def _exchange(
         self,
         connection: "HTTPConnection",
@@ -135,6 +142,9 @@ class Transport:
             if len(data) > SNAPSHOT_MAX_BYTES:
                 connection.close()
                 raise RefusedError(response.status, f"more than {SNAPSHOT_MAX_BYTES} bytes")
+            # A gateway's sign-in page is an answer, too, and proves nothing about the server.
+            if response.status == 200 and not _is(response, "application/json"):
+                raise RefusedError(200, "the answer is not JSON")
             return Answer(response.status, data, response.getheader("ETag"), response.getheader("Retry-After"))
 
     def _connection(self) -> "HTTPConnection":
@@ -169,10 +179,27 @@ class Stream:
         with suppress(OSError):  # it may be closed already
             self._sock.shutdown(2)  # both ways
 
+    def abandon(self) -> None:
+        """In a forked child: the connection is the parent's."""
+        _abandon(self._sock)
+
     def close(self) -> None:
         self._response.close()
         self._connection.close()
         self._sock.close()
+
+
+def _is(response: "HTTPResponse", content_type: str) -> bool:
+    return (response.getheader("Content-Type") or "").partition(";")[0].strip().lower() == content_type
+
+
+def _abandon(sock: "socket | None") -> None:
+    """Close the descriptor alone: while a child holds it, the server cannot see that the parent has died.
+
+    Everything above it may hold locks of a thread that does not exist in the child.
+    """
+    if sock is not None and (descriptor := sock.detach()) >= 0:
+        os.close(descriptor)
 
 
 class _NetworkErrors:

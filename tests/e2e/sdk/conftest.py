@@ -59,6 +59,7 @@ class FakeEdge:
         self.event_answers: list[tuple[int, dict[str, str]]] = []  # used up, one a post; then 200
         self.loses_answers = False  # takes the entries, then closes the connection without an answer
         self.stream_status = 200
+        self.content_type = "application/json"
         self.refuses_units: set[str] = set()  # 400 for a batch that holds one
         self.keepalive_s = 0.2
         self.gate = threading.Event()  # closed: every answer to POST waits
@@ -153,6 +154,7 @@ def _handler(edge: FakeEdge) -> type[BaseHTTPRequestHandler]:
 
         def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
             self.send_response(status)
+            self.send_header("Content-Type", edge.content_type)
             for name, value in (headers or {}).items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))

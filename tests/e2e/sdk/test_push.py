@@ -1,5 +1,6 @@
 """The client against a live server: snapshots pushed, confirmed, and lost."""
 
+import contextlib
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -233,12 +234,15 @@ def test_a_forked_child_is_an_evaluator_of_its_own(edge: Any, connect: Any, a_sn
     assert client.wait_ready(5)
     edge.gate.clear()  # nothing of the parent's is delivered before the fork
     client.track("parent", "user-1")
+    parents_stream = os.fstat(client._source._stream._sock.fileno()).st_ino
     child = os.fork()
     if child == 0:
         status = 1
         try:
             client.track("child", "user-1")
             ok = client.wait_ready(5) and client.boolean_value("old", True, USER) is False
+            if parents_stream in _open_inodes():
+                os._exit(3)  # the server could not see the parent's death
             status = 0 if ok and client.flush(5) else 2
             client.close(2)
         finally:
@@ -250,3 +254,31 @@ def test_a_forked_child_is_an_evaluator_of_its_own(edge: Any, connect: Any, a_sn
     assert len(edge.of_type("event")) == 2  # the child did not send the parent's
     assert len({r["evaluator"] for r in edge.reports("confirmed")}) == 2
     assert len({e["id"].split("-")[0] for e in edge.of_type("event")}) == 2
+
+
+def _open_inodes() -> set[int]:
+    found = set()
+    for descriptor in range(256):
+        with contextlib.suppress(OSError):
+            found.add(os.fstat(descriptor).st_ino)
+    return found
+
+
+def test_a_sign_in_page_is_no_server(edge: Any, connect: Any, a_snapshot: Any, eventually: Any) -> None:
+    """RULES B7: what a gateway answers in the server's place must not keep a lease alive."""
+    edge.publish(a_snapshot(1))
+    edge.stream_status = 204
+    edge.content_type = "text/html"
+    client = connect()
+    client.track("click", "user-1")
+    eventually(lambda: "not JSON" in (client.status.last_error or ""))
+    assert client.status.contact_age_s is None
+    assert client.status.queued == 1
+
+
+def test_a_handler_may_close_the_client(edge: Any, connect: Any, a_snapshot: Any, eventually: Any) -> None:
+    client = connect()
+    client.on("ready", lambda notice: client.close(timeout=1))
+    edge.publish(a_snapshot(1))
+    eventually(lambda: edge.streams == 0 and client.status.snapshot_version == 1)
+    assert client.status.handler_errors == 0

@@ -1,0 +1,102 @@
+"""The copy on disk, and the imports that a fresh process makes."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ebbgate.sdk.disk import DiskCopy, StoredSnapshot
+from ebbgate.sdk.kills import KillList
+
+
+def test_a_copy_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    copy = DiskCopy(tmp_path / "a" / "b", "pro/duction ü")
+    assert copy.load() is None
+    copy.save(b'{"x":\n1}', 1_700_000_000.25, is_durable=True)
+    assert copy.load() == StoredSnapshot(b'{"x":\n1}', 1_700_000_000.25)
+    assert [file.name for file in (tmp_path / "a" / "b").iterdir()] == ["pro%2fduction%20ü.snapshot"]
+    assert Path(copy.path).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("damage", ["torn", "changed", "older", "empty", "foreign"])
+def test_a_damaged_copy_is_no_copy(tmp_path: Path, damage: str) -> None:
+    copy = DiskCopy(tmp_path, "production")
+    copy.save(b'{"version": 1}', 1_700_000_000.0, is_durable=False)
+    good = Path(copy.path).read_bytes()
+    bad = {
+        "torn": good[:-3],
+        "changed": good.replace(b'"version": 1', b'"version": 2'),
+        "older": good.replace(b"1700000000", b"1800000000"),  # a lease cannot be lengthened by hand
+        "empty": b"",
+        "foreign": b"\x00" * 100,
+    }[damage]
+    Path(copy.path).write_bytes(bad)
+    assert copy.load() is None
+
+
+def test_a_client_starts_over_a_copy_that_is_no_snapshot(tmp_path: Path, connect: Any) -> None:
+    DiskCopy(tmp_path, "production").save(b'{"version": "one"}', 1_700_000_000.0, is_durable=False)
+    client = connect(url="", cache_dir=tmp_path)
+    assert client.boolean_value("old", True) is True
+    assert "copy on disk" in client.status.last_error
+
+
+def test_a_disk_that_cannot_be_written_is_told_and_nothing_else(
+    edge: Any, connect: Any, a_snapshot: Any, eventually: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    edge.publish(a_snapshot(1, old="on"))
+    client = connect(cache_dir=tmp_path / "file" / "below")
+    assert client.wait_ready(5)
+    assert client.boolean_value("old", False) is True
+    eventually(lambda: "cannot be written" in (client.status.last_error or ""))
+
+
+def test_a_kill_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    file = tmp_path / "kill"
+    kills = KillList("always=off", str(file))
+    assert kills.kills == {"always": "off"}
+    assert not kills.refresh()
+    file.write_text("a, b=on\n# c\nd # why\n")
+    assert kills.refresh()
+    assert not kills.refresh()
+    assert kills.kills == {"a": None, "b": "on", "d": None, "always": "off"}
+    file.write_bytes(b"\xff\xfe")
+    assert not kills.refresh()  # unreadable: the last kills stay
+    assert "a" in kills.kills
+    file.unlink()
+    assert kills.refresh()
+    assert kills.kills == {"always": "off"}
+
+
+@pytest.mark.parametrize("module", ["ebbgate", "ebbgate.sdk.client"])
+def test_importing_the_sdk_stays_light(module: str) -> None:
+    heavy = {"asyncio", "ssl", "http.server", "http.client", "openfeature", "sqlalchemy", "email", "logging"}
+    program = f"import sys, {module}\nprint(*sorted({heavy!r} & set(sys.modules)))"
+    found = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, timeout=20
+    )
+    assert found.stdout.split() == []
+
+
+def test_importing_ebbgate_alone_loads_no_part_of_it() -> None:
+    program = "import sys, ebbgate\nprint([name for name in sys.modules if name.startswith('ebbgate.')])"
+    found = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, timeout=20
+    )
+    assert found.stdout.strip() == "[]"
+
+
+def test_the_provider_names_the_extra_that_is_missing() -> None:
+    program = (
+        "import sys\nsys.modules['openfeature'] = None\n"
+        "from ebbgate.core.errors import MissingExtraError\n"
+        "try:\n    import ebbgate.sdk.openfeature\n"
+        "except MissingExtraError as error:\n    print(error.hint)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, timeout=20
+    )
+    assert 'pip install "ebbgate[openfeature]"' in found.stdout
