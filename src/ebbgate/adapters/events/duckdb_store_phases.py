@@ -125,7 +125,8 @@ class DuckDbPhase:
                 SELECT arm, count(*) FILTER ({late}), count(*) FILTER (v.is_invalid)
                 FROM events v JOIN {self.entrants} e USING (unit)
                 WHERE v.seq >= $seq AND v.log_offset >= e.log_offset AND arm IN ({TREATMENT}, {CONTROL})
-                  AND (v.happened_at >= e.happened_at OR (v.occurred_at >= e.occurred_at AND v.known_at >= e.happened_at))
+                  AND (v.happened_at >= e.happened_at
+                    OR (v.occurred_at >= e.occurred_at AND v.known_at >= e.happened_at))
                 GROUP BY arm
                 """,
                 arguments,
@@ -174,8 +175,8 @@ class DuckDbPhase:
             connection.execute(
                 f"""
                 INSERT INTO {self.entrants}
-                SELECT n.unit, bucket, {_ARM}, variant NOT IN ($control, $holdout), x.happened_at, x.occurred_at, x.known_at,
-                  x.log_offset, n.treated_at, n.control_at, n.noted_at
+                SELECT n.unit, bucket, {_ARM}, variant NOT IN ($control, $holdout), x.happened_at, x.occurred_at,
+                  x.known_at, x.log_offset, n.treated_at, n.control_at, n.noted_at
                 FROM entering n JOIN buckets USING (unit) JOIN exposures x ON x.seq = n.first_seq
                 WHERE x.seq >= $seq ORDER BY x.happened_at
                 """,
@@ -206,5 +207,6 @@ def _late(metric: Metric, number: int, arguments: dict[str, object]) -> str:
     arguments[f"trial_{number}"] = metric.trial
     return (
         f"(coalesce(v.name = $event_{number}, false) OR coalesce(v.name = $trial_{number}, false))"
-        f" AND greatest(v.happened_at, e.happened_at) < e.happened_at + {window} AND v.known_at >= e.happened_at + {window + lateness}"
+        f" AND greatest(v.happened_at, e.happened_at) < e.happened_at + {window}"
+        f" AND v.known_at >= e.happened_at + {window + lateness}"
     )

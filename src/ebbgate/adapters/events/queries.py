@@ -1,7 +1,8 @@
 """From events to observations, written once in Ibis (RULES D). Any engine that Ibis knows can run these.
 
 Times are microseconds of plan time since 1970, as integers. The span of a block is two numbers, OPENED and CLOSED,
-which stand for themselves until `with_span` puts the real ones into the compiled SQL: compiling costs more than running.
+which stand for themselves until `with_span` puts the real ones into the compiled SQL, as compiling costs more than
+running.
 """
 
 from collections.abc import Sequence
