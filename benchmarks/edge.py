@@ -89,8 +89,8 @@ def seed(directory: Path, version: int) -> None:
 
 
 @contextmanager
-def server(source: str, directory: Path, core: int) -> Iterator[int]:
-    """A server process on one core; gives its port."""
+def server(source: str, directory: Path, core: int) -> Iterator[tuple[int, int]]:
+    """A server process on one core; gives its port and its process id."""
     process = subprocess.Popen([sys.executable, "-c", source, str(core), str(directory)])
     try:
         port_file = directory / "edge.port"
@@ -98,7 +98,7 @@ def server(source: str, directory: Path, core: int) -> Iterator[int]:
             assert process.poll() is None, "the server has died"
             time.sleep(0.02)
         time.sleep(0.5)
-        yield int(port_file.read_text())
+        yield int(port_file.read_text()), process.pid
     finally:
         process.terminate()
         process.wait()
@@ -149,19 +149,28 @@ class Caller(asyncio.Protocol):
         self.buffer = buffer
 
 
-async def load(port: int, texts: list[bytes], seconds: float) -> float:
-    """Answers a second."""
+def cpu_s(pid: int) -> float:
+    """Processor seconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def load(place: tuple[int, int], texts: list[bytes], seconds: float) -> tuple[float, float]:
+    """(answers a second, microseconds of the server's processor time for each)."""
+    port, pid = place
     loop = asyncio.get_running_loop()
     callers = [
         (await loop.create_connection(lambda n=n: Caller(texts, n), "127.0.0.1", port)) for n in range(CONNECTIONS)
     ]
     await asyncio.sleep(0.3)
-    before, began = sum(caller.count for _, caller in callers), time.perf_counter()
+    before, began, cpu = sum(caller.count for _, caller in callers), time.perf_counter(), cpu_s(pid)
     await asyncio.sleep(seconds)
-    count, took = sum(caller.count for _, caller in callers) - before, time.perf_counter() - began
+    count, took, used = (
+        sum(caller.count for _, caller in callers) - before, time.perf_counter() - began, cpu_s(pid) - cpu,
+    )  # fmt: skip
     for transport, _ in callers:
         transport.abort()
-    return count / took
+    return count / took, used / count * 1e6
 
 
 async def push(port: int, directory: Path, streams: int) -> tuple[float, float]:
@@ -201,7 +210,7 @@ def main() -> None:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     texts = requests()
-    ratios = []
+    ratios, cpu_ratios = [], []
     with tempfile.TemporaryDirectory() as name:
         edge_directory, echo_directory = Path(name) / "edge", Path(name) / "echo"
         edge_directory.mkdir()
@@ -213,13 +222,20 @@ def main() -> None:
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
             for _ in range(options.rounds):
-                bare = runner.run(load(echo, texts, options.seconds))
-                ofrep = runner.run(load(edge, texts, options.seconds))
+                bare, bare_us = runner.run(load(echo, texts, options.seconds))
+                ofrep, ofrep_us = runner.run(load(edge, texts, options.seconds))
                 ratios.append(ofrep / bare)
-                print(f"echo {bare:8.0f}/s   OFREP single {ofrep:8.0f}/s   ratio {ofrep / bare:.3f}")
-            print(f"ratio, median of {options.rounds}: {statistics.median(ratios):.3f}")
+                cpu_ratios.append(bare_us / ofrep_us)
+                print(
+                    f"echo {bare:8.0f}/s {bare_us:5.1f} us   OFREP single {ofrep:8.0f}/s {ofrep_us:5.1f} us   "
+                    f"ratio {ofrep / bare:.3f}, of processor time {bare_us / ofrep_us:.3f}"
+                )
+            print(
+                f"median of {options.rounds}: ratio {statistics.median(ratios):.3f}, "
+                f"of processor time {statistics.median(cpu_ratios):.3f}"
+            )
             if options.streams:
-                median, worst = runner.run(push(edge, edge_directory, options.streams))
+                median, worst = runner.run(push(edge[0], edge_directory, options.streams))
                 print(f"push to {options.streams} streams: median {median * 1e3:.0f} ms, worst {worst * 1e3:.0f} ms")
 
 

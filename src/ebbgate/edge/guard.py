@@ -1,8 +1,8 @@
 """Who asks, and whether they may: token, permission, environment, rate."""
 
-from ebbgate.core.access import AccessList, Permission, StoredToken, TokenDirectory, kinds_that_may, may
+from ebbgate.core.access import AccessList, Permission, StoredToken, kinds_that_may, may, token_sha256
 from ebbgate.core.errors import AuthenticationError, BadRequestError, PermissionDeniedError
-from ebbgate.edge.http import NotReadyError, RateLimitedError, Scope, header, query
+from ebbgate.edge.http import NotReadyError, RateLimitedError, Scope, query
 from ebbgate.edge.rate import RateBucket
 from ebbgate.edge.settings import EdgeSettings
 from ebbgate.edge.usage import TokenUsage, UsageBook
@@ -27,36 +27,37 @@ class Guard:
         self._settings = settings
         self._clock = clock
         self._usage = usage
-        self._directory: TokenDirectory | None = None
-        self._grants: dict[str, Grant] = {}
+        self._grants: dict[str, Grant] = {}  # by the token's hash: a lookup's duration tells nothing of the token
+        self._buckets: dict[str, RateBucket] = {}
+        self._is_loaded = False
 
     @property
     def is_loaded(self) -> bool:
-        return self._directory is not None
+        return self._is_loaded
 
     def use(self, access: AccessList) -> None:
         """Take a new list. Rates and counts of the tokens that stay go on."""
-        self._directory = TokenDirectory(access)
-        self._grants = {token.id: self._grant(token) for token in access.tokens if not token.is_revoked}
+        self._grants = {token.sha256: self._grant(token) for token in access.tokens if not token.is_revoked}
+        self._buckets = {grant.token.id: grant.bucket for grant in self._grants.values()}
+        self._is_loaded = True
 
     def admit(self, scope: Scope, permission: Permission) -> Grant:
         """The grant of the request's token.
 
         Raises AuthenticationError, PermissionDeniedError, RateLimitedError; NotReadyError before there is a list.
         """
-        if self._directory is None:
+        if not self._is_loaded:
             raise NotReadyError("the list of tokens has not been read yet", hint="Start control, or wait for it.")
-        stored = self._directory.find(_token_of(scope))
-        if stored is None:
+        grant = self._grants.get(token_sha256(_token_of(scope)))
+        if grant is None:
             raise AuthenticationError(
                 "the token is not known, or it was revoked", hint="Ask an admin for a token: `ebbgate token create`."
             )
-        if not may(stored.kind, permission):
+        if not may(grant.token.kind, permission):
             kinds = " or ".join(kinds_that_may(permission))
             raise PermissionDeniedError(
-                f"a token of kind `{stored.kind}` may not do this", hint=f"Use a token of kind {kinds}."
+                f"a token of kind `{grant.token.kind}` may not do this", hint=f"Use a token of kind {kinds}."
             )
-        grant = self._grants[stored.id]
         if not grant.bucket.take(self._clock.monotonic()):
             raise RateLimitedError(
                 f"more than {self._settings.rate_per_s:g} requests a second with one token",
@@ -83,26 +84,20 @@ class Guard:
         return asked
 
     def _grant(self, token: StoredToken) -> Grant:
-        known = self._grants.get(token.id)
-        settings = self._settings
-        bucket = (
-            known.bucket
-            if known
-            else RateBucket(per_s=settings.rate_per_s, burst=settings.rate_burst, now=self._clock.monotonic())
-        )
+        settings, bucket = self._settings, self._buckets.get(token.id)
+        if bucket is None:
+            bucket = RateBucket(per_s=settings.rate_per_s, burst=settings.rate_burst, now=self._clock.monotonic())
         return Grant(token, bucket, self._usage.of(token.id))
 
 
 def _token_of(scope: Scope) -> bytes:
-    value = header(scope, b"authorization")
-    if value is not None:
-        scheme, _, token = value.partition(b" ")
-        if scheme.lower() == b"bearer" and token:
-            return token.strip()
-    else:
-        key = header(scope, b"x-api-key")
-        if key:
-            return key
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            if value[:7].lower() == b"bearer ":
+                return bytes(value[7:].strip())
+            break
+        if name == b"x-api-key":
+            return bytes(value)
     raise AuthenticationError(
         "the request carries no token", hint="Send `Authorization: Bearer <token>` or `X-API-Key: <token>`."
     )

@@ -94,12 +94,18 @@ class OfrepService:
         """Count an evaluation that succeeded, and record the exposure where the flag is under rollout."""
         if details.error_code is not None:
             return
+        usage = grant.usage
         unit = context.get("targetingKey") if context else None
-        if not isinstance(unit, str) or not unit:
-            grant.usage.count(key, details.variant, served.version, is_keyless=True)
+        is_keyed = isinstance(unit, str) and unit != ""
+        usage.count(key, details.variant, served.version, is_keyless=not is_keyed)
+        attributes = served.leases.get(key)
+        if attributes is None:
             return
-        grant.usage.count(key, details.variant, served.version, is_keyless=False)
-        if details.variant is not None and key in served.leases:
+        for name in attributes:
+            if context is None or name not in context:
+                usage.count_missing(key, name)
+        if is_keyed and details.variant is not None:
+            assert isinstance(unit, str)
             self._exposures.record(served, key, details.variant, unit)
 
 

@@ -2,24 +2,25 @@
 
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any
-
-import msgspec
 
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.errors import NotFoundError
+from ebbgate.core.flags.attributes import attributes_read
+from ebbgate.core.flags.document import parse_document
 from ebbgate.core.flags.evaluate import Evaluator
 from ebbgate.edge.http import Answer, NotReadyError
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.snapshots import PublishedSnapshot
 
-
-class _Metadata(msgspec.Struct):
-    metadata: dict[str, Any] = {}
+_NAME_MAX = 128  # what the log takes as a name
 
 
 class Served:
-    """One snapshot, ready to answer from. frame: its event for streams, encoded once for all of them."""
+    """One snapshot, ready to answer from.
+
+    frame: its event for streams, encoded once for all of them. leases: flags under rollout, with the attributes that
+    their rules read. answers: successes by flag, variant and reason, encoded once.
+    """
 
     __slots__ = (
         "answers",
@@ -40,12 +41,17 @@ class Served:
         self.version = snapshot.version
         self.environment = snapshot.environment
         self.flag_set = snapshot.flag_set
-        self.evaluator = Evaluator(snapshot)
-        self.leases = frozenset(snapshot.leases)
+        document = parse_document(bytes(snapshot.document))
+        self.evaluator = Evaluator(document, bucketing=snapshot.bucketing)
+        self.leases = {
+            key: tuple(name for name in attributes_read(flag.targeting, document.evaluators) if len(name) <= _NAME_MAX)
+            for key, flag in document.flags.items()
+            if key in snapshot.leases
+        }
         self.data = published.data
         self.etag = etag_of(published.data)
         self.frame = b"id: %d\nevent: snapshot\ndata: %b\n\n" % (snapshot.version, published.data)
-        self.metadata = msgspec.json.decode(snapshot.document, type=_Metadata).metadata
+        self.metadata = document.metadata
         self.answers: dict[tuple[str, str | None, str], Answer] = {}
 
 

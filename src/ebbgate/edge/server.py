@@ -1,6 +1,7 @@
 """The HTTP server under the edge: uvicorn with httptools and uvloop."""
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -68,6 +69,8 @@ class EdgeServer(uvicorn.Server):
     async def serve_edge(self, listener: socket.socket) -> None:
         """Serve until told to stop; then write what waits."""
         await self._edge.background.start()
+        gc.collect()
+        gc.freeze()  # what is there now stays: the collector need not look at it at every round
         try:
             await self.serve(sockets=[listener])
         finally:

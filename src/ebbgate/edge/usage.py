@@ -6,6 +6,7 @@ from datetime import datetime
 from ebbgate.core.events.types import EvaluatorCounts, EvaluatorReport
 
 _FLAGS_MAX = 1_000  # the limit that the types state for one table
+_ATTRIBUTES_MAX = 100
 _NAME_MAX = 128
 
 
@@ -13,14 +14,15 @@ class TokenUsage:
     """Counts for one token since the edge started. Plain dicts of plain ints: an evaluation must not pay for metrics.
 
     evaluations: by flag and variant, None where the caller's default stands. keyless: by flag.
-    version: of the snapshot that answered last.
+    missing: by flag under rollout and attribute that its rule reads. version: of the snapshot that answered last.
     """
 
-    __slots__ = ("evaluations", "keyless", "version")
+    __slots__ = ("evaluations", "keyless", "missing", "version")
 
     def __init__(self) -> None:
         self.evaluations: dict[tuple[str, str | None], int] = {}
         self.keyless: dict[str, int] = {}
+        self.missing: dict[str, dict[str, int]] = {}
         self.version: int | None = None
 
     def count(self, flag: str, variant: str | None, version: int, *, is_keyless: bool) -> None:
@@ -29,6 +31,12 @@ class TokenUsage:
         self.version = version
         if is_keyless:
             self.keyless[flag] = self.keyless.get(flag, 0) + 1
+
+    def count_missing(self, flag: str, attribute: str) -> None:
+        """The context of an evaluation lacked the attribute."""
+        counts = self.missing.setdefault(flag, {})
+        if attribute in counts or len(counts) < _ATTRIBUTES_MAX:
+            counts[attribute] = counts.get(attribute, 0) + 1
 
     def counts(self) -> EvaluatorCounts:
         """Totals by flag, within what a report may hold: of too many flags, the most used."""
@@ -43,6 +51,7 @@ class TokenUsage:
             evaluations={flag: evaluations[flag] for flag in kept},
             keyless={flag: self.keyless[flag] for flag in kept if flag in self.keyless},
             code_defaults={flag: code_defaults[flag] for flag in kept if flag in code_defaults},
+            missing_attributes={flag: dict(self.missing[flag]) for flag in kept if flag in self.missing},
         )
 
 

@@ -153,3 +153,16 @@ async def test_evaluations_are_reported_by_token_while_there_are_any(edge: Any) 
     assert (mine.kind, mine.state, mine.snapshot_version) == ("ofrep", "heartbeat", 1)
     assert (mine.counts.evaluations, mine.counts.keyless) == ({"newWidgets": 3}, {"newWidgets": 2})
     assert reports["OFREP, token server"].counts.evaluations == {"plain": 1}
+
+
+async def test_attributes_that_a_rollouts_rule_reads_and_that_do_not_arrive_are_counted(edge: Any) -> None:
+    rule = {"if": [{"ends_with": [{"var": "email"}, "@x.io"]}, "on", "off"]}
+    flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off", "targeting": rule}
+    edge.serve(2, newWidgets=flag, plain=flag)
+    for context in ({}, {"targetingKey": "u1"}, {"targetingKey": "u1", "email": "a@x.io"}):
+        await edge.ofrep("newWidgets", context)
+        await edge.ofrep("plain", context)
+    await edge.edge.background.report()
+    await edge.flush()
+    [report] = [entry for entry in edge.entries if isinstance(entry, EvaluatorReport)]
+    assert report.counts.missing_attributes == {"newWidgets": {"email": 2}}
