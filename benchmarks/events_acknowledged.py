@@ -92,6 +92,7 @@ async def main(directory: Path) -> None:
     async def acknowledged(data: bytes) -> None:
         await writer.append(taken(data))
 
+    assert BATCHES % IN_FLIGHT == 0  # every client takes the same number of bodies
     rates: dict[str, list[float]] = {"alone": [], "acknowledged": []}
     for _ in range(5):
         rates["alone"].append(await run(alone, body))
