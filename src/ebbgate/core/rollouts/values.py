@@ -189,19 +189,23 @@ def off_after(value: Any, path: str) -> timedelta:
 
 def not_notation(value: Any, path: str, *, kind: str, example: str, accepts: Callable[[str], bool]) -> PlanError:
     """The refusal of a text that should be a notation, naming the character that spoils it where one does."""
-    if not isinstance(value, str):
+    slip = _slip(value, accepts) if isinstance(value, str) else None
+    if slip is None:
         return refusal(f"{shown(value)} is not {kind}", path=path, hint=f"write it like `{example}`")
+    place, repaired = slip
+    letter = value[place]
+    what = f"character {place + 1} is the letter {letter}, not the digit {_LOOKS_LIKE_A_DIGIT[letter]}"
+    return refusal(f"{shown(value)} is not {kind}: {what}", path=path, hint=f"did you mean `{repaired}`?")
+
+
+def _slip(value: str, accepts: Callable[[str], bool]) -> tuple[int, str] | None:
+    """Where a letter stands for a digit, and the text with the digit: `3O%` is meant as `30%`."""
     for place, character in enumerate(value):
         digit = _LOOKS_LIKE_A_DIGIT.get(character)
-        if digit is None:
-            continue
-        repaired = "".join(_LOOKS_LIKE_A_DIGIT.get(c, c) if c == character else c for c in value).strip()
-        if accepts(repaired):
-            message = (
-                f"{shown(value)} is not {kind}: character {place + 1} is the letter {character}, not the digit {digit}"
-            )
-            return refusal(message, path=path, hint=f"did you mean `{repaired}`?")
-    return refusal(f"{shown(value)} is not {kind}", path=path, hint=f"write it like `{example}`")
+        repaired = value.replace(character, digit).strip() if digit else ""
+        if repaired and accepts(repaired):
+            return place, repaired
+    return None
 
 
 def duration_text(length: timedelta) -> str:

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from ebbgate.core.metrics.definition import CriticalLimit, Margin, MetricKind
-from ebbgate.core.rollouts.plan_file_reader import refusal, shown, suggestion
+from ebbgate.core.rollouts.plan_file_reader import refusal, shown
 from ebbgate.core.rollouts.values import duration, not_notation
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
@@ -85,7 +85,8 @@ def _convert(number: float, written: str, unit: str | None, path: str, *, event:
         hint = f"let the event's name tell its unit (`{event}_ms`, `_s`, `_mb`), or write a bare number"
         raise refusal(f"`{text}` has a unit, but the name `{event}` tells none", path=path, hint=hint)
     if not written:
-        hint = f"write `{text}{unit}`" if unit != "%" else f"write `{text}%`"
+        meant = f"{number * 100:g}" if unit == "%" and number < 1 else text
+        hint = f"write `{meant}{unit}`"
         raise refusal(f"`{text}` has no unit", path=path, hint=hint)
     if unit == "%":
         if written != "%" or number > 100:
@@ -93,8 +94,14 @@ def _convert(number: float, written: str, unit: str | None, path: str, *, event:
         return round(number / 100, 12)
     units = TIME if unit in TIME else SIZE
     if written not in units:
-        raise refusal(f"`{text}` is not in a unit of `{event}`", path=path, hint=suggestion(written, units))
+        kind = f"in a unit of `{event}` ({', '.join(units)})"
+        raise not_notation(text, path, kind=kind, example=_example(unit), accepts=lambda t: _has_unit(t, units))
     return round(number * units[written] / units[unit], 9)
+
+
+def _has_unit(text: str, units: dict[str, float]) -> bool:
+    match = _QUANTITY.fullmatch(text)
+    return match is not None and match[2] in units
 
 
 def _example(unit: str | None) -> str:
