@@ -130,7 +130,7 @@ class Looker:
                 offset=offset,
                 summarised_from=before.summarised_to,
                 summarised_to=summary.summarised_to,
-                inputs=msgspec.json.encode(inputs),
+                inputs=msgspec.msgpack.encode(inputs),
             )
             tx.add_decision(row)
             tell(

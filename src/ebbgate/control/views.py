@@ -119,4 +119,4 @@ class ViewService:
 
 def inputs_of(row: DecisionRow) -> LookInputs:
     """What a stored decision rested on."""
-    return msgspec.json.decode(row.inputs, type=LookInputs)
+    return msgspec.msgpack.decode(row.inputs, type=LookInputs)

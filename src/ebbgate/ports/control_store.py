@@ -60,7 +60,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 class DecisionRow(msgspec.Struct, frozen=True, kw_only=True):
     """A decision with its inputs, so that it can be replayed and explained.
 
-    sequence: 1, 2, ... within a rollout. offset: of the log, read up to. inputs: JSON of control.look.LookInputs.
+    sequence: 1, 2, ... within a rollout. offset: of the log, read up to. inputs: MessagePack of
+    core.rollouts.look.LookInputs (JSON has no infinity).
     looked_at: plan time; machine_at: machine time. summarised_from, summarised_to: the span of plan time whose blocks
     were folded.
     """
