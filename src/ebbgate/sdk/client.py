@@ -313,23 +313,28 @@ class Client:
         The clock is read at the call, so that a process that was frozen, or whose threads died, still gives control.
         What a local kill or a lapsed lease serves is no assignment, hence no exposure.
         """
-        has_lapsed = self._contact.has_lapsed(lease, self._monotonic())
+        contact = self._contact  # `Contact.has_lapsed`, written out: this is the hot path
+        grace_s = lease.live_grace_s if contact.is_live else lease.grace_s
+        has_lapsed = self._monotonic() - contact.last_at > grace_s
         evaluate = serving.evaluate_lapsed if has_lapsed else serving.evaluate
         details = evaluate(flag_key, default, context, expected_type, timestamp=self._timestamp)
         known = context if context is not None else {}
         unit = known.get("targetingKey")
-        if details.variant is None:
+        variant, seen = details.variant, lease.seen
+        if variant is None:
             plan.count_code_default()
-        if not isinstance(unit, str) or not unit:
+        is_assigned = variant is not None and not has_lapsed and not lease.is_killed
+        if not unit or not isinstance(unit, str):
             plan.count_keyless()
-        elif details.variant is not None and not has_lapsed and not lease.is_killed and lease.seen.is_new(unit):
-            self._expose(serving, flag_key, unit, details.variant)
+        elif unit not in seen.recent and is_assigned and seen.is_new(unit):
+            self._expose(serving, flag_key, unit, variant)
         for name, counter in lease.attributes:
             if name not in known:
                 counter.add()
         return details
 
-    def _expose(self, serving: Serving, flag_key: str, unit: str, variant: str) -> None:
+    def _expose(self, serving: Serving, flag_key: str, unit: str, variant: str | None) -> None:
+        assert variant is not None
         snapshot = serving.snapshot
         if self._is_closed:
             self._buffer.dropped_exposures += 1

@@ -19,28 +19,28 @@ _ATTRIBUTES_MAX = 100  # in one report and flag
 class SeenUnits:
     """Units whose exposure was recorded under this version; at most twice `units_max`, the longest unseen go first.
 
-    Two generations stand for a list by recency: a look is one set lookup, without a lock.
+    Two generations stand for a list by recency. `recent` may be looked at without a lock: a unit in it is not new.
     """
 
-    __slots__ = ("_lock", "_old", "_recent", "_units_max")
+    __slots__ = ("_lock", "_old", "_units_max", "recent")
 
     def __init__(self, units_max: int) -> None:
-        self._recent: set[str] = set()
+        self.recent: set[str] = set()
         self._old: set[str] = set()
         self._units_max = units_max
         self._lock = threading.Lock()
 
     def is_new(self, unit: str) -> bool:
         """Whether this is the unit's first look; it is remembered."""
-        if unit in self._recent:
+        if unit in self.recent:
             return False
         with self._lock:
-            if unit in self._recent:
+            if unit in self.recent:
                 return False
             is_new = unit not in self._old
-            if len(self._recent) >= self._units_max:
-                self._old, self._recent = self._recent, set()
-            self._recent.add(unit)
+            if len(self.recent) >= self._units_max:
+                self._old, self.recent = self.recent, set()
+            self.recent.add(unit)
             return is_new
 
 

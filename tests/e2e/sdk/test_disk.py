@@ -1,14 +1,18 @@
-"""The copy on disk, and the imports that a fresh process makes."""
+"""The copy on disk, the imports that a fresh process makes, and the guide."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from ebbgate.sdk.client import Client
 from ebbgate.sdk.disk import DiskCopy, StoredSnapshot
 from ebbgate.sdk.kills import KillList
+from ebbgate.sdk.timing import Timing
 
 
 def test_a_copy_comes_back_as_it_was_saved(tmp_path: Path) -> None:
@@ -100,3 +104,11 @@ def test_the_provider_names_the_extra_that_is_missing() -> None:
         [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, timeout=20
     )
     assert 'pip install "ebbgate[openfeature]"' in found.stdout
+
+
+def test_the_guide_names_every_setting_with_its_default() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "python-sdk.md").read_text(encoding="utf-8")
+    for field in msgspec.structs.fields(Timing):
+        assert f"`{field.name}` {field.default:,g}" in " ".join(guide.split()), field.name
+    for setting in list(inspect.signature(Client).parameters):
+        assert setting in guide, setting
