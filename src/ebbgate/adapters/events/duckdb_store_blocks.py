@@ -1,7 +1,7 @@
 """Runs the block queries in DuckDB and puts their numbers into blocks (core/metrics/blocks)."""
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import duckdb
@@ -33,28 +33,20 @@ _NOTHING = (0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
 
 
 class BlockRunner:
-    """Compiled queries by what they ask, and the temporary tables that they read."""
+    """Runs queries over the temporary tables `observations`, `terms` and `thresholds`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._observations: dict[tuple[Metric, tuple[str, ...], str, bool], str] = {}
-        self._closing: dict[tuple[Metric, str], str] = {}
 
     def is_anyone_closing(self, metric: Metric, entrants: str, opened_at: int, closed_at: int) -> bool:
         """Whether a unit of the randomised contrast closed in the span."""
-        key = (metric, entrants)
-        if key not in self._closing:
-            self._closing[key] = _sql(queries.closing(metric, entrants, is_limit=False).limit(1))
-        return bool(self._rows(queries.with_span(self._closing[key], opened_at, closed_at)))
+        return bool(self._rows(queries.bound(_closing(metric), entrants, opened_at, closed_at)))
 
     def observe(
         self, metric: Metric, on: tuple[str, ...], entrants: str, opened_at: int, closed_at: int, *, is_limit: bool
     ) -> None:
         """Fill the table `observations`."""
-        key = (metric, on, entrants, is_limit)
-        if key not in self._observations:
-            self._observations[key] = _sql(queries.observations(metric, on, entrants, is_limit=is_limit))
-        query = queries.with_span(self._observations[key], opened_at, closed_at)
+        query = queries.bound(_observations(metric, on, is_limit), entrants, opened_at, closed_at)
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE observations AS {query}")
 
     def newest_control(self) -> Reference:
@@ -184,6 +176,16 @@ class BlockRunner:
 
     def _rows(self, sql: str, arguments: dict[str, Any] | None = None) -> list[Any]:
         return self._connection.execute(sql, arguments).fetchall()
+
+
+@lru_cache(maxsize=1024)
+def _closing(metric: Metric) -> str:
+    return _sql(queries.closing(metric, is_limit=False).limit(1))
+
+
+@lru_cache(maxsize=4096)
+def _observations(metric: Metric, on: tuple[str, ...], is_limit: bool) -> str:
+    return _sql(queries.observations(metric, on, is_limit=is_limit))
 
 
 @cache

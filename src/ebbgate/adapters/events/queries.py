@@ -1,8 +1,8 @@
 """From events to observations, written once in Ibis (RULES D). Any engine that Ibis knows can run these.
 
 Times are microseconds of plan time since 1970, as integers. The span of a block is two numbers, OPENED and CLOSED,
-which stand for themselves until `with_span` puts the real ones into the compiled SQL, as compiling costs more than
-running.
+and the units are in the table ENTRANTS: they stand for themselves until `bound` puts the real ones into the compiled
+SQL, as compiling costs more than running.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,8 @@ EVENTS = ibis.table(
     name="events",
 )
 
-_ENTRANTS = {
+ENTRANTS = "entrants_of_the_contrast"
+_ENTRANT_COLUMNS = {
     "unit": "string",
     "bucket": "int64",
     "arm": "int8",
@@ -57,19 +58,20 @@ def microseconds(duration: timedelta) -> int:
     return duration // timedelta(microseconds=1)
 
 
-def with_span(sql: str, opened_at: int, closed_at: int) -> str:
-    """The compiled query for the units whose windows closed in `(opened_at, closed_at]`."""
-    return sql.replace(str(_OPENED), str(opened_at)).replace(str(_CLOSED), str(closed_at))
+def bound(sql: str, entrants: str, opened_at: int, closed_at: int) -> str:
+    """The compiled query for the units of that table whose windows closed in `(opened_at, closed_at]`."""
+    named = sql.replace(f'"{ENTRANTS}"', f'"{entrants}"')
+    return named.replace(str(_OPENED), str(opened_at)).replace(str(_CLOSED), str(closed_at))
 
 
-def observations(metric: Metric, on: Sequence[str], entrants: str, *, is_limit: bool) -> Table:
+def observations(metric: Metric, on: Sequence[str], *, is_limit: bool) -> Table:
     """One row for each unit that has an observation: unit, bucket, arm, close, x, y.
 
     x: the value, 0 or 1 for shares and rates, the numerator of ratios. y: the denominator of ratios, else null.
-    on: values of the metric's `by` attribute that count; empty: all. entrants: the table of the contrast's units.
-    is_limit: all units by the side that they saw (RULES G1), instead of the randomised ones by their arm.
+    on: values of the metric's `by` attribute that count; empty: all. is_limit: all units by the side that they saw
+    (RULES G1), instead of the randomised ones by their arm.
     """
-    units = closing(metric, entrants, is_limit=is_limit)
+    units = closing(metric, is_limit=is_limit)
     if metric.kind in (MetricKind.SHARE, MetricKind.RATE):
         values = _first_trials(metric, on, units)
     elif metric.kind is MetricKind.RATIO:
@@ -81,10 +83,10 @@ def observations(metric: Metric, on: Sequence[str], entrants: str, *, is_limit: 
     return joined.select("unit", "bucket", "arm", "close", x=_.x.cast("float64").fill_null(0.0), y=_.y.cast("float64"))
 
 
-def closing(metric: Metric, entrants: str, *, is_limit: bool) -> Table:
+def closing(metric: Metric, *, is_limit: bool) -> Table:
     """The units whose windows closed in the span: unit, bucket, arm, close, first_at, first_occurred_at."""
     length = microseconds(metric.window) + microseconds(metric.lateness)
-    table = ibis.table(_ENTRANTS, name=entrants)
+    table = ibis.table(_ENTRANT_COLUMNS, name=ENTRANTS)
     closed = table.filter(
         _.happened_at > OPENED - length, _.happened_at <= CLOSED - length, _.known_at < _.happened_at + length
     )
