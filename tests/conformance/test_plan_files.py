@@ -1,6 +1,7 @@
 """The published schema, the example and the template agree with the reader."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,21 @@ from jsonschema import Draft202012Validator
 
 from ebbgate.adapters.plans import read_data, read_plan
 from ebbgate.core.rollouts import init_template, lint_plan
+from ebbgate.core.rollouts.overlay import OVERLAY_KEYS
 from ebbgate.core.rollouts.plan_file import PLAN_KEYS
+from ebbgate.core.rollouts.plan_file_audiences import AUDIENCE_KEYS
+from ebbgate.core.rollouts.plan_file_metrics import GOAL_KEYS, GUARDRAIL_KEYS, KINDS
+from ebbgate.core.rollouts.plan_file_phases import PHASE_KEYS
+from ebbgate.core.rollouts.plan_file_policy import (
+    BUDGET_KEYS,
+    BUILD_KEYS,
+    DEPLOY_KEYS,
+    HOLDOUT_KEYS,
+    PROBE_KEYS,
+    VARIANT_KEYS,
+    VERIFY_KEYS,
+    WHEN_KEYS,
+)
 from ebbgate.core.rollouts.plan_lint_finding import Level
 from ebbgate.doors.plan_schema import rendered
 
@@ -99,3 +114,13 @@ def test_the_example_holds_the_whole_strategy() -> None:
     assert plan.build["run"] == ["npm install", "npm run build"]
     assert plan.build["budgets"][0]["growth_bytes"] == 500_000
     assert {probe.name for probe in plan.probes} == {"outage", "data_corruption"}
+
+
+def test_the_guide_documents_every_key() -> None:
+    guide = (ROOT / "docs" / "guides" / "plan-file.md").read_text(encoding="utf-8")
+    keys = {
+        *(*PLAN_KEYS, *GUARDRAIL_KEYS, *GOAL_KEYS, *KINDS, *PHASE_KEYS, *AUDIENCE_KEYS, *OVERLAY_KEYS),
+        *(*WHEN_KEYS, *VERIFY_KEYS, *PROBE_KEYS, *BUILD_KEYS, *BUDGET_KEYS, *DEPLOY_KEYS, *HOLDOUT_KEYS, *VARIANT_KEYS),
+    }
+    code = " ".join(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", guide, flags=re.DOTALL)))
+    assert {key for key in keys if not re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", code)} == set()

@@ -17,11 +17,14 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ebbgate.core.errors import PlanError
 from ebbgate.core.rollouts.plan_file_reader import at_index, at_key
 
-MAX_CHARACTERS = 1_000_000
-"""A plan is some hundred lines; a megabyte is a mistake or an attack."""
+MAX_CHARACTERS = 200_000
+"""A plan is some hundred lines; more is a mistake, and takes seconds to parse."""
 
 MAX_NODES = 20_000
 """Nodes after aliases have been followed: stops `[*a, *a, ...]` from growing without bound."""
+
+MAX_DEPTH = 50
+"""Levels of nesting; a plan has less than ten."""
 
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
@@ -122,6 +125,8 @@ class _Builder:
         self.positions[path] = Position(line=node.start_mark.line + 1, column=node.start_mark.column + 1)
         if self._nodes > MAX_NODES:
             raise self._error("the file is too large once its aliases are followed", "write it out without `*`", path)
+        if len(self._open) > MAX_DEPTH:
+            raise self._error("the file nests too deeply", "a plan is at most a few levels deep", path)
         self._refuse_tag(node, path)
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
