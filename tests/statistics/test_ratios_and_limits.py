@@ -24,8 +24,7 @@ def _pairs(rng, units, activity, rate):
     binomial."""
     views = 1 + rng.poisson(activity, units)
     habit = rng.beta(20 * rate, 20 * (1 - rate), units)
-    first = rng.random(units) < habit
-    clicks = first + rng.binomial(views - 1, habit)
+    clicks = rng.binomial(views, habit)
     moments = PairMoments(
         n=units,
         numerator=float(clicks.sum()),
@@ -34,7 +33,7 @@ def _pairs(rng, units, activity, rate):
         denominator_squares=float((views**2).sum()),
         products=float((clicks * views).sum()),
     )
-    return moments, int(first.sum())
+    return moments, int((clicks > 0).sum())
 
 
 def _ratio_crossings(runs, seed, guardrail, ramp, worse, activity):
@@ -44,15 +43,15 @@ def _ratio_crossings(runs, seed, guardrail, ramp, worse, activity):
         for _, share, time, common in ramp():
             treated = max(int(rng.binomial(240, share)), 1)
             rate = 0.1 + 0.04 * sin(9 * time)
-            treatment, treatment_first = _pairs(rng, treated, activity, rate * worse)
-            control, control_first = _pairs(rng, 240 - treated, 2, rate)
+            treatment, treatment_clicked = _pairs(rng, treated, activity, rate * worse)
+            control, control_clicked = _pairs(rng, 240 - treated, 2, rate)
             block = RatioBlock(
                 treatment=treatment,
                 control=control,
                 treatment_any=treated,
-                treatment_any_y=treatment_first,
+                treatment_any_y=treatment_clicked,
                 control_any=240 - treated,
-                control_any_y=control_first,
+                control_any_y=control_clicked,
                 **common,
             )
             evidence = fold(guardrail, evidence, block)

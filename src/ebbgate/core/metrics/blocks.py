@@ -82,7 +82,11 @@ class MeanBlock(Block, frozen=True, kw_only=True, tag="mean"):
 
 
 class RatioBlock(Block, frozen=True, kw_only=True, tag="ratio"):
-    """Ratios, clustered by unit. *_any: units with a denominator; *_any_y: of those, units whose numerator is > 0."""
+    """Ratios, clustered by unit.
+
+    *_any: units with a denominator; *_any_y: of those, units whose numerator is > 0. Both for display only: they
+    follow the treatment's activity, so they are no evidence (RULES D3).
+    """
 
     treatment: PairMoments = PairMoments()
     control: PairMoments = PairMoments()

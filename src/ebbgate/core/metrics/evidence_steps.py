@@ -55,11 +55,11 @@ _SCORE_R = tuned_r(TUNED_UNITS, 0.05)
 def add_evidence(guardrail: Guardrail, evidence: MetricEvidence, block: AnyBlock) -> MetricEvidence:
     """The e-process's sums with one more block. The block is in the evidence's phases already."""
     if isinstance(block, ProportionBlock):
-        counts = block.treatment_n, block.treatment_y, block.control_n, block.control_y
-        return _add_odds(guardrail, evidence, *counts)
+        return _add_odds(guardrail, evidence, block)
     if isinstance(block, RatioBlock):
-        counts = block.treatment_any, block.treatment_any_y, block.control_any, block.control_any_y
-        return _add_odds(guardrail, evidence, *counts)
+        # The counts of units with any event are no test: 50 % more activity at equal ratios called harm in 73 % of
+        # 2,000 rollouts (RULES D3). The evidence is the score of the linearised ratio, made from the phases' sums.
+        return evidence
     if isinstance(block, MeanBlock):
         return _add_mean(guardrail, evidence, block)
     assert isinstance(block, QuantileBlock), block
@@ -73,7 +73,7 @@ def harm_log_e(guardrail: Guardrail, evidence: MetricEvidence) -> float:
         case MetricKind.SHARE | MetricKind.RATE:
             return odds
         case MetricKind.RATIO:
-            return log_average((odds, _ratio_score(guardrail, evidence)))
+            return _ratio_score(guardrail, evidence)
         case MetricKind.QUANTILE:
             tails = [log_average(values) for values in evidence.exceedance] or [0.0] * len(EXCEEDANCE_WEIGHTS)
             return log_average((_rank(evidence), *tails), (RANK_WEIGHT, *EXCEEDANCE_WEIGHTS))
@@ -84,13 +84,13 @@ def harm_log_e(guardrail: Guardrail, evidence: MetricEvidence) -> float:
     return log_average((betting, _rank(evidence))) if is_zero(guardrail.tolerate) else betting
 
 
-def _add_odds(
-    guardrail: Guardrail, evidence: MetricEvidence, treatment_n: int, treatment_y: int, control_n: int, control_y: int
-) -> MetricEvidence:
+def _add_odds(guardrail: Guardrail, evidence: MetricEvidence, block: ProportionBlock) -> MetricEvidence:
+    treatment, control = block.treatment_y, block.control_y
     if sign(guardrail) < 0:  # a share that must not fall: failures are the bad events
-        treatment_y, control_y = treatment_n - treatment_y, control_n - control_y
-    block = block_log_e(treatment_n, treatment_y, control_n, control_y, tolerated=tolerated_odds(guardrail))
-    return msgspec.structs.replace(evidence, odds=_added(evidence.odds, block))
+        treatment, control = block.treatment_n - treatment, block.control_n - control
+    tolerated = tolerated_odds(guardrail)
+    step = block_log_e(block.treatment_n, treatment, block.control_n, control, tolerated=tolerated)
+    return msgspec.structs.replace(evidence, odds=_added(evidence.odds, step))
 
 
 def _add_mean(guardrail: Guardrail, evidence: MetricEvidence, block: MeanBlock) -> MetricEvidence:
@@ -103,7 +103,8 @@ def _add_mean(guardrail: Guardrail, evidence: MetricEvidence, block: MeanBlock) 
         return evidence
     control = evidence.phases[block.phase].strata.control
     tolerated = tolerated_wealth(guardrail, control_mean=control.numerator / control.n, cap=block.cap)
-    wealth = shifted_wealth(block.log_wealth, BET_SIZES, pairs=block.treatment.n, tolerated=tolerated)
+    pairs = min(block.treatment.n, block.control.n)  # the larger arm is dealt over the units of the smaller one
+    wealth = shifted_wealth(block.log_wealth, BET_SIZES, pairs=pairs, tolerated=tolerated)
     return msgspec.structs.replace(evidence, wealth=_added(evidence.wealth, wealth))
 
 

@@ -26,7 +26,7 @@ class MetricEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Everything needed to go on: encode it, decode it, fold the next block, and get the same value to 1e-9.
 
     threshold: log(1 / (weight * alpha)); None never latches (goals). The next fields are log e-values added over all
-    blocks and phases: odds for each odds ratio (shares, rates, ratios), exceedance for each threshold and odds ratio,
+    blocks and phases: odds for each odds ratio (shares, rates), exceedance for each threshold and odds ratio,
     wealth for each bet; rank_* are summed scores. log_e: of the metric's harm e-process now. harm_*: latched at the
     first crossing: block close, phase, and lower bound of the change toward harm in the metric's unit.
     """

@@ -178,7 +178,7 @@ def _share_at(guardrail: Guardrail, limit: float) -> float:
     if metric.kind is MetricKind.QUANTILE:
         assert metric.quantile is not None, metric.name
         return 1 - metric.quantile if is_increase else metric.quantile
-    if metric.kind in (MetricKind.SHARE, MetricKind.RATE, MetricKind.RATIO):
+    if metric.kind in (MetricKind.SHARE, MetricKind.RATE):
         share = limit if is_increase else 1 - limit
         return min(max(share, 1e-9), 1 - 1e-9)
     return 0.5
