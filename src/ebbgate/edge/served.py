@@ -18,22 +18,15 @@ _NAME_MAX = 128  # what the log takes as a name
 class Served:
     """One snapshot, ready to answer from.
 
-    frame: its event for streams, encoded once for all of them. leases: flags under rollout, with the attributes that
-    their rules read. answers: successes by flag, variant and reason, encoded once.
+    frame: its event for streams, encoded once for all of them; chunk: the same, framed as an HTTP chunk.
+    leases: flags under rollout, with the attributes that their rules read.
+    answers: successes by flag, variant and reason, encoded once.
     """
 
     __slots__ = (
-        "answers",
-        "data",
-        "environment",
-        "etag",
-        "evaluator",
-        "flag_set",
-        "frame",
-        "leases",
-        "metadata",
+        "answers", "chunk", "data", "environment", "etag", "evaluator", "flag_set", "frame", "leases", "metadata",
         "version",
-    )
+    )  # fmt: skip
 
     def __init__(self, published: PublishedSnapshot) -> None:
         """Raises FlagDocumentError when the document is refused."""
@@ -51,6 +44,7 @@ class Served:
         self.data = published.data
         self.etag = etag_of(published.data)
         self.frame = b"id: %d\nevent: snapshot\ndata: %b\n\n" % (snapshot.version, published.data)
+        self.chunk = b"%x\r\n%b\r\n" % (len(self.frame), self.frame)
         self.metadata = document.metadata
         self.answers: dict[tuple[str, str | None, str], Answer] = {}
 

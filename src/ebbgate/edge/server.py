@@ -19,11 +19,11 @@ _KEEP_ALIVE_S = 75  # longer than the pause between two batches of an SDK
 
 
 class EdgeProtocol(HttpToolsProtocol):
-    """Lets a handler abort its connection, as ASGI has no word for that."""
+    """Lets a stream's handler reach its transport: ASGI has no word for aborting, nor for writing without a task."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.app_state = {"abort": transport.abort}
+        self.app_state = {"transport": transport}
 
 
 class EdgeServer(uvicorn.Server):

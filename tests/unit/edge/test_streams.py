@@ -9,24 +9,46 @@ import pytest
 from ebbgate.core.events.types import EvaluatorReport
 
 
+class FakeTransport:
+    """The connection under a stream. `size`: bytes that the kernel has not taken yet."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.size = 0
+        self.limit: int | None = None
+        self.is_aborted = False
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        self.limit = high
+
+    def get_write_buffer_size(self) -> int:
+        return self.size
+
+    def is_closing(self) -> bool:
+        return self.is_aborted
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
 class Reader:
     """A client at the far end of a stream. `gate` is open while it reads."""
 
-    def __init__(self, edge: Any, query: str) -> None:
+    def __init__(self, edge: Any, query: str, transport: FakeTransport | None) -> None:
         self.edge = edge
         self.sent: list[Any] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.gone = asyncio.Event()
-        self.is_aborted = False
         scope = {
             "type": "http", "method": "GET", "path": "/v1/stream", "query_string": query.encode(),
-            "headers": [(b"x-api-key", edge.tokens["server"].encode())], "state": {"abort": self.abort},
+            "headers": [(b"x-api-key", edge.tokens["server"].encode())],
+            "state": {"transport": transport} if transport else {},
         }  # fmt: skip
         self.task = asyncio.create_task(edge.edge.app(scope, self.receive, self.send))
-
-    def abort(self) -> None:
-        self.is_aborted = True
 
     async def receive(self) -> Any:
         await self.gone.wait()
@@ -57,8 +79,8 @@ async def _nothing() -> None:
 async def open_stream(edge: Any) -> Any:
     readers: list[Reader] = []
 
-    async def open_one(evaluator: str = "e1", query: str = "") -> Reader:
-        readers.append(Reader(edge, f"evaluator={evaluator}&name=host{query}"))
+    async def open_one(evaluator: str = "e1", transport: FakeTransport | None = None) -> Reader:
+        readers.append(Reader(edge, f"evaluator={evaluator}&name=host", transport))
         await settle()
         return readers[-1]
 
@@ -105,19 +127,38 @@ async def test_a_slow_reader_misses_versions_and_delays_nobody(edge: Any, open_s
     assert slow.ids == [1, 2, 4]
 
 
+async def test_an_idle_connection_is_written_at_once_and_a_busy_one_in_its_turn(
+    edge: Any, open_stream: Callable[..., Any]
+) -> None:
+    transport = FakeTransport()
+    reader = await open_stream("e1", transport)
+    edge.serve(2)
+    transport.size = 7
+    edge.serve(3)
+    await settle()
+    [chunk] = transport.written
+    size, _, rest = chunk.partition(b"\r\n")
+    assert rest.startswith(b"id: 2\n")
+    assert len(rest) == int(size, 16) + 2
+    assert reader.ids == [1, 3]
+
+
 async def test_a_reader_without_progress_is_dropped_and_reported(edge: Any, open_stream: Callable[..., Any]) -> None:
-    stuck, fine = await open_stream("stuck"), await open_stream("fine")
+    transport = FakeTransport()
+    stuck, fine = await open_stream("stuck", transport), await open_stream("fine")
+    assert transport.limit == 0
     stuck.gate.clear()
+    transport.size = 1
     edge.serve(2)
     await settle()
     edge.clock.seconds = 29.0
     edge.edge.hub.sweep()
     await settle()
-    assert not stuck.is_aborted
+    assert not transport.is_aborted
     edge.clock.seconds = 30.0
     edge.edge.hub.sweep()
     await settle()
-    assert stuck.is_aborted
+    assert transport.is_aborted
     assert stuck.task.done()
     assert not fine.task.done()
     assert ("stuck", "disconnected") in await states(edge)
