@@ -22,7 +22,7 @@ def decide(state: RolloutState, analyses: Mapping[str, Analysis], health: Health
     """
     return (
         _harmful(state, analyses, now=now)
-        or _off_target(state, analyses, health)
+        or _off_target(state, analyses, health, now=now)
         or _waiting(state, now=now)
         or _unfit(state, health, now=now)
         or _by_time(state, analyses, now=now)
@@ -95,15 +95,23 @@ def _take_back(
     return Pause(code=Code.IRREVERSIBLE, reason=reason, metrics=metrics)
 
 
-def _off_target(state: RolloutState, analyses: Mapping[str, Analysis], health: Health) -> Decision | None:
-    """A benchmark proven missed, or an assignment gone wrong: a person looks, once for each cause in a phase."""
+def _off_target(
+    state: RolloutState, analyses: Mapping[str, Analysis], health: Health, *, now: datetime
+) -> Decision | None:
+    """A benchmark proven missed, or an assignment gone wrong: a person looks, once for each cause in a phase.
+
+    The exposed share is judged from half of the shortest stay on: before, it is one of few and early units, looked at
+    often.
+    """
     breaches = [x for name in sorted(analyses) for x in analyses[name].limits if _is_breach(x) and x.attributable]
     causes: list[tuple[Code, str, tuple[str, ...]]] = []
     if breaches:
         causes.append((Code.OFF_TARGET, f"benchmark missed: {_limits(breaches)}", _names(breaches)))
     if health.crossed_share > CROSSED_MAX:
         causes.append((Code.CROSSED_UNITS, f"{health.crossed_share:.1%} of units saw both versions", ()))
-    if health.exposed_share is not None and health.exposed_share > state.phase.exposure + health.exposure_excess:
+    is_settled = now - state.record.entered_at >= state.phase.stay_min / 2
+    allowed = state.phase.exposure + health.exposure_excess
+    if is_settled and health.exposed_share is not None and health.exposed_share > allowed:
         text = f"{health.exposed_share:.1%} of active units are exposed, the plan says {state.phase.exposure:.0%}"
         causes.append((Code.OVEREXPOSED, text, ()))
     for code, reason, metrics in causes:
