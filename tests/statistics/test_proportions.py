@@ -44,18 +44,19 @@ def test_equal_rates_rarely_show_harm_while_baseline_and_allocation_move(runs, r
 
 
 @pytest.mark.parametrize(
-    ("bad", "baseline", "tolerate", "shifted"),
+    ("bad", "baseline", "rate", "tolerate", "shifted"),
     [
-        (Direction.INCREASE, 0.02, Margin(absolute=0.01), 0.03),
-        (Direction.INCREASE, 0.02, Margin(relative=0.5), 0.03),
-        (Direction.DECREASE, 0.6, Margin(absolute=0.05), 0.55),
+        (Direction.INCREASE, 0.02, 0.02, Margin(absolute=0.01), 0.03),
+        (Direction.INCREASE, 0.04, 0.02, Margin(absolute=0.01), 0.03),  # the plan's baseline is twice the truth
+        (Direction.INCREASE, None, 0.3, Margin(relative=0.25), 0.375),
+        (Direction.DECREASE, 0.6, 0.6, Margin(absolute=0.05), 0.55),
     ],
 )
 def test_an_effect_exactly_at_the_tolerance_rarely_shows_harm(
-    runs, ramp, a_guardrail, most_crossings, bad, baseline, tolerate, shifted
+    runs, ramp, a_guardrail, most_crossings, bad, baseline, rate, tolerate, shifted
 ):
     guardrail = a_guardrail(MetricKind.RATE, bad=bad, baseline=baseline, tolerate=tolerate)
-    fired = _crossings(runs // 2, 2, guardrail, ramp, lambda _: baseline, lambda _: shifted)
+    fired = _crossings(runs // 2, 2, guardrail, ramp, lambda _: rate, lambda _: shifted)
     assert fired <= most_crossings(0.05, runs // 2)
 
 

@@ -45,6 +45,7 @@ from ebbgate.core.stats import (
 # Asymptotic evidence counts only from these many treated units on (analysis.md 4; measured there for means of capped
 # values).
 RANK_BURN_IN = 20
+RATE_BURN_IN = 200  # control units before the measured rate takes part in converting a tolerance
 RATIO_BURN_IN = 200
 RATIO_EVENTS = 20
 MEAN_BURN_IN = 2000
@@ -88,7 +89,9 @@ def _add_odds(guardrail: Guardrail, evidence: MetricEvidence, block: ProportionB
     treatment, control = block.treatment_y, block.control_y
     if sign(guardrail) < 0:  # a share that must not fall: failures are the bad events
         treatment, control = block.treatment_n - treatment, block.control_n - control
-    tolerated = tolerated_odds(guardrail)
+    seen = evidence.phases[block.phase].strata.control
+    rate = seen.numerator / seen.n if seen.n >= RATE_BURN_IN else None
+    tolerated = tolerated_odds(guardrail, control_rate=rate)
     step = block_log_e(block.treatment_n, treatment, block.control_n, control, tolerated=tolerated)
     return msgspec.structs.replace(evidence, odds=_added(evidence.odds, step))
 

@@ -32,21 +32,28 @@ def relative_tolerance(guardrail: Guardrail) -> float:
     return tolerate.absolute / guardrail.baseline
 
 
-def tolerated_odds(guardrail: Guardrail) -> float:
+def tolerated_odds(guardrail: Guardrail, *, control_rate: float | None = None) -> float:
     """The odds ratio of *bad* events, treatment to control, at the tolerance; 1 if nothing is tolerated.
 
-    With a baseline rate the conversion is exact there. Without one (relative margins only) the ratio of rates itself
-    is taken, which is right for rare events and a little strict for common ones.
+    A margin on rates is another odds ratio at every rate. It is converted at the baseline and at the control's
+    measured rate, and the larger of the two stands, so that a baseline that was guessed wrong does not turn a
+    tolerated change into harm. control_rate: None while there are too few units to say. With neither, a relative
+    margin is taken as the odds ratio, which is right for rare events.
     """
     if is_zero(guardrail.tolerate):
         return 1.0
+    rates = [rate for rate in (guardrail.baseline, control_rate) if rate is not None and 0 < rate < 1]
+    if rates:
+        return max(_odds_at(guardrail, rate) for rate in rates)
     relative = relative_tolerance(guardrail)
-    worse = sign(guardrail)
-    baseline = guardrail.baseline
-    if baseline is None or not 0 < baseline < 1:
-        return 1 + relative if worse > 0 else 1 / max(1 - relative, 1e-9)
-    shifted = min(max(baseline * (1 + worse * relative), 1e-9), _CLOSE_TO_ONE)
-    return odds_ratio(shifted, baseline) if worse > 0 else odds_ratio(1 - shifted, 1 - baseline)
+    return 1 + relative if sign(guardrail) > 0 else 1 / max(1 - relative, 1e-9)
+
+
+def _odds_at(guardrail: Guardrail, rate: float) -> float:
+    tolerate, worse = guardrail.tolerate, sign(guardrail)
+    change = tolerate.absolute if tolerate.absolute is not None else rate * (tolerate.relative or 0.0)
+    shifted = min(max(rate + worse * change, 1e-9), _CLOSE_TO_ONE)
+    return odds_ratio(shifted, rate) if worse > 0 else odds_ratio(1 - shifted, 1 - rate)
 
 
 def tolerated_wealth(guardrail: Guardrail, *, control_mean: float, cap: float) -> float:
