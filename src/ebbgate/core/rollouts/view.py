@@ -7,6 +7,7 @@ import msgspec
 
 from ebbgate.core.metrics.analysis import Analysis, GoalAnalysis, SampleRatio
 from ebbgate.core.metrics.blocks import Assignment
+from ebbgate.core.metrics.definition import Metric
 from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.plan import Mode, Plan
 from ebbgate.core.rollouts.state import PhaseRecord, ReviewState, RollbackState, RolloutState, Status
@@ -57,7 +58,7 @@ class PushView(msgspec.Struct, frozen=True, kw_only=True):
 
 class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     """Everything shown of a rollout. sentence: what is so and what comes next, in one sentence. silence: what does
-    not arrive.
+    not arrive. metrics: what the analyses and goals are about, so that their values can be written in their units.
     """
 
     id: str
@@ -79,6 +80,7 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     decision: Decision | None = None
     looked_at: datetime | None = None
+    metrics: tuple[Metric, ...] = ()
     analyses: tuple[Analysis, ...] = ()
     goals: tuple[GoalAnalysis, ...] = ()
     assignment: Assignment | None = None

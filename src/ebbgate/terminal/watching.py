@@ -1,0 +1,64 @@
+"""Following a rollout: a live picture on a terminal, lines of news elsewhere."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from rich.console import Console
+from rich.live import Live
+
+from ebbgate.core.rollouts.view import RolloutView
+from ebbgate.ports.clock import Clock
+from ebbgate.terminal.lines import plain_line
+from ebbgate.terminal.view import render_view
+
+EVERY = timedelta(milliseconds=500)
+"""Machine time between two reads: fast enough to seem live, slow enough to be no load."""
+
+
+def watch(
+    read: Callable[[], RolloutView],
+    *,
+    console: Console,
+    clock: Clock,
+    until: Callable[[RolloutView], bool],
+    every: timedelta = EVERY,
+) -> RolloutView:
+    """Show the rollout until `until` says so, and return the last view. What `read` raises ends the watch.
+
+    A console that is a terminal gets the picture, redrawn in place; any other gets one line for each change.
+    """
+    return (_live if console.is_terminal else _lines)(read, console, clock, until, every)
+
+
+def _live(
+    read: Callable[[], RolloutView],
+    console: Console,
+    clock: Clock,
+    until: Callable[[RolloutView], bool],
+    every: timedelta,
+) -> RolloutView:
+    view = read()
+    with Live(render_view(view, width=console.width), console=console, auto_refresh=False) as live:
+        while not until(view):
+            clock.sleep(every)
+            view = read()
+            live.update(render_view(view, width=console.width), refresh=True)
+    return view
+
+
+def _lines(
+    read: Callable[[], RolloutView],
+    console: Console,
+    clock: Clock,
+    until: Callable[[RolloutView], bool],
+    every: timedelta,
+) -> RolloutView:
+    previous: RolloutView | None = None
+    while True:
+        view = read()
+        if (line := plain_line(view, previous)) is not None:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if until(view):
+            return view
+        previous = view
+        clock.sleep(every)

@@ -1,0 +1,180 @@
+"""What a person reads of a rollout; nothing of it by colour alone."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from ebbgate.core.metrics import LimitStanding, SampleRatio, Verdict
+from ebbgate.core.rollouts.plan import Mode, Response
+from ebbgate.core.rollouts.state import ReviewState, RollbackOutcome, RollbackStep, Status
+from ebbgate.core.rollouts.view import EvaluatorsView, RolloutView
+from ebbgate.testing.rollouts import NOON, hours
+
+View = Callable[..., RolloutView]
+Draw = Callable[..., str]
+
+PICTURE = """\
+newWidgets  v1.4.0  production  RUNNING early (2/4)
+✓ internal 5% done   ● early 20% now, for 2d06h   ○ broad 50%   ○ full 100%
+No harm seen. Next: 50% in 18h unless a guardrail turns.
+
+               old    new  change, 95% at all times   margin    n new/old  age  verdict
+errors       1.02%  1.05%  +0.03pp [-0.20, +0.30]    +0.50pp  1,512/6,900   1h  ✓ safe
+api_time ms  1,240  1,262  +22.50 [-104, +151]          +248  1,510/6,890  30m  ? undecided
+absolute limits: 1 proven within
+
+goals   target  change, 95% at all times    n new/old  standing
+clicks    +50%  +12.0% [-3.1%, +28.0%]    1,500/6,800  ? unknown
+
+Exposed 18.6% (1,712 users so far) · sample ratio ok · evaluators 41/41 confirmed, 3 unproven
+78 looks, newest data 30m old
+Stop: ebbgate rollback newWidgets --reason "..."\
+"""
+
+
+def test_a_running_rollout_is_drawn_with_ladder_sentence_table_and_the_way_to_stop_it(
+    a_view: View, drawn: Draw
+) -> None:
+    assert drawn(a_view(), 120) == PICTURE
+
+
+def test_eighty_columns_fold_no_row_of_the_table(a_view: View, drawn: Draw) -> None:
+    lines = drawn(a_view(), 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    row = next(line for line in lines if line.startswith("api_time"))
+    assert row.split() == [
+        "api_time",
+        "ms",
+        "1,240",
+        "1,262",
+        "+22.50",
+        "[-104,",
+        "+151]",
+        "+248",
+        "1,510",
+        "?",
+        "undecided",
+    ]
+
+
+def test_a_long_ladder_breaks_between_rungs(a_view: View, drawn: Draw) -> None:
+    lines = drawn(a_view(), 40).splitlines()
+    assert "● early 20% now, for 2d06h" in "\n".join(lines[:6])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        (Verdict.SAFE, "✓ safe"),
+        (Verdict.HARM, "✗ HARM"),
+        (Verdict.UNDECIDED, "? undecided"),
+        (Verdict.NOT_APPLICABLE, "– n/a"),
+    ],
+)
+def test_every_verdict_has_its_own_sign_and_word(a_view: View, drawn: Draw, verdict: Verdict, words: str) -> None:
+    errors = msgspec.structs.replace(a_view().analyses[0], verdict=verdict)
+    assert words in drawn(a_view(analyses=(errors,)))
+
+
+def test_missing_evidence_is_a_dash_and_never_a_zero(a_view: View, drawn: Draw) -> None:
+    errors = msgspec.structs.replace(
+        a_view().analyses[0],
+        treatment_value=None,
+        control_value=None,
+        estimate=None,
+        interval=None,
+        margin=None,
+        newest_at=None,
+        treatment_n=0,
+        control_n=0,
+        limits=(),
+    )
+    row = next(line for line in drawn(a_view(analyses=(errors,))).splitlines() if line.startswith("errors"))
+    assert row.split() == ["errors", "–", "–", "–", "–", "0/0", "–", "✓", "safe"]
+
+
+def test_a_breached_critical_limit_says_where_and_by_how_much(a_view: View, drawn: Draw) -> None:
+    errors = a_view().analyses[0]
+    breached = msgspec.structs.replace(
+        errors.limits[0], standing=LimitStanding.BREACHED, treatment_n=120, treatment_share=0.08
+    )
+    picture = drawn(a_view(analyses=(msgspec.structs.replace(errors, limits=(breached,)),)))
+    assert "✗ CRITICAL LIMIT BREACHED: errors on apply_all: 8.0% of 120, limit 5%" in picture
+
+
+def test_a_breach_that_the_old_version_shares_is_said_to_be_shared(a_view: View, drawn: Draw) -> None:
+    errors = a_view().analyses[0]
+    breached = msgspec.structs.replace(errors.limits[0], standing=LimitStanding.BREACHED, attributable=False)
+    picture = drawn(a_view(analyses=(msgspec.structs.replace(errors, limits=(breached,)),)))
+    assert "(the old version breaches it, too)" in picture
+
+
+def test_a_wrong_sample_ratio_shouts(a_view: View, drawn: Draw) -> None:
+    ratio = SampleRatio(log_e=9.0, fired=True, treatment=3000, control=6900, expected_share=0.158)
+    assert "SAMPLE RATIO OFF: 3,000 of 9,900 instead of 15.8%" in drawn(a_view(sample_ratio=ratio))
+
+
+def test_stragglers_are_named(a_view: View, drawn: Draw) -> None:
+    late = EvaluatorsView(confirmed=1, expected=6, unproven=0, stragglers=("a", "b", "c", "d", "e"))
+    assert "evaluators 1/6 confirmed (waiting for a, b, c and 2 more)" in drawn(a_view(evaluators=late))
+
+
+def test_silence_is_said_aloud(a_view: View, drawn: Draw) -> None:
+    assert "! no `click`; seen: `clicks`" in drawn(a_view(silence=("no `click`; seen: `clicks`",)))
+
+
+def test_what_differs_from_the_usual_stands_in_the_header(a_view: View, drawn: Draw) -> None:
+    header = drawn(a_view(mode=Mode.RECOMMEND, overlay="demo", attempt=2)).splitlines()[0]
+    assert header.endswith("RUNNING early (2/4)  try 2  mode recommend  overlay demo")
+
+
+def test_a_review_tells_what_can_be_chosen(a_view: View, drawn: Draw) -> None:
+    review = ReviewState(
+        code="harm",
+        reason="harm on errors",
+        owner="devops-lead",
+        opened_at=NOON,
+        deadline_at=NOON + hours(4),
+        then=Response.PAUSE,
+        proposes="rollback",
+    )
+    picture = drawn(a_view(status=Status.REVIEW, review=review))
+    assert "Choose: ebbgate rollout promote|resume|pause newWidgets-1 --reason ... It proposes: rollback." in picture
+
+
+def test_a_rollback_shows_its_steps_and_how_fast_it_arrived(taken_back: View, drawn: Draw) -> None:
+    picture = drawn(taken_back())
+    assert "ROLLED BACK, recovered" in picture.splitlines()[0]
+    assert "✗ early 20% stopped" in picture
+    assert "✓ flag off   ✓ evaluators confirm 41/41   ✓ metrics recover" in picture
+    assert "Flag-off reached 41 evaluators: p50 12 ms, p99 48 ms" in picture
+    assert "Why it was taken back: harm on errors" in picture
+    assert "ebbgate rollback" not in picture
+
+
+def test_a_rollback_under_way_shows_what_it_waits_for(taken_back: View, drawn: Draw) -> None:
+    going = taken_back(step=RollbackStep.RECOVERY, outcome=None, confirmed=40, stragglers=("app-7",))
+    picture = drawn(msgspec.structs.replace(going, status=Status.ROLLING_BACK))
+    assert "✓ flag off   ✗ evaluators confirm 40/41   ● metrics recover" in picture
+    assert "! not confirmed: app-7" in picture
+
+
+@pytest.mark.parametrize("outcome", [RollbackOutcome.UNVERIFIED, RollbackOutcome.FAILED])
+def test_only_a_proven_recovery_gets_a_tick(taken_back: View, drawn: Draw, outcome: RollbackOutcome) -> None:
+    picture = drawn(taken_back(outcome=outcome))
+    assert f"ROLLED BACK, {outcome.value}" in picture
+    assert "✗ metrics recover" in picture
+
+
+def test_a_view_without_evidence_is_drawn_without_tables(a_view: View, drawn: Draw) -> None:
+    bare = a_view(analyses=(), goals=(), sample_ratio=None, exposed_share=None, exposed_units=None, evaluators=None)
+    picture = drawn(bare)
+    assert "verdict" not in picture
+    assert "Exposed: no data yet · sample ratio not testable · 78 looks" in picture
+
+
+def test_plan_time_that_is_behind_the_data_has_no_negative_age(a_view: View, drawn: Draw) -> None:
+    early = a_view(now=NOON + hours(53) - timedelta(minutes=1))
+    assert "newest data 0s old" in drawn(early)
