@@ -60,7 +60,7 @@ class ViewService:
             ended_at=state.ended_at,
             decision=last.decision if last else None,
             looked_at=last.looked_at if last else None,
-            metrics=tuple(measured.metric for measured in (*state.plan.guardrails, *state.plan.goals)),
+            metrics=(*(g.metric for g in state.plan.guardrails), *(g.metric for g in state.plan.goals)),
             analyses=tuple(inputs.analyses.values()) if inputs else (),
             goals=tuple(inputs.goals.values()) if inputs else (),
             assignment=inputs.assignment if inputs else None,
