@@ -111,11 +111,11 @@ def lint_people(plan: Plan) -> list[Finding]:
 
 def lint_clocks(plan: Plan) -> list[Finding]:
     """Which clock each duration is on (RULES A1): said aloud, since a scaled clock makes plan time run faster."""
-    plan_time = ["`stay`, `watch`, `tick`, `stale_after`", "every `window`, `lateness` and `for` of the metrics"]
+    plan_time = ["`stay`, `watch`, `tick`", "every `window`, `lateness` and `for` of the metrics"]
     plan_time += ["the deadline of reviews, `starvation`", "`verify.recovery`"]
     if plan.holdout_for:
         plan_time.append("the holdout's `for`")
-    machine_time = ["`when.server_lost`", "`verify.propagation`"]
+    machine_time = ["`when.server_lost`, `stale_after`", "`verify.propagation`"]
     if plan.probes:
         machine_time.append("`every` and `timeout` of the probes")
     hint = "the two differ only where the clock is scaled, as in the demo"

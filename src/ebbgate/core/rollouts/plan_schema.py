@@ -74,7 +74,7 @@ def _top() -> dict[str, Schema]:
         "verify": _verify(),
         "watch": plan_time("From the beginning of the last phase until the rollout has succeeded. Default: 30d."),
         "tick": plan_time("Between looks; at most a tenth of the shortest phase. Default: 1m."),
-        "stale_after": plan_time("Without any heartbeat, after which data is unfit. Default: 10m."),
+        "stale_after": machine_time("Without any heartbeat, after which data is unfit. Default: 1m."),
         "min_units": integer(1, "Units of each arm before any gate passes. Default: 100."),
         "holdout": closed(
             {
@@ -308,7 +308,7 @@ def _top_of_overlay() -> dict[str, Schema]:
     return {
         "watch": plan_time("As at the top."),
         "tick": plan_time("As at the top."),
-        "stale_after": plan_time("As at the top."),
+        "stale_after": machine_time("As at the top."),
         "mode": choice([m.value for m in Mode], "As at the top."),
         "users": integer(1, "As at the top."),
     }
