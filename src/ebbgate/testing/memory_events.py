@@ -25,7 +25,7 @@ class MemoryEventStore:
     def __init__(self) -> None:
         self._offset = 0
         self._watermark: datetime | None = None
-        self._ids: dict[str, datetime] = {}  # in the order of arrival
+        self._ids: dict[tuple[str, str], datetime] = {}  # in the order of arrival
         self._duplicates = 0
         self._exposures: dict[tuple[str, str], list[SeenExposure]] = defaultdict(list)
         self._exposure_count = 0
@@ -189,7 +189,7 @@ class MemoryEventStore:
         """Nothing to give back."""
 
     def _take_exposure(self, entry: Exposure, record: Record, known_at: datetime, offset: int) -> None:
-        if self._is_duplicate(entry.id, known_at):
+        if self._is_duplicate(entry, known_at):
             return
         self._exposures[entry.environment, entry.flag].append(
             SeenExposure(
@@ -206,7 +206,7 @@ class MemoryEventStore:
         self._units.add(entry.unit)
 
     def _take_event(self, entry: TrackedEvent, record: Record, known_at: datetime, offset: int) -> None:
-        if self._is_duplicate(entry.id, known_at):
+        if self._is_duplicate(entry, known_at):
             return
         value, is_invalid = kept_value(entry)
         event = SeenEvent(
@@ -228,7 +228,8 @@ class MemoryEventStore:
         count, newest_at = self._names.get(entry.name, (0, event.at))
         self._names[entry.name] = (count + 1, max(newest_at, event.at))
 
-    def _is_duplicate(self, id_: str, known_at: datetime) -> bool:
+    def _is_duplicate(self, entry: Exposure | TrackedEvent, known_at: datetime) -> bool:
+        id_ = (type(entry).__name__, entry.id)
         if id_ in self._ids:
             self._duplicates += 1
             return True

@@ -62,21 +62,19 @@ class DuckDbEventStore:
             new = [(offset, record) for offset, record in records if offset > self._ledger.offset]
             if not new:
                 return
-            batch = Batch()
             self._connection.begin()
             try:
-                for offset, record in new:
-                    batch.take(self._ledger, offset, record)
-                batch.without_repeated(self._connection, self._recent, self._ledger)
-                batch.write(self._connection, self._ledger)
+                batch = Batch(self._ledger, new)
+                batch.write(self._connection, self._recent, self._ledger)
                 self._connection.commit()
             except BaseException:
                 self._connection.rollback()
                 self._ledger = read_ledger(self._connection)
                 raise
-            if batch.known:
-                self._recent.add(batch.ids, batch.known[-1])
-                self._recent.forget(batch.known[-1] - HORIZON)
+            assert self._ledger.watermark is not None
+            for table, arrivals in batch.arrived.items():
+                self._recent[table].add(arrivals.ids, self._ledger.watermark)
+                self._recent[table].forget(self._ledger.watermark - HORIZON)
 
     def block(self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime) -> AnyBlock | None:
         with self._lock, unavailable():
@@ -198,13 +196,13 @@ class DuckDbEventStore:
         with self._lock, unavailable():
             self._connection.close()
 
-    def _load_recent(self) -> RecentIds:
+    def _load_recent(self) -> dict[str, RecentIds]:
         """The hashes of the horizon's ids, after a start."""
-        recent, since = RecentIds(), (self._ledger.watermark or 0) - HORIZON
-        for table in ("exposures", "events"):
+        recent, since = {"exposures": RecentIds(), "events": RecentIds()}, (self._ledger.watermark or 0) - HORIZON
+        for table, ids in recent.items():
             rows = self._connection.execute(f"SELECT id, known_at FROM {table} WHERE known_at > ?", [since])
             while chunk := rows.fetchmany(200_000):
-                recent.add([id_ for id_, _ in chunk], max(known_at for _, known_at in chunk))
+                ids.add([id_ for id_, _ in chunk], max(known_at for _, known_at in chunk))
         return recent
 
     def _phase(self, contrast: Contrast) -> DuckDbPhase:
