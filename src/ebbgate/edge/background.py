@@ -51,6 +51,7 @@ class ControlWatch:
         noticed_at = self._clock.monotonic()
         if (access := self._access.read_changed()) is not None:
             self._guard.use(access)
+            self._hub.close_ungranted()
             _log.info("access_loaded", tokens=len(access.tokens))
         changed = self._source.read_changed()
         failures = self._source.failures()

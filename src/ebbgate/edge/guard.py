@@ -41,6 +41,10 @@ class Guard:
         self._buckets = {grant.token.id: grant.bucket for grant in self._grants.values()}
         self._is_loaded = True
 
+    def is_granted(self, token_id: str) -> bool:
+        """Whether the token is still good."""
+        return token_id in self._buckets
+
     def admit(self, scope: Scope, permission: Permission) -> Grant:
         """The grant of the request's token.
 

@@ -24,6 +24,7 @@ class LogGate:
         self._metrics = metrics
         self._writer: EventLogWriter | None = None
         self._opening = asyncio.Lock()
+        self._reason: str | None = None  # why the last attempt failed, said once
         self.is_writable = False
 
     async def open(self) -> None:
@@ -54,6 +55,7 @@ class LogGate:
         self._metrics.append_s.observe(self._clock.monotonic() - began)
         if not self.is_writable:
             self.is_writable = True
+            self._reason = None
             _log.info("log_writable")
 
     async def close(self) -> None:
@@ -62,6 +64,7 @@ class LogGate:
             await asyncio.to_thread(self._writer.close)
 
     def _note(self, error: Exception) -> None:
-        if self.is_writable or self._writer is None:
-            _log.error("log_not_writable", reason=str(error))
         self.is_writable = False
+        if self._reason != str(error):
+            self._reason = str(error)
+            _log.error("log_not_writable", reason=self._reason)

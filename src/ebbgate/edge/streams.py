@@ -57,7 +57,7 @@ class Stream:
 
     __slots__ = (
         "_frame", "_push", "_transport", "blocked_since", "environment", "evaluator", "is_closing", "is_dropped",
-        "is_started", "name", "task", "wake", "written_at",
+        "is_started", "name", "task", "token_id", "wake", "written_at",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +66,7 @@ class Stream:
         evaluator: str,
         name: str,
         environment: str,
+        token_id: str,
         now: float,
         transport: asyncio.WriteTransport | None = None,
     ) -> None:
@@ -73,6 +74,7 @@ class Stream:
         self.evaluator = evaluator
         self.name = name
         self.environment = environment
+        self.token_id = token_id
         self.wake = asyncio.Event()
         self.task = asyncio.current_task()
         self.is_closing = False
@@ -181,6 +183,12 @@ class StreamHub:
             elif now - stream.written_at >= self._settings.keepalive_s:
                 stream.keep_alive()
 
+    def close_ungranted(self) -> None:
+        """End the streams whose token was revoked since they began."""
+        for stream in self._streams:
+            if not self._guard.is_granted(stream.token_id):
+                stream.close()
+
     def close(self) -> None:
         """End every stream now, so that the server can stop; readers come back by themselves."""
         self._is_closed = True
@@ -236,6 +244,7 @@ class StreamHub:
             evaluator=evaluator,
             name=(asked.get("name") or evaluator)[:_NAME_MAX],
             environment=served.environment,
+            token_id=grant.token.id,
             now=self._clock.monotonic(),
             transport=scope.get("state", {}).get("transport"),
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ebbgate.core.access import StoredToken
 from ebbgate.core.events.types import EvaluatorReport
 
 
@@ -194,6 +195,16 @@ async def test_an_evaluator_that_is_back_already_is_not_reported_gone(
     old.gone.set()
     await settle()
     assert await states(edge) == [("e1", "connected"), ("e1", "connected")]
+
+
+async def test_a_stream_ends_when_its_token_is_revoked(edge: Any, open_stream: Callable[..., Any]) -> None:
+    reader = await open_stream()
+    edge.grant()
+    await settle()
+    assert not reader.task.done()
+    edge.grant(StoredToken(id="other", kind="server", sha256="0" * 64))
+    await settle()
+    assert reader.task.done()
 
 
 async def test_closing_ends_every_stream_even_a_stuck_one(edge: Any, open_stream: Callable[..., Any]) -> None:
