@@ -121,7 +121,7 @@ class Delivery:
         if now < self._retry_at:
             return
         self._is_ordered_to_wait = False
-        if (version := self._to_confirm) is not None and not self._send_confirmation(version):
+        if self._to_confirm is not None and not self._send_confirmation():
             return
         if now >= self._heartbeat_at:
             self._heartbeat_at = now + self._timing.heartbeat_s
@@ -187,12 +187,14 @@ class Delivery:
 
     # Sending -----------------------------------------------------------------------------------------------------
 
-    def _send_confirmation(self, version: int) -> bool:
-        # Read the version again: what is confirmed is what is served now.
-        if not self._send_report("confirmed", self._holder.snapshot_version):
+    def _send_confirmation(self) -> bool:
+        """Confirm what is served now. A push that comes meanwhile leaves its own number, and is confirmed next."""
+        version = self._holder.snapshot_version
+        if not self._send_report("confirmed", version):
             return False
-        if self._to_confirm == version:
-            self._to_confirm = None
+        with self._buffer.changed:
+            if self._to_confirm == version:
+                self._to_confirm = None
         return True
 
     def _send_report(self, state: EvaluatorState, version: int | None) -> bool:

@@ -15,6 +15,8 @@ def test_a_rollout_is_pushed_confirmed_and_reported(
     assert client.wait_ready(10)
     assert client.boolean_value("old", True, {"targetingKey": "user-1"}) is False
 
+    eventually(lambda: _confirmed(live_edge) == {1}, "the first confirmation")
+
     live_edge.publish(a_snapshot(2, old="on"))
     eventually(lambda: client.boolean_value("old", False, {"targetingKey": "user-1"}), "the pushed value")
     values = {f"user-{i}": client.boolean_value("new", False, {"targetingKey": f"user-{i}"}) for i in range(20)}

@@ -20,6 +20,7 @@ def test_a_pushed_flag_is_served_and_confirmed(edge: Any, connect: Any, a_snapsh
     client = connect()
     assert client.wait_ready(5)
     assert client.boolean_value("old", True, USER) is False
+    eventually(lambda: edge.reports("confirmed"), "the first confirmation")
 
     edge.publish(a_snapshot(2, old="on"))
 
@@ -38,7 +39,8 @@ def test_an_older_version_is_ignored(edge: Any, connect: Any, a_snapshot: Any, e
     edge.push(a_snapshot(6, old="on"))
     eventually(lambda: client.snapshot_version == 6)
     assert client.boolean_value("old", False, USER) is True
-    eventually(lambda: [r["snapshot_version"] for r in edge.reports("confirmed")] == [5, 6])
+    eventually(lambda: edge.reports("confirmed") and edge.reports("confirmed")[-1]["snapshot_version"] == 6)
+    assert 4 not in {r["snapshot_version"] for r in edge.reports("confirmed")}
 
 
 def test_a_refused_snapshot_leaves_the_last_good_one(edge: Any, connect: Any, a_snapshot: Any, eventually: Any) -> None:
@@ -228,6 +230,7 @@ def test_a_handler_that_raises_is_counted(edge: Any, connect: Any, a_snapshot: A
     eventually(lambda: client.boolean_value("old", False, USER))
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 and later, on every such fork
 def test_a_forked_child_is_an_evaluator_of_its_own(edge: Any, connect: Any, a_snapshot: Any, eventually: Any) -> None:
     edge.publish(a_snapshot(1))
     client = connect()
@@ -252,7 +255,7 @@ def test_a_forked_child_is_an_evaluator_of_its_own(edge: Any, connect: Any, a_sn
     assert os.waitstatus_to_exitcode(status) == 0
     eventually(lambda: {e["name"] for e in edge.of_type("event")} == {"parent", "child"})
     assert len(edge.of_type("event")) == 2  # the child did not send the parent's
-    assert len({r["evaluator"] for r in edge.reports("confirmed")}) == 2
+    assert len({r["evaluator"] for r in edge.of_type("evaluator")}) == 2
     assert len({e["id"].split("-")[0] for e in edge.of_type("event")}) == 2
 
 

@@ -1,0 +1,88 @@
+"""Calls, with the clock held still: what they answer, and what they record."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ebbgate.sdk.client import Client
+from ebbgate.sdk.timing import Timing
+
+USER = {"targetingKey": "user-1"}
+
+
+@pytest.fixture
+def client(clock: Any, a_snapshot: Any) -> Iterator[Client]:
+    """A client with no server, that was given a snapshot by hand."""
+    client = Client("", "", clock=clock, timing=Timing(queue_max=100))
+    client._holder.receive(a_snapshot(1))
+    client._holder.heard()
+    yield client
+    client.close(timeout=0)
+
+
+def recorded(client: Client) -> list[tuple[str, str]]:
+    return [(entry.unit, getattr(entry, "variant", "")) for entry in client._buffer.take_batch()]
+
+
+def test_a_process_that_was_frozen_gives_control_at_its_first_call(client: Client, clock: Any) -> None:
+    """RULES B7: the lease is looked at in the call, not by a thread that may not have run."""
+    assert client.boolean_value("new", False, USER) is True
+    clock.now = 3600.0
+    details = client.boolean_details("new", True, USER)
+    assert (details.value, details.variant, details.reason) == (False, "off", "STALE")
+    assert client.boolean_value("old", False, USER) is True
+
+
+def test_what_a_lapsed_lease_or_a_kill_serves_is_no_exposure(clock: Any, client: Client, a_snapshot: Any) -> None:
+    clock.now = 3600.0
+    client.boolean_value("new", True, USER)
+    assert recorded(client) == []
+    killed = Client("", "", clock=clock, kill="new")
+    killed._holder.receive(a_snapshot(1))
+    killed._holder.heard()
+    assert killed.boolean_value("new", True, USER) is False
+    assert recorded(killed) == []
+    killed.close(timeout=0)
+
+
+def test_an_exposure_is_recorded_once_for_unit_and_version(client: Client, a_snapshot: Any) -> None:
+    """RULES C1."""
+    for _ in range(3):
+        client.boolean_value("new", False, USER)
+        client.string_value("new", "", {"targetingKey": "user-2"})  # another type is answered by the default
+        client.boolean_value("old", False, USER)
+    assert recorded(client) == [("user-1", "on")]
+    client._buffer.settle(1)
+    client._holder.receive(a_snapshot(2))
+    client.boolean_value("new", False, USER)
+    assert recorded(client) == [("user-1", "on")]
+
+
+def test_only_a_text_key_is_a_unit(client: Client) -> None:
+    """RULES B2: control, and counted."""
+    for context in (None, {}, {"targetingKey": ""}, {"targetingKey": 7}):
+        assert client.boolean_value("new", True, context) is False
+    assert recorded(client) == []
+    counts = client._holder.tallies.counts()
+    assert counts.keyless == {"new": 4}
+    assert counts.evaluations == {"new": 4, "old": 0}
+
+
+def test_code_defaults_are_counted_before_and_after_the_first_snapshot(clock: Any, a_snapshot: Any) -> None:
+    client = Client("", "", clock=clock)
+    assert client.integer_value("old", 7, USER) == 7
+    client._holder.receive(a_snapshot(1))
+    client._holder.heard()
+    assert client.integer_value("old", 7, USER) == 7  # it is a boolean
+    assert client.boolean_value("old", False, USER) is True
+    assert client._holder.tallies.counts().code_defaults == {"old": 2}
+    client.close(timeout=0)
+
+
+def test_ids_are_unique_over_clients(clock: Any) -> None:
+    clients = [Client("", "", clock=clock) for _ in range(3)]
+    ids = [client.track("click", "user-1") for client in clients for _ in range(100)]
+    assert len(set(ids)) == 300
+    for client in clients:
+        client.close(timeout=0)
