@@ -1,0 +1,60 @@
+"""`create_app`: the control API as an ASGI application."""
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+
+from ebbgate.api.flags import flag_router
+from ebbgate.api.guard import Guard
+from ebbgate.api.health import healthz, readyz
+from ebbgate.api.metrics import ControlMetrics, get_metrics
+from ebbgate.api.observations import get_arrivals, get_clock, get_totals, list_evaluators
+from ebbgate.api.problems import on_http_error, on_known_error, on_unknown_error
+from ebbgate.api.published import openapi_config
+from ebbgate.api.records import list_audit, list_outbox
+from ebbgate.api.rollouts import rollout_router
+from ebbgate.api.services import ApiServices
+from ebbgate.api.tokens import token_router
+from ebbgate.core.errors import EbbgateError
+
+PREFIX = "/api/v1"
+BODY_MAX = 2_000_000
+"""Bytes of a request's body: a plan or a flag of 2 MB is a mistake."""
+
+
+def create_app(services: ApiServices) -> Litestar:
+    """The API over the services. Handlers run in threads, as stores block; the event loop only carries bytes.
+
+    Raises StoreUnavailableError when the control store does not answer.
+    """
+    metrics = ControlMetrics(services)
+    api = Router(
+        path=PREFIX,
+        route_handlers=[
+            rollout_router,
+            flag_router,
+            token_router,
+            list_audit,
+            list_outbox,
+            list_evaluators,
+            get_arrivals,
+            get_totals,
+            get_clock,
+        ],
+    )
+    return Litestar(
+        route_handlers=[api, healthz, readyz, get_metrics],
+        guards=[Guard(services)],
+        dependencies={
+            "services": Provide(lambda: services, sync_to_thread=False),
+            "metrics": Provide(lambda: metrics, sync_to_thread=False),
+        },
+        exception_handlers={
+            EbbgateError: on_known_error,
+            HTTPException: on_http_error,
+            Exception: on_unknown_error,
+        },
+        openapi_config=openapi_config(PREFIX),
+        request_max_body_size=BODY_MAX,
+        logging_config=None,
+    )

@@ -1,0 +1,59 @@
+"""/evaluators, /arrivals, /totals, /clock: what control sees of the world."""
+
+import msgspec
+from litestar import get
+
+from ebbgate.api.dependencies import Services
+from ebbgate.core.events.view import (
+    ArrivalsView,
+    ArrivedEvent,
+    ClockView,
+    EvaluatorView,
+    FlagEvaluations,
+    RolloutSilence,
+    TotalsView,
+)
+from ebbgate.core.rollouts.state import LOOKED_AT
+
+
+@get("/evaluators", sync_to_thread=True, operation_id="listEvaluators", tags=["observations"])
+def list_evaluators(services: Services) -> list[EvaluatorView]:
+    """Everything that evaluates flags, connected or not, with the version that it serves."""
+    return [msgspec.convert(row, EvaluatorView, from_attributes=True) for row in services.events.evaluators()]
+
+
+@get("/arrivals", sync_to_thread=True, operation_id="getArrivals", tags=["observations"])
+def get_arrivals(services: Services) -> ArrivalsView:
+    """The events that arrive, by name, and what running rollouts wait for in vain."""
+    with services.store.transaction() as tx:
+        running = tx.rollouts(statuses=sorted(LOOKED_AT))
+    silence = [RolloutSilence(rollout_id=s.id, sentences=services.views.silence(s)) for s in running]
+    counts = services.events.evaluation_counts()
+    return ArrivalsView(
+        watermark=services.events.watermark(),
+        names=tuple(msgspec.convert(row, ArrivedEvent, from_attributes=True) for row in services.events.names()),
+        evaluations=tuple(msgspec.convert(row, FlagEvaluations, from_attributes=True) for row in counts),
+        silence=tuple(one for one in silence if one.sentences),
+    )
+
+
+@get("/totals", sync_to_thread=True, operation_id="getTotals", tags=["observations"])
+def get_totals(services: Services) -> TotalsView:
+    """Counts over everything ingested."""
+    totals = services.events.totals()
+    return TotalsView(
+        units=totals.units,
+        events=totals.events,
+        exposures=totals.exposures,
+        duplicates=totals.duplicates,
+        offset=services.events.offset(),
+        watermark=services.events.watermark(),
+    )
+
+
+@get("/clock", sync_to_thread=True, operation_id="getClock", tags=["observations"])
+def get_clock(services: Services) -> ClockView:
+    """Machine time, plan time, and how the one follows the other."""
+    machine_at = services.clock.machine_now()
+    mapping = services.clock.mapping
+    return ClockView(machine_at=machine_at, plan_at=mapping.plan_time(machine_at), mapping=mapping)

@@ -1,0 +1,28 @@
+"""/audit and /outbox: what was done, and what the world was told of it."""
+
+import msgspec
+from litestar import get
+from litestar.params import FromQuery
+
+from ebbgate.api.dependencies import After, Limit, Services
+from ebbgate.core.access.view import AuditEntry, OutboxEntry
+
+
+@get("/audit", sync_to_thread=True, operation_id="listAudit", tags=["records"])
+def list_audit(
+    services: Services, subject: FromQuery[str | None] = None, after: After = 0, limit: Limit = 200
+) -> list[AuditEntry]:
+    """Accepted changes with an id after `after`, oldest first; those of one subject (`rollout:ID`,
+    `flag:ENVIRONMENT/KEY`, `token:ID`), if it is given.
+    """
+    with services.store.transaction() as tx:
+        rows = tx.audit(subject=subject, after=after, limit=limit)
+    return [msgspec.convert(row, AuditEntry, from_attributes=True) for row in rows]
+
+
+@get("/outbox", sync_to_thread=True, operation_id="listOutbox", tags=["records"])
+def list_outbox(services: Services, undelivered: FromQuery[bool] = False, limit: Limit = 200) -> list[OutboxEntry]:
+    """What the world is to hear of, oldest first; only what it has not heard yet, if asked so."""
+    with services.store.transaction() as tx:
+        rows = tx.outbox(undelivered_only=undelivered, limit=limit)
+    return [msgspec.convert(row, OutboxEntry, from_attributes=True) for row in rows]

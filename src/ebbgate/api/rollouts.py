@@ -1,0 +1,132 @@
+"""/rollouts: read, start, and everything that people do with one. `ref` is a rollout's id, or the name of its flag."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Router, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from ebbgate.api.actors import ApiRequest, actor_of
+from ebbgate.api.dependencies import After, Limit, Services
+from ebbgate.control.rollouts import find_rollout
+from ebbgate.control.views import inputs_of
+from ebbgate.core.errors import NotFoundError
+from ebbgate.core.rollouts.explain import DecisionView, Explanation, explain
+from ebbgate.core.rollouts.requests import ActOnRollout, StartRollout
+from ebbgate.core.rollouts.state import RolloutState
+from ebbgate.core.rollouts.view import RolloutLine, RolloutView
+from ebbgate.ports.control_store import DecisionRow
+
+Ref = FromPath[str]
+Sequence = FromQuery[Annotated[int, msgspec.Meta(ge=1)] | None]
+
+
+@get("/", sync_to_thread=True, operation_id="listRollouts")
+def list_rollouts(services: Services) -> list[RolloutLine]:
+    """All rollouts, newest first."""
+    return services.views.list()
+
+
+@post("/", sync_to_thread=True, operation_id="startRollout")
+def start_rollout(services: Services, request: ApiRequest, data: JSONBody[StartRollout]) -> RolloutView:
+    """Start a rollout of the plan's flag."""
+    plan = services.read_plan(data.plan, data.overlay)
+    if data.mode is not None:
+        plan = msgspec.structs.replace(plan, mode=data.mode)
+    state = services.rollouts.start(plan, release=data.release.strip(), actor=actor_of(request, data.reason))
+    return _changed(services, state)
+
+
+@get("/{ref:str}", sync_to_thread=True, operation_id="getRollout")
+def get_rollout(services: Services, ref: Ref) -> RolloutView:
+    """Everything shown of a rollout."""
+    return services.views.get(ref)
+
+
+@get("/{ref:str}/decisions", sync_to_thread=True, operation_id="listDecisions")
+def list_decisions(services: Services, ref: Ref, after: After = 0, limit: Limit = 100) -> list[DecisionView]:
+    """The decisions with a sequence after `after`, oldest first."""
+    with services.store.transaction() as tx:
+        rows = tx.decisions(find_rollout(tx, ref).id, after=after, limit=limit)
+    return [decision_view(row) for row in rows]
+
+
+@get("/{ref:str}/explain", sync_to_thread=True, operation_id="explainDecision")
+def explain_decision(services: Services, ref: Ref, sequence: Sequence = None) -> Explanation:
+    """Why a decision was made, in words and in numbers; the newest one, unless a sequence is given."""
+    with services.store.transaction() as tx:
+        rollout_id = find_rollout(tx, ref).id
+        row = tx.last_decision(rollout_id)
+        if row is not None and sequence is not None and sequence != row.sequence:
+            found = tx.decisions(rollout_id, after=sequence - 1, limit=1)
+            last, row = row.sequence, next((r for r in found if r.sequence == sequence), None)
+            if row is None:
+                raise NotFoundError(f"no decision {sequence} of rollout {rollout_id}", hint=f"there are {last} so far")
+    if row is None:
+        raise NotFoundError(f"nothing was decided about rollout {rollout_id} yet", hint="wait for the first look")
+    return explain(decision_view(row), inputs_of(row))
+
+
+@post("/{ref:str}/pause", sync_to_thread=True, status_code=200, operation_id="pauseRollout")
+def pause_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
+    """Pause; exposure stays where it is, and the gates go on looking."""
+    return _changed(services, services.rollouts.pause(ref, actor=actor_of(request, data.reason)))
+
+
+@post("/{ref:str}/resume", sync_to_thread=True, status_code=200, operation_id="resumeRollout")
+def resume_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
+    """Go on from a pause or a review."""
+    return _changed(services, services.rollouts.resume(ref, actor=actor_of(request, data.reason)))
+
+
+@post("/{ref:str}/promote", sync_to_thread=True, status_code=200, operation_id="promoteRollout")
+def promote_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
+    """Go to the next phase now."""
+    return _changed(services, services.rollouts.promote(ref, actor=actor_of(request, data.reason)))
+
+
+@post("/{ref:str}/abort", sync_to_thread=True, status_code=200, operation_id="abortRollout")
+def abort_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
+    """End it without a verdict; everybody gets the flag's own default."""
+    return _changed(services, services.rollouts.abort(ref, actor=actor_of(request, data.reason)))
+
+
+@post("/{ref:str}/retry", sync_to_thread=True, operation_id="retryRollout")
+def retry_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
+    """Start an ended rollout again, as a new try."""
+    return _changed(services, services.rollouts.retry(ref, actor=actor_of(request, data.reason)))
+
+
+@post("/{ref:str}/rollback", sync_to_thread=True, status_code=200, operation_id="rollBackRollout")
+def roll_back_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
+    """Take the version back now: the flag is off when this answers; proof and recovery follow."""
+    return _changed(services, services.rollouts.roll_back(ref, actor=actor_of(request, data.reason)))
+
+
+def decision_view(row: DecisionRow) -> DecisionView:
+    """A stored decision without its inputs."""
+    return msgspec.convert(row, DecisionView, from_attributes=True)
+
+
+def _changed(services: Services, state: RolloutState) -> RolloutView:
+    services.loop.wake()
+    return services.views.get(state.id)
+
+
+rollout_router = Router(
+    path="/rollouts",
+    tags=["rollouts"],
+    route_handlers=[
+        list_rollouts,
+        start_rollout,
+        get_rollout,
+        list_decisions,
+        explain_decision,
+        pause_rollout,
+        resume_rollout,
+        promote_rollout,
+        abort_rollout,
+        retry_rollout,
+        roll_back_rollout,
+    ],
+)

@@ -1,0 +1,69 @@
+"""`client.flags`."""
+
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from ebbgate.client.connection import Connection
+from ebbgate.core.flags.view import FlagSwitch, FlagView, KillFlag, OptUnit, PutFlag, RestoreFlag, SetFlagStatus
+from ebbgate.core.rollouts.requests import FlagStatusView
+
+_PATH = "/api/v1/flags"
+PRODUCTION = "production"
+
+
+class Flags:
+    """Reads and changes flags. Every change has a reason, which goes into the audit."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def list(self, *, environment: str = PRODUCTION) -> list[FlagView]:
+        return self._connection.get(_PATH, list[FlagView], {"environment": environment})
+
+    def get(self, key: str, *, environment: str = PRODUCTION) -> FlagView:
+        """Raises NotFoundError."""
+        return self._connection.get(_one(key), FlagView, {"environment": environment})
+
+    def put(
+        self,
+        key: str,
+        definition: dict[str, Any],
+        *,
+        reason: str,
+        revision: int | None = None,
+        environment: str = PRODUCTION,
+    ) -> FlagView:
+        """Create a flag, or replace its definition. revision: the one seen, 0 for a new flag; None = whatever is there.
+
+        Raises FlagDocumentError, ConflictError.
+        """
+        body = PutFlag(definition=definition, revision=revision, reason=reason)
+        return self._connection.put(_one(key), body, FlagView, {"environment": environment})
+
+    def kill(self, key: str, *, reason: str, variant: str | None = None, environment: str = PRODUCTION) -> FlagView:
+        """Serve the old version, or `variant`, to everybody."""
+        return self._act(key, "kill", KillFlag(reason=reason, variant=variant), environment)
+
+    def restore(self, key: str, *, reason: str, environment: str = PRODUCTION) -> FlagView:
+        """Lift the kill."""
+        return self._act(key, "restore", RestoreFlag(reason=reason), environment)
+
+    def set_status(self, key: str, status: FlagSwitch, *, reason: str, environment: str = PRODUCTION) -> FlagStatusView:
+        """Disabled takes a running rollout back, or kills the flag; enabled lifts the kill."""
+        body = SetFlagStatus(status=status, reason=reason)
+        return self._connection.post(f"{_one(key)}/status", body, FlagStatusView, {"environment": environment})
+
+    def opt_in(self, key: str, unit: str, *, reason: str, environment: str = PRODUCTION) -> FlagView:
+        return self._act(key, "opt-in", OptUnit(unit=unit, reason=reason), environment)
+
+    def opt_out(self, key: str, unit: str, *, reason: str, environment: str = PRODUCTION) -> FlagView:
+        return self._act(key, "opt-out", OptUnit(unit=unit, reason=reason), environment)
+
+    def _act(self, key: str, action: str, body: msgspec.Struct, environment: str) -> FlagView:
+        return self._connection.post(f"{_one(key)}/{action}", body, FlagView, {"environment": environment})
+
+
+def _one(key: str) -> str:
+    return f"{_PATH}/{quote(key, safe='')}"

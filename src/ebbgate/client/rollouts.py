@@ -1,0 +1,69 @@
+"""`client.rollouts`. `ref` is a rollout's id, or the name of its flag."""
+
+from urllib.parse import quote
+
+from ebbgate.client.connection import Connection
+from ebbgate.core.rollouts.explain import DecisionView, Explanation
+from ebbgate.core.rollouts.plan import Mode
+from ebbgate.core.rollouts.requests import ActOnRollout, StartRollout
+from ebbgate.core.rollouts.view import RolloutLine, RolloutView
+
+_PATH = "/api/v1/rollouts"
+
+
+class Rollouts:
+    """Reads rollouts and acts on them. Every action has a reason, which goes into the audit."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, ref: str) -> RolloutView:
+        """Raises NotFoundError."""
+        return self._connection.get(_one(ref), RolloutView)
+
+    def start(
+        self, plan: str, *, release: str, reason: str, overlay: str | None = None, mode: Mode | None = None
+    ) -> RolloutView:
+        """Start a rollout. plan: the plan file's text. Raises PlanError, ConflictError."""
+        body = StartRollout(plan=plan, release=release, reason=reason, overlay=overlay, mode=mode)
+        return self._connection.post(_PATH, body, RolloutView)
+
+    def decisions(self, ref: str, *, after: int = 0, limit: int = 100) -> list[DecisionView]:
+        """Those with a sequence > `after`, oldest first. limit: at most 1000."""
+        return self._connection.get(f"{_one(ref)}/decisions", list[DecisionView], {"after": after, "limit": limit})
+
+    def explain(self, ref: str, *, sequence: int | None = None) -> Explanation:
+        """Why a decision was made: the newest, or that of a sequence. Raises NotFoundError."""
+        return self._connection.get(f"{_one(ref)}/explain", Explanation, {"sequence": sequence})
+
+    def list(self) -> list[RolloutLine]:  # after all that name the builtin in their signature
+        """Newest first."""
+        return self._connection.get(_PATH, list[RolloutLine])
+
+    def pause(self, ref: str, *, reason: str) -> RolloutView:
+        return self._act(ref, "pause", reason)
+
+    def resume(self, ref: str, *, reason: str) -> RolloutView:
+        return self._act(ref, "resume", reason)
+
+    def promote(self, ref: str, *, reason: str) -> RolloutView:
+        return self._act(ref, "promote", reason)
+
+    def abort(self, ref: str, *, reason: str) -> RolloutView:
+        return self._act(ref, "abort", reason)
+
+    def retry(self, ref: str, *, reason: str) -> RolloutView:
+        """A new try of an ended rollout: the answer has another id."""
+        return self._act(ref, "retry", reason)
+
+    def roll_back(self, ref: str, *, reason: str) -> RolloutView:
+        """The flag is off when this returns; proof and recovery follow."""
+        return self._act(ref, "rollback", reason)
+
+    def _act(self, ref: str, action: str, reason: str) -> RolloutView:
+        """Raises NotFoundError, TransitionError, ConflictError."""
+        return self._connection.post(f"{_one(ref)}/{action}", ActOnRollout(reason=reason), RolloutView)
+
+
+def _one(ref: str) -> str:
+    return f"{_PATH}/{quote(ref, safe='')}"
