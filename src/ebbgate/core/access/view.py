@@ -10,7 +10,9 @@ ReasonText = Annotated[str, msgspec.Meta(pattern=r"\S", max_length=2_000)]
 
 
 class CreateToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Ask for a token. kind: client, server, operator or admin. environment: the only one it is good for; None = all."""
+    """Ask for a token. kind: client, server, operator or admin. environment: the only one that it is good
+    for; None = all.
+    """
 
     kind: str
     name: str

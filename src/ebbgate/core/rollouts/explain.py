@@ -32,7 +32,7 @@ class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision, what it rested on in sentences, and the very inputs that `decide` was given: replay gives the same."""
+    """A decision, what it rested on in sentences, and the very inputs that `decide` was given."""
 
     decision: DecisionView
     sentences: tuple[str, ...]
@@ -96,15 +96,11 @@ def _limits(inputs: LookInputs) -> Iterator[str]:
 def _limit(limit: LimitAnalysis) -> str:
     name = "critical limit" if limit.is_critical else "limit"
     where = f" of {limit.function}" if limit.function else ""
-    share = (
-        "nothing was seen" if limit.treatment_share is None else f"{limit.treatment_share:.2%} of {limit.treatment_n:,}"
-    )
-    blame = (
-        ""
-        if limit.attributable or limit.standing is not LimitStanding.BREACHED
-        else "; the old version breaches it too"
-    )
-    return f"{limit.metric}: {name} {limit.limit:g}{where} is {limit.standing.value} ({share}){blame}."
+    share = limit.treatment_share
+    seen = "nothing was seen" if share is None else f"{share:.2%} of {limit.treatment_n:,} observations"
+    is_shared = limit.standing is LimitStanding.BREACHED and not limit.attributable
+    blame = "; the old version breaches it too" if is_shared else ""
+    return f"{limit.metric}: {name} {limit.limit:g}{where} is {limit.standing.value} ({seen}){blame}."
 
 
 def _health(health: Health) -> Iterator[str]:
