@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
-
 from ebbgate.core.flags.details import EvaluationDetails, ValueType
 from ebbgate.sdk.buffer import EventBuffer, PendingEvent, PendingExposure
 from ebbgate.sdk.clock import SdkClock
@@ -19,6 +17,7 @@ from ebbgate.sdk.lifecycle import adopt, release
 from ebbgate.sdk.notices import Handler, Notice, NoticeKind
 from ebbgate.sdk.serving import FlagPlan, Lease, Serving
 from ebbgate.sdk.source import SnapshotSource
+from ebbgate.sdk.status import ClientStatus
 from ebbgate.sdk.timing import Backoff, Timing
 from ebbgate.sdk.tracking import finite, flat_attributes, is_name, unit_of
 from ebbgate.sdk.transport import Transport
@@ -28,31 +27,6 @@ if TYPE_CHECKING:
 
 Context = Mapping[str, Any]
 """What is known of a unit: its key under `targetingKey`, and attributes that rules read."""
-
-
-class ClientStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client knows of itself; for health pages and for `ebbgate doctor`.
-
-    evaluator: this process's id. contact_age_s: machine seconds since the server was last heard, None if never.
-    queued: entries not acknowledged. dropped_*: lost because the queue was full or the entry could not be sent.
-    rejected: entries that the server refused, by code. handler_errors: exceptions from the host's handlers.
-    errors, last_error: what went wrong, contained. failures: exceptions inside calls, answered by the code default.
-    """
-
-    evaluator: str
-    snapshot_version: int | None
-    is_live: bool
-    contact_age_s: float | None
-    queued: int
-    delivered: int
-    dropped_exposures: int
-    dropped_events: int
-    dropped_attributes: int
-    rejected: dict[str, int]
-    handler_errors: int
-    errors: int
-    last_error: str | None
-    failures: int
 
 
 class Client:
