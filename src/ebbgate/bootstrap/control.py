@@ -108,13 +108,15 @@ def stored_clock(store: ControlStore, *, scale: float) -> SystemClock:
 
 
 def announce_admin(settings: ServeSettings, access: AccessService) -> None:
-    """Print the one-time admin token at the very first start, and never again."""
+    """Hand out the one-time admin token at the very first start, and never again: to the file, if one is named."""
     secret = access.ensure_admin()
     access.publish()
     if secret is None:
         return
     if settings.admin_token_file is not None:
         replace_file(settings.admin_token_file, secret.encode(), mode=0o600)
+        print(f"admin token written to {settings.admin_token_file}", flush=True)  # noqa: T201
+        return
     print(f"admin token (shown once): {secret}", flush=True)  # noqa: T201 - not a log line: it must not be kept
 
 

@@ -116,7 +116,7 @@ def end_with_parent() -> None:
     """End this process when the supervisor goes away, however it goes: its end of the pipe closes."""
 
     def watch() -> None:
-        while sys.stdin.buffer.read(1):
+        while os.read(0, 1):  # unbuffered: a buffered reader would be held by this thread when the process ends
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 

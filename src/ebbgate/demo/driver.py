@@ -6,6 +6,7 @@ returned.
 """
 
 import heapq
+import os
 import sys
 import threading
 from datetime import timedelta
@@ -117,7 +118,7 @@ def main() -> int:
 
 def _watch_parent(driver: Driver) -> None:
     """Stop when the demo closes the pipe, or goes away."""
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1):  # unbuffered: a buffered reader would be held by this thread when the process ends
         pass
     driver.stop()
 
