@@ -23,7 +23,7 @@ from ebbgate.adapters.events.duckdb_store_schema import (
     to_microseconds,
     unavailable,
 )
-from ebbgate.adapters.events.queries import CONTROL, TREATMENT
+from ebbgate.adapters.events.queries import CONTROL, TREATMENT, microseconds
 from ebbgate.core.events import Record
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment
 from ebbgate.core.metrics.contrast import Contrast, LimitQuery
@@ -226,13 +226,27 @@ class DuckDbEventStore:
     def _reference(self, phase: DuckDbPhase, metric: Metric, until: int) -> Reference:
         """The newest control observations that closed by `until`, oldest first."""
         known = self._references.get((phase.contrast, metric), {})
-        start = max((at for at in known if at <= until), default=_BEFORE_ALL)
-        earlier = known.get(start, [])
+        start = max((at for at in known if at <= until), default=None)
         if start == until:
-            return earlier
-        self._runner.observe(metric, metric.on, phase.entrants, start, until, is_limit=False)
-        reference = [*earlier, *self._runner.newest_control()][-REFERENCE_KEPT:]
+            return known[until]
+        if start is not None:
+            self._runner.observe(metric, metric.on, phase.entrants, start, until, is_limit=False)
+            reference = [*known[start], *self._runner.newest_control()][-REFERENCE_KEPT:]
+        else:
+            reference = self._first_reference(phase, metric, until)
         self._remember(phase.contrast, metric, until, reference)
+        return reference
+
+    def _first_reference(self, phase: DuckDbPhase, metric: Metric, until: int) -> Reference:
+        """The reference from the events alone, after a start. Looks back only as far as it must."""
+        length = microseconds(metric.window) + microseconds(metric.lateness)
+        for units in (2 * REFERENCE_KEPT, 16 * REFERENCE_KEPT, None):
+            entered = None if units is None else phase.entered_before(until - length, units)
+            start = _BEFORE_ALL if entered is None else entered - 1 + length
+            self._runner.observe(metric, metric.on, phase.entrants, start, until, is_limit=False)
+            reference = self._runner.newest_control()
+            if len(reference) == REFERENCE_KEPT or start == _BEFORE_ALL:
+                break
         return reference
 
     def _remember(self, contrast: Contrast, metric: Metric, until: int, reference: Reference) -> None:

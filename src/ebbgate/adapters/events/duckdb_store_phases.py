@@ -106,6 +106,17 @@ class DuckDbPhase:
         ).fetchall()
         return dict(rows)
 
+    def entered_before(self, until: int, units: int) -> int | None:
+        """When the first of the newest `units` control units that had entered by then did; None if there are fewer."""
+        row = self._connection.execute(
+            f"""
+            SELECT min(happened_at), count(*) FROM (SELECT happened_at FROM {self.entrants}
+              WHERE happened_at <= ? AND arm = {CONTROL} ORDER BY happened_at DESC LIMIT {units})
+            """,
+            [until],
+        ).fetchone()
+        return row[0] if row and row[1] == units else None
+
     def watch(self, metric: Metric) -> None:
         """Count this metric's late events from now on, those that came before included."""
         self.watched.add(metric)

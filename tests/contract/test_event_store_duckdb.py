@@ -1,0 +1,80 @@
+"""What only an engine with a file can get wrong: half a batch, a process that is killed, a file that is not ours."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
+from ebbgate.core.errors import StoreUnavailableError
+from ebbgate.testing.event_script import EventScript
+
+INGEST_FOR_EVER = """
+    import sys
+    from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
+    from ebbgate.testing.event_script import EventScript
+    store, script = DuckDbEventStore(sys.argv[1]), EventScript()
+    while True:
+        script.expose(f"u{len(script.records)}", "off", 0)
+        script.track("u1", "api_request", 1)
+        store.ingest(script.records[-2:])
+        print(store.offset(), flush=True)
+"""
+
+
+def test_rows_and_offset_are_kept_together_or_not_at_all(tmp_path: Path) -> None:
+    script = EventScript()
+    script.expose("u1", "off", 0)
+    script.track("u1", "api_request", 1)
+    store = DuckDbEventStore(tmp_path / "analysis.duckdb")
+    store.ingest(script.records)
+    script.expose("u2", "off", 2)
+    script.track("not text: \ud800", "api_request", 2)  # exposures go in first, then this cannot
+    with pytest.raises(UnicodeEncodeError):
+        store.ingest(script.records)
+    assert (store.offset(), store.totals().exposures, store.totals().units) == (200, 1, 1)
+    del script.records[3:]
+    store.ingest(script.records)
+    store.close()
+    again = DuckDbEventStore(tmp_path / "analysis.duckdb")
+    assert (again.offset(), again.totals().exposures, again.totals().events) == (300, 2, 1)
+    again.close()
+
+
+def test_a_killed_process_leaves_each_acknowledged_batch_once(tmp_path: Path) -> None:
+    path = tmp_path / "analysis.duckdb"
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(INGEST_FOR_EVER), str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    said = [int(child.stdout.readline()) for _ in range(20)]
+    child.send_signal(signal.SIGKILL)
+    said += [int(line) for line in child.stdout.read().splitlines() if line]
+    child.stdout.close()
+    child.wait()
+    store = DuckDbEventStore(path)
+    assert store.offset() >= said[-1]
+    rows = store.offset() // 200
+    totals = store.totals()
+    assert (totals.exposures, totals.events, totals.duplicates) == (rows, rows, 0)
+    store.close()
+
+
+def test_a_file_of_a_newer_ebbgate_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "analysis.duckdb"
+    DuckDbEventStore(path).close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE schema_version SET version = 99")
+    with pytest.raises(StoreUnavailableError, match="version 99"):
+        DuckDbEventStore(path)
+
+
+def test_a_file_that_is_no_database_is_an_answer_and_not_a_crash(tmp_path: Path) -> None:
+    path = tmp_path / "analysis.duckdb"
+    path.write_bytes(b"something else" * 1000)
+    with pytest.raises(StoreUnavailableError):
+        DuckDbEventStore(path)
