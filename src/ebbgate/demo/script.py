@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ebbgate.bootstrap.clocks import SystemClock
-from ebbgate.bootstrap.plans import read_plan_text
+from ebbgate.bootstrap.plans import load_plan, plan_text
 from ebbgate.client import ControlClient
 from ebbgate.core.rollouts import power
 from ebbgate.core.rollouts.plan import Plan
@@ -35,8 +35,8 @@ SHARE_ACTIVE = 0.8
 def run(settings: DemoSettings) -> int:
     """Play the acts; 0 only if each ended as it should. Leaves nothing running, and no files but those of `keep`."""
     console = Console(force_terminal=False if settings.plain else None, stderr=settings.as_json)
-    text = (files("ebbgate.demo") / "ebbgate.yaml").read_text(encoding="utf-8")
-    plan = read_plan_text(text, overlay=OVERLAY)
+    file = Path(str(files("ebbgate.demo") / "ebbgate.yaml"))
+    text, plan = plan_text(file), load_plan(file, OVERLAY)
     users = settings.users or round(max(20_000, plan.users or 0) / SHARE_ACTIVE)
     introduce(console, plan, users=users, settings=settings)
     clock = SystemClock()
