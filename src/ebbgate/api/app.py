@@ -27,7 +27,15 @@ def create_app(services: ApiServices) -> Litestar:
 
     Raises StoreUnavailableError when the control store does not answer.
     """
-    metrics = ControlMetrics(services)
+    return _app(services, ControlMetrics(services), guards=[Guard(services)])
+
+
+def describable_app() -> Litestar:
+    """The same routes with nothing behind them: good for `openapi_text` and nothing else."""
+    return _app(None, None, guards=[])
+
+
+def _app(services: ApiServices | None, metrics: ControlMetrics | None, *, guards: list[Guard]) -> Litestar:
     api = Router(
         path=PREFIX,
         route_handlers=[
@@ -44,7 +52,7 @@ def create_app(services: ApiServices) -> Litestar:
     )
     return Litestar(
         route_handlers=[api, healthz, readyz, get_metrics],
-        guards=[Guard(services)],
+        guards=list(guards),
         dependencies={
             "services": Provide(lambda: services, sync_to_thread=False),
             "metrics": Provide(lambda: metrics, sync_to_thread=False),

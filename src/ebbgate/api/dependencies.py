@@ -2,15 +2,24 @@
 
 from typing import Annotated
 
-import msgspec
 from litestar.di import NamedDependency
-from litestar.params import FromQuery, SkipValidation
+from litestar.params import PathParameter, QueryParameter, SkipValidation
 
 from ebbgate.api.services import ApiServices
 
-Services = NamedDependency[SkipValidation[ApiServices]]
-Environment = FromQuery[Annotated[str, msgspec.Meta(min_length=1, max_length=128)]]
-After = FromQuery[Annotated[int, msgspec.Meta(ge=0)]]
-Limit = FromQuery[Annotated[int, msgspec.Meta(ge=1, le=1_000)]]
-
 PRODUCTION = "production"
+
+Services = NamedDependency[SkipValidation[ApiServices]]
+
+Ref = Annotated[str, PathParameter(description="A rollout's id, or the name of its flag (then its newest rollout).")]
+Key = Annotated[str, PathParameter(description="The flag's key.")]
+TokenId = Annotated[str, PathParameter(description="The token's id, as the list gives it.")]
+
+Environment = Annotated[str, QueryParameter(min_length=1, max_length=128, description="Of the flag.")]
+After = Annotated[int, QueryParameter(ge=0, description="Only what comes after this number.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=1_000, description="At most so many.")]
+Sequence = Annotated[int | None, QueryParameter(ge=1, description="Of the decision; the newest one without it.")]
+Subject = Annotated[
+    str | None, QueryParameter(description="`rollout:ID`, `flag:ENVIRONMENT/KEY` or `token:ID`; all without it.")
+]
+Undelivered = Annotated[bool, QueryParameter(description="Only what was not delivered yet.")]

@@ -2,17 +2,15 @@
 
 import msgspec
 from litestar import Router, get, post, put
-from litestar.params import FromPath, JSONBody
+from litestar.params import JSONBody
 
 from ebbgate.api.actors import ApiRequest, actor_of
-from ebbgate.api.dependencies import PRODUCTION, Environment, Services
+from ebbgate.api.dependencies import PRODUCTION, Environment, Key, Services
 from ebbgate.control.flags import FlagView as FoundFlag
 from ebbgate.control.snapshots import active_rollout
 from ebbgate.core.flags.view import FlagSwitch, FlagView, KillFlag, OptUnit, PutFlag, RestoreFlag, SetFlagStatus
 from ebbgate.core.rollouts.requests import FlagStatusView
 from ebbgate.core.rollouts.view import line_of
-
-Key = FromPath[str]
 
 
 @get("/", sync_to_thread=True, operation_id="listFlags")

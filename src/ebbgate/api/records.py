@@ -2,16 +2,13 @@
 
 import msgspec
 from litestar import get
-from litestar.params import FromQuery
 
-from ebbgate.api.dependencies import After, Limit, Services
+from ebbgate.api.dependencies import After, Limit, Services, Subject, Undelivered
 from ebbgate.core.access.view import AuditEntry, OutboxEntry
 
 
 @get("/audit", sync_to_thread=True, operation_id="listAudit", tags=["records"])
-def list_audit(
-    services: Services, subject: FromQuery[str | None] = None, after: After = 0, limit: Limit = 200
-) -> list[AuditEntry]:
+def list_audit(services: Services, subject: Subject = None, after: After = 0, limit: Limit = 200) -> list[AuditEntry]:
     """Accepted changes with an id after `after`, oldest first; those of one subject (`rollout:ID`,
     `flag:ENVIRONMENT/KEY`, `token:ID`), if it is given.
     """
@@ -21,7 +18,7 @@ def list_audit(
 
 
 @get("/outbox", sync_to_thread=True, operation_id="listOutbox", tags=["records"])
-def list_outbox(services: Services, undelivered: FromQuery[bool] = False, limit: Limit = 200) -> list[OutboxEntry]:
+def list_outbox(services: Services, undelivered: Undelivered = False, limit: Limit = 200) -> list[OutboxEntry]:
     """What the world is to hear of, oldest first; only what it has not heard yet, if asked so."""
     with services.store.transaction() as tx:
         rows = tx.outbox(undelivered_only=undelivered, limit=limit)

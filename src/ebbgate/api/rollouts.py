@@ -1,24 +1,20 @@
 """/rollouts: read, start, and everything that people do with one. `ref` is a rollout's id, or the name of its flag."""
 
-from typing import Annotated
-
 import msgspec
 from litestar import Router, get, post
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import JSONBody
 
 from ebbgate.api.actors import ApiRequest, actor_of
-from ebbgate.api.dependencies import After, Limit, Services
+from ebbgate.api.dependencies import After, Limit, Ref, Sequence, Services
 from ebbgate.control.rollouts import find_rollout
 from ebbgate.control.views import inputs_of
 from ebbgate.core.errors import NotFoundError
 from ebbgate.core.rollouts.explain import DecisionView, Explanation, explain
+from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.requests import ActOnRollout, StartRollout
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.core.rollouts.view import RolloutLine, RolloutView
 from ebbgate.ports.control_store import DecisionRow
-
-Ref = FromPath[str]
-Sequence = FromQuery[Annotated[int, msgspec.Meta(ge=1)] | None]
 
 
 @get("/", sync_to_thread=True, operation_id="listRollouts")
@@ -41,6 +37,12 @@ def start_rollout(services: Services, request: ApiRequest, data: JSONBody[StartR
 def get_rollout(services: Services, ref: Ref) -> RolloutView:
     """Everything shown of a rollout."""
     return services.views.get(ref)
+
+
+@get("/{ref:str}/plan", sync_to_thread=True, operation_id="getPlan")
+def get_plan(services: Services, ref: Ref) -> Plan:
+    """The plan that a rollout carries out, its overlay applied."""
+    return services.rollouts.get(ref).plan
 
 
 @get("/{ref:str}/decisions", sync_to_thread=True, operation_id="listDecisions")
@@ -120,6 +122,7 @@ rollout_router = Router(
         list_rollouts,
         start_rollout,
         get_rollout,
+        get_plan,
         list_decisions,
         explain_decision,
         pause_rollout,

@@ -2,10 +2,10 @@
 
 import msgspec
 from litestar import Router, get, post
-from litestar.params import FromPath, JSONBody
+from litestar.params import JSONBody
 
 from ebbgate.api.actors import ApiRequest, actor_of
-from ebbgate.api.dependencies import Services
+from ebbgate.api.dependencies import Services, TokenId
 from ebbgate.api.guard import ADMINISTER
 from ebbgate.core.access.view import CreateToken, NewToken, RevokeToken, TokenView
 from ebbgate.ports.control_store import TokenRow
@@ -27,9 +27,7 @@ def create_token(services: Services, request: ApiRequest, data: JSONBody[CreateT
 
 
 @post("/{token_id:str}/revoke", sync_to_thread=True, status_code=200, operation_id="revokeToken")
-def revoke_token(
-    services: Services, request: ApiRequest, token_id: FromPath[str], data: JSONBody[RevokeToken]
-) -> TokenView:
+def revoke_token(services: Services, request: ApiRequest, token_id: TokenId, data: JSONBody[RevokeToken]) -> TokenView:
     """Take a token back for good."""
     row = services.access.revoke(token_id, actor=actor_of(request, data.reason))
     services.loop.wake()

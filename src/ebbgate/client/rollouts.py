@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from ebbgate.client.connection import Connection
 from ebbgate.core.rollouts.explain import DecisionView, Explanation
-from ebbgate.core.rollouts.plan import Mode
+from ebbgate.core.rollouts.plan import Mode, Plan
 from ebbgate.core.rollouts.requests import ActOnRollout, StartRollout
 from ebbgate.core.rollouts.view import RolloutLine, RolloutView
 
@@ -20,6 +20,10 @@ class Rollouts:
     def get(self, ref: str) -> RolloutView:
         """Raises NotFoundError."""
         return self._connection.get(_one(ref), RolloutView)
+
+    def plan(self, ref: str) -> Plan:
+        """The plan that it carries out, its overlay applied. Raises NotFoundError."""
+        return self._connection.get(f"{_one(ref)}/plan", Plan)
 
     def start(
         self, plan: str, *, release: str, reason: str, overlay: str | None = None, mode: Mode | None = None

@@ -105,7 +105,7 @@ def _limit(limit: LimitAnalysis) -> str:
 
 def _health(health: Health) -> Iterator[str]:
     ratio = health.sample_ratio
-    if ratio is not None:
+    if ratio is not None and ratio.treatment + ratio.control > 0:
         says = "does not fit the hash: the data cannot be trusted" if ratio.fired else "fits the hash"
         yield f"The sample ratio {says} ({ratio.treatment:,} new, {ratio.control:,} old)."
     if health.stale_for is not None:
@@ -125,9 +125,9 @@ def _units(inputs: LookInputs) -> Iterator[str]:
         "exposed by attribute": counts.audience,
         "seen in both arms": counts.crossed,
     }
-    named = [f"{count:,} {why}" for why, count in left_out.items() if count]
+    named = [f"{count:,} units {why}" for why, count in left_out.items() if count]
     if named:
-        yield f"Not compared: units {', '.join(named)}."
+        yield f"Not compared: {', '.join(named)}."
 
 
 def _duration(span: timedelta) -> str:
