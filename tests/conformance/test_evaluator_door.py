@@ -65,7 +65,8 @@ def test_each_line_is_answered_with_one_line(documents: list[str]) -> None:
 
 @pytest.mark.parametrize(("bucketing", "value"), [("v2", "heads"), ("v3", "tails")])
 def test_the_bucketing_is_an_option(documents: list[str], bucketing: str, value: str) -> None:
-    line = b'{"type": "string", "flagKey": "fractional-flag-shorthand", "default": "d", "context": {"targetingKey": "jon@company.com"}}'
+    context = b'{"targetingKey": "jon@company.com"}'
+    line = b'{"type": "string", "flagKey": "fractional-flag-shorthand", "default": "d", "context": ' + context + b"}"
     assert ask([line], "--bucketing", bucketing, *documents)[0]["value"] == value
 
 

@@ -1,6 +1,7 @@
 """What the simulations share."""
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 import structlog
@@ -21,7 +22,7 @@ def _books_agree(world: World, state: RolloutState) -> None:
     """State, decisions, audit and outbox tell one story (RULES I2)."""
     with world.store.transaction() as tx:
         decisions = tx.decisions(state.id, limit=10_000)
-        audit = [row for row in tx.audit(subject=f"rollout:{state.id}", limit=10_000)]
+        audit = tx.audit(subject=f"rollout:{state.id}", limit=10_000)
         outbox = tx.outbox(limit=100_000)
     hint = world.replay_hint()
     assert [row.sequence for row in decisions] == list(range(1, len(decisions) + 1)), hint
@@ -30,7 +31,7 @@ def _books_agree(world: World, state: RolloutState) -> None:
     changes = [row for row in outbox if row.topic == "rollout" and row.subject == state.id]
     assert len(changes) == len(audit), hint
     assert [row.payload["status"] for row in changes] == [row.after["status"] for row in audit], hint
-    for before, after in zip(audit, audit[1:], strict=False):
+    for before, after in pairwise(audit):
         assert after.before["status"] == before.after["status"], hint
     assert audit[-1].after["status"] == state.status.value, hint
     moved = [row for row in decisions if row.status_after is not row.status_before]

@@ -34,7 +34,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     directory. scale: plan seconds for one machine second (RULES A1); stored at the first start, and fixed from then on.
     store_url: of the control store; empty = SQLite in the data directory. admin_token_file: where the first start
     also writes the
-    one-time admin token (0600), instead of printing it. end_at: end the process at a named step of the loop (`committed` or `committed:3`),
+    one-time admin token (0600), instead of printing it. end_at: end the process at a named step of the loop
+    (`committed` or `committed:3`),
     for drills and tests.
     """
 

@@ -5,8 +5,16 @@ from typing import Any
 
 import msgspec
 
-from ebbgate.core.flags import LeaseTerms, Snapshot, encode_snapshot, raw_document, render_kill, render_rollout
-from ebbgate.core.flags.snapshot import Bucketing, decode_snapshot
+from ebbgate.core.flags import (
+    Bucketing,
+    LeaseTerms,
+    Snapshot,
+    decode_snapshot,
+    encode_snapshot,
+    raw_document,
+    render_kill,
+    render_rollout,
+)
 from ebbgate.core.rollouts.exposure import rule_of
 from ebbgate.core.rollouts.state import LOOKED_AT, RolloutState, Status
 from ebbgate.ports.clock import Clock

@@ -247,7 +247,8 @@ class World:
     def _append(self, entries: list[Any]) -> None:
         """Everything of the step in one record, in order of time; some of it late, some of it twice."""
         received_at = self.clock.plan_now()
-        ready, self._held_back = [*self._held_back], []
+        ready: list[Any] = [*self._held_back]
+        self._held_back = []
         for entry in entries:
             if isinstance(entry, TrackedEvent) and self.random.random() < self.faults.late:
                 self._held_back.append(entry)

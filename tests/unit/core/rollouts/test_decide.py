@@ -15,12 +15,14 @@ from ebbgate.core.rollouts.state import ReviewState, RolloutState, Status
 from ebbgate.core.rollouts.steps import open_review, pause, resume
 from ebbgate.testing.rollouts import NOON, a_breach, a_plan, a_rollout, an_analysis, good_health, hours
 
+LATER = hours(80)
+
 
 def look(
     state: RolloutState,
     analysis: Analysis | None = None,
     *,
-    after: timedelta = hours(80),
+    after: timedelta = LATER,
     health: Health | None = None,
 ) -> Decision:
     analyses = {"errors": analysis} if analysis is not None else {}
