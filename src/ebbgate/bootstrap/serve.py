@@ -74,8 +74,8 @@ class Supervisor:
             settings = msgspec.structs.replace(settings, end_at="")  # a drill ends the process once
             self._write_pid(role, process.pid)
             status = wait_until(process, self._stop.is_set)
+            end(process)
             if status is None:
-                end(process)
                 return
             failures = 0 if self._clock.monotonic() - begun > STEADY_AFTER_S else failures + 1
             delay = RESTART_AFTER[min(failures, len(RESTART_AFTER)) - 1] if failures else RESTART_AFTER[0]
@@ -103,13 +103,16 @@ def wait_until(process: subprocess.Popen[bytes], is_over: Callable[[], bool]) ->
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the process to stop, and make it stop when it does not."""
+    """Ask the process to stop, make it stop when it does not, and close its pipe. One that has ended is left alone."""
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(STOP_WITHIN_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 def end_with_parent() -> None:
