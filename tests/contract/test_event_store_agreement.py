@@ -93,37 +93,50 @@ class Stream:
         now = 0.0
         for place in range(n):
             now += chance.choice((0.0, 0.1, 0.25, 0.5))
-            entries = [self._entry(now) for _ in range(chance.randrange(0, 12))]
+            entries = [entry for _ in range(chance.randrange(0, 10)) for entry in self._visit(now)]
             if self._sent and chance.random() < 0.2:
                 entries.append(chance.choice(self._sent))
             self._sent.extend(entries[:1])
             stamped = minute(now - chance.choice((0.0, 0.0, 0.3)))
             yield (place + 1) * 10, Record(received_at=stamped, machine_at=stamped, entries=entries)
 
-    def _entry(self, now: float) -> Entry:
+    def _visit(self, now: float) -> Iterator[Entry]:
+        """A unit comes: mostly it is exposed, and then something happens to it, in any order."""
         chance, unit = self._random, self._random.choice(self._units)
+        if chance.random() < 0.7:
+            yield self._exposure(unit, now)
+        for _ in range(chance.randrange(0, 7)):
+            yield self._event(unit, now)
+
+    def _times(self, now: float) -> dict[str, Any]:
         self._number += 1
-        happened = now - chance.choice((0.0, 0.0, 0.0, 0.05, 1.0, 6.0))
-        sent, skew = now - chance.choice((0.0, 0.01, 0.4)), chance.choice((0.0, 0.0, 7.0, -300.0))
-        times = {"occurred_at": minute(happened + skew), "sent_at": minute(sent + skew)}
-        if chance.random() < 0.35:
-            version = 1 if now < 12 else 2 if now < 30 else 3
-            version = max(1, version - (chance.random() < 0.1))
-            return Exposure(
-                id=f"x{self._number}",
-                unit=unit,
-                environment="production" if chance.random() < 0.97 else "staging",
-                flag_set="default",
-                flag="newWidgets",
-                variant=self._variant(unit, version),
-                snapshot_version=version,
-                **times,
-            )
-        name = chance.choice(("api_request", "api_request", "api_error", "api_ms", "balance", "stars"))
+        chance = self._random
+        happened = now - chance.choice((0.0, 0.0, 0.0, 0.02, 0.05, 0.3, chance.choice((1.0, 6.0))))
+        sent, skew = now - chance.choice((0.0, 0.0, 0.01, 0.4)), chance.choice((0.0, 0.0, 7.0, -300.0))
+        return {"occurred_at": minute(happened + skew), "sent_at": minute(sent + skew)}
+
+    def _exposure(self, unit: str, now: float) -> Exposure:
+        times, chance = self._times(now), self._random
+        version = 1 if now < 12 else 2 if now < 40 else 3
+        version = max(1, version - (chance.random() < 0.05))
+        return Exposure(
+            id=f"x{self._number}",
+            unit=unit,
+            environment="production" if chance.random() < 0.97 else "staging",
+            flag_set="default",
+            flag="newWidgets",
+            variant=self._variant(unit, version),
+            snapshot_version=version,
+            **times,
+        )
+
+    def _event(self, unit: str, now: float) -> TrackedEvent:
+        times, chance = self._times(now), self._random
+        name = chance.choice(("api_request", "api_request", "api_error", "api_ms", "api_ms", "balance", "stars"))
         identity = f"e{self._number}"
         if name == "api_request":
             self._requests.append(identity)
-        of = chance.choice(self._requests[-40:]) if self._requests and chance.random() < 0.2 else None
+        of = chance.choice(self._requests[-4:]) if self._requests and chance.random() < 0.2 else None
         functions: list[str | float | bool] = ["a", "b", 1.5, True]
         attributes: dict[str, str | float | bool] = {}
         if chance.random() < 0.7:
@@ -134,7 +147,7 @@ class Stream:
 
     def _variant(self, unit: str, version: int) -> str:
         chance = self._random.random()
-        if chance < 0.02:
+        if chance < 0.005:
             return self._random.choice(("on", "off", "on_audience", "off_holdout", "something_else"))
         bucket = unit_bucket(SALT, unit)
         if unit.endswith("7"):
@@ -158,7 +171,7 @@ class Stream:
 @pytest.mark.parametrize("seed", range(3))
 def test_both_stores_give_the_same_numbers_for_any_stream(seed: int) -> None:
     memory, duck = MemoryEventStore(), DuckDbEventStore(":memory:")
-    records = list(Stream(seed, units=[40, 200, 600][seed]).records(300))
+    records = list(Stream(seed, units=[100, 500, 2000][seed]).records(300))
     seen = compared = 0
     opened = -1.0
     while seen < len(records):
