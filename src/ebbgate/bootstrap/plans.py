@@ -9,11 +9,17 @@ from ebbgate.core.rollouts.plan import Plan
 
 def load_plan(path: Path, overlay: str | None = None) -> Plan:
     """The plan of a file. overlay: the name of one in the file. Raises PlanError, naming file, line, path and hint."""
-    text = plan_text(path)
     try:
-        return read_plan(text, overlay=overlay)
+        return parse_plan(plan_text(path), overlay)
     except PlanError as error:
+        if error.path is None:  # the file itself, which the message names already
+            raise
         raise PlanError(f"{path}: {error.message}", hint=error.hint, path=error.path) from None
+
+
+def parse_plan(text: str, overlay: str | None = None) -> Plan:
+    """The plan of a text. Raises PlanError, naming line, path and hint."""
+    return read_plan(text, overlay=overlay)
 
 
 def plan_text(path: Path) -> str:

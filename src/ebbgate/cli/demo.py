@@ -1,0 +1,55 @@
+"""`ebbgate demo`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ebbgate.cli.options import AS_JSON, Status
+
+_VERSION = click.Choice(["good", "bad"])
+
+
+@click.command()
+@click.option("--users", type=click.IntRange(min=1), help="Synthetic users. Default: what `plan power` asks for.")
+@click.option("--seed", type=int, envvar="EBBGATE_DEMO_SEED", help="Of everything random. [EBBGATE_DEMO_SEED]")
+@click.option("--act1", type=_VERSION, help="The version of the first act. Default: good.")
+@click.option("--act2", type=_VERSION, help="The version of the second act. Default: bad.")
+@click.option("--ignore-pushes", is_flag=True, help="The SDKs of act 2 stay deaf to the flag-off.")
+@click.option("--harm-persists", is_flag=True, help="The harm of act 2 stays with whoever saw the new version.")
+@click.option("--plain", is_flag=True, help="Lines instead of a live picture.")
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Keep the data there.")
+@AS_JSON
+def demo(
+    users: int | None,
+    seed: int | None,
+    act1: str | None,
+    act2: str | None,
+    ignore_pushes: bool,
+    harm_persists: bool,
+    plain: bool,
+    keep: Path | None,
+    as_json: bool,
+) -> Status:
+    """See one rollout reach everybody and one take itself back: a real server, real SDKs, synthetic people.
+
+    The exit status is 0 only if both acts ended as they should.
+    """
+    from ebbgate.demo import run
+    from ebbgate.demo.settings import DemoSettings, Version
+
+    given = {
+        "users": users,
+        "seed": seed,
+        "act1": Version(act1) if act1 else None,
+        "act2": Version(act2) if act2 else None,
+        "keep": keep,
+    }
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return int(
+        run(
+            DemoSettings(
+                ignore_pushes=ignore_pushes, harm_persists=harm_persists, plain=plain, as_json=as_json, **chosen
+            )
+        )
+    )
