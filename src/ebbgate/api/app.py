@@ -9,7 +9,7 @@ from ebbgate.api.guard import Guard
 from ebbgate.api.health import healthz, readyz
 from ebbgate.api.metrics import ControlMetrics, get_metrics
 from ebbgate.api.observations import get_arrivals, get_clock, get_totals, list_evaluators
-from ebbgate.api.problems import on_http_error, on_known_error, on_unknown_error
+from ebbgate.api.problems import on_deep_body, on_http_error, on_known_error, on_unknown_error
 from ebbgate.api.published import openapi_config
 from ebbgate.api.records import list_audit, list_outbox
 from ebbgate.api.rollouts import rollout_router
@@ -60,6 +60,7 @@ def _app(services: ApiServices | None, metrics: ControlMetrics | None, *, guards
         exception_handlers={
             EbbgateError: on_known_error,
             HTTPException: on_http_error,
+            RecursionError: on_deep_body,
             Exception: on_unknown_error,
         },
         openapi_config=openapi_config(PREFIX),

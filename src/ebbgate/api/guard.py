@@ -24,7 +24,7 @@ class Guard:
     """Lets a request through whose token may do what the route does; the handler finds the token in `request.user`."""
 
     def __init__(self, services: ApiServices) -> None:
-        self._access = services.access
+        self._services = services
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
         """Raises AuthenticationError, PermissionDeniedError, StoreUnavailableError."""
@@ -32,7 +32,7 @@ class Guard:
         if permission is None:
             return
         secret = secret_of(connection)
-        connection.scope["user"] = await asyncio.to_thread(self._access.authorize, secret, permission)
+        connection.scope["user"] = await asyncio.to_thread(self._services.access.authorize, secret, permission)
 
 
 def secret_of(connection: Connection) -> str:

@@ -53,6 +53,11 @@ def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[b
     return problem(status, code, detail, hint=_HINTS.get(status, _HINTS[400]), path=path)
 
 
+def on_deep_body(_: Request[Any, Any, Any], __: RecursionError) -> Response[bytes]:
+    """Only a body can nest without end; what handlers do is flat."""
+    return problem(400, "bad_request", "the body nests too deeply", hint="flatten it", path="$")
+
+
 def on_unknown_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A mistake of ours: logged with its trace, and told without it."""
     log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)

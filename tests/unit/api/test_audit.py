@@ -1,0 +1,112 @@
+"""Each accepted change is in the audit exactly once, with who and why (issue 2, acceptance 8)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ebbgate.core.rollouts import init_template
+
+FLAG = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off"}
+PLAN = init_template("dashboard", "newWidgets")
+
+
+def nothing(_: Any) -> None: ...
+
+
+def a_flag(desk: Any) -> None:
+    desk.client().flags.put("menu", FLAG, reason="first")
+
+
+def a_killed_flag(desk: Any) -> None:
+    a_flag(desk)
+    desk.client().flags.kill("menu", reason="stop")
+
+
+def an_opted_in_unit(desk: Any) -> None:
+    a_flag(desk)
+    desk.client().flags.opt_in("menu", "ada", reason="asked")
+
+
+def a_rollout(desk: Any) -> None:
+    desk.start()
+
+
+def a_paused_rollout(desk: Any) -> None:
+    desk.start()
+    desk.client().rollouts.pause("newWidgets", reason="wait")
+
+
+def an_aborted_rollout(desk: Any) -> None:
+    desk.start()
+    desk.client().rollouts.abort("newWidgets", reason="no")
+
+
+CHANGES: list[tuple[Callable[[Any], None], str, str, dict[str, Any], str]] = [
+    (nothing, "POST", "/rollouts", {"plan": PLAN, "release": "v1"}, "rollout.start"),
+    (a_rollout, "POST", "/rollouts/newWidgets/pause", {}, "rollout.pause"),
+    (a_paused_rollout, "POST", "/rollouts/newWidgets/resume", {}, "rollout.resume"),
+    (a_rollout, "POST", "/rollouts/newWidgets/promote", {}, "rollout.promote"),
+    (a_rollout, "POST", "/rollouts/newWidgets/abort", {}, "rollout.abort"),
+    (an_aborted_rollout, "POST", "/rollouts/newWidgets/retry", {}, "rollout.start"),
+    (a_rollout, "POST", "/rollouts/newWidgets/rollback", {}, "rollout.roll_back"),
+    (nothing, "PUT", "/flags/menu", {"definition": FLAG}, "flag.put"),
+    (a_flag, "PUT", "/flags/menu", {"definition": FLAG, "revision": 1}, "flag.put"),
+    (a_flag, "POST", "/flags/menu/kill", {}, "flag.kill"),
+    (a_killed_flag, "POST", "/flags/menu/restore", {}, "flag.restore"),
+    (a_flag, "POST", "/flags/menu/status", {"status": "disabled"}, "flag.kill"),
+    (a_killed_flag, "POST", "/flags/menu/status", {"status": "enabled"}, "flag.restore"),
+    (a_rollout, "POST", "/flags/newWidgets/status", {"status": "disabled"}, "rollout.roll_back"),
+    (a_flag, "POST", "/flags/menu/opt-in", {"unit": "ada"}, "flag.opt_in"),
+    (an_opted_in_unit, "POST", "/flags/menu/opt-out", {"unit": "ada"}, "flag.opt_out"),
+    (nothing, "POST", "/tokens", {"kind": "server", "name": "checkout"}, "token.create"),
+    (nothing, "POST", "/tokens/CLIENT/revoke", {}, "token.revoke"),
+]
+
+
+@pytest.mark.parametrize(("given", "method", "path", "body", "action"), CHANGES)
+def test_an_accepted_change_is_in_the_audit_once_and_one_without_a_reason_never(
+    desk: Any, given: Callable[[Any], None], method: str, path: str, body: dict[str, Any], action: str
+) -> None:
+    given(desk)
+    before, wakes = desk.audit(), desk.loop.wakes
+    path = f"/api/v1{path.replace('CLIENT', desk.token_ids['client'])}"
+    for reason in ({}, {"reason": ""}, {"reason": " \n"}, {"reason": 5}, {"reason": None}):
+        refused = desk.call(method, path, {**body, **reason}, kind="admin")
+        assert refused.status_code == 400
+        assert refused.json()["code"] == "bad_request"
+        assert refused.json()["path"] == ("$.reason" if reason else "$")
+    assert desk.audit() == before
+    accepted = desk.call(method, path, {**body, "reason": " because "}, kind="admin")
+    assert accepted.is_success, accepted.text
+    (row,) = desk.audit()[len(before) :]
+    assert (row.action, row.actor, row.reason) == (action, "the admin", "because")
+    assert desk.loop.wakes == wakes + 1, "the loop is told at once"
+
+
+def test_every_route_that_changes_something_is_in_this_list() -> None:
+    from ebbgate.api.app import describable_app
+    from ebbgate.api.published import handlers_of
+
+    routes = {(m, p) for m, p, _ in handlers_of(describable_app()) if m != "get"}
+    names = {"{ref}": "newWidgets", "{key}": "menu", "{token_id}": "CLIENT"}
+    for placeholder, name in names.items():
+        routes = {(m, p.replace(placeholder, name)) for m, p in routes}
+    assert routes == {(m.lower(), f"/api/v1{p.replace('flags/newWidgets', 'flags/menu')}") for _, m, p, _, _ in CHANGES}
+
+
+def test_what_is_done_already_leaves_no_second_row(desk: Any) -> None:
+    a_killed_flag(desk)
+    before = desk.audit()
+    assert desk.call("POST", "/api/v1/flags/menu/kill", {"reason": "again"}).status_code == 200
+    assert desk.call("POST", "/api/v1/flags/menu/status", {"reason": "again", "status": "disabled"}).status_code == 200
+    assert desk.audit() == before
+
+
+def test_a_change_that_the_store_refuses_leaves_nothing(desk: Any) -> None:
+    a_flag(desk)
+    before = desk.audit()
+    assert desk.call("PUT", "/api/v1/flags/menu", {"definition": FLAG, "revision": 7, "reason": "x"}).status_code == 409
+    assert desk.call("PUT", "/api/v1/flags/menu", {"definition": {}, "reason": "x"}).status_code == 422
+    assert desk.call("POST", "/api/v1/rollouts/newWidgets/pause", {"reason": "x"}).status_code == 404
+    assert desk.audit() == before

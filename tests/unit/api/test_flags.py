@@ -1,0 +1,76 @@
+from typing import Any
+
+from ebbgate.core.flags.view import FlagSwitch
+from ebbgate.core.rollouts.state import Status
+
+FLAG = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"}
+
+
+def test_a_flag_comes_back_as_it_was_written_and_as_it_is_served(desk: Any) -> None:
+    flags = desk.client().flags
+    written = flags.put("menu", FLAG, reason="new", revision=0)
+    assert written == flags.get("menu")
+    assert written.definition == FLAG
+    assert written.served == FLAG
+    assert [flag.key for flag in flags.list()] == ["menu"]
+    assert flags.list(environment="staging") == []
+
+
+def test_a_key_may_have_any_characters_but_slashes(desk: Any) -> None:
+    flags = desk.client().flags
+    for key in ("a b", "naïve", "50%", "a?b#c", "日本", "a+b&c=d"):
+        assert flags.put(key, FLAG, reason="new").key == key
+        assert flags.get(key).key == key
+
+
+def test_a_flag_belongs_to_its_environment(desk: Any) -> None:
+    flags = desk.client().flags
+    flags.put("menu", FLAG, reason="new", environment="staging")
+    assert flags.get("menu", environment="staging").environment == "staging"
+    assert desk.call("GET", "/api/v1/flags/menu").status_code == 404
+
+
+def test_disabling_a_flag_serves_the_old_version_and_enabling_it_lifts_that(desk: Any) -> None:
+    flags = desk.client().flags
+    flags.put("menu", {**FLAG, "defaultVariant": "off", "targeting": {"if": [True, "on", "off"]}}, reason="new")
+    off = flags.set_status("menu", FlagSwitch.DISABLED, reason="it hurts")
+    assert off.flag.served == {**FLAG, "defaultVariant": "off"}, "RULES B6: enabled, without targeting"
+    assert off.flag.kill is not None
+    assert off.flag.kill.actor == "the operator"
+    assert off.rollout is None
+    on = flags.set_status("menu", FlagSwitch.ENABLED, reason="mended")
+    assert on.flag.kill is None
+    assert on.flag.served == on.flag.definition
+
+
+def test_disabling_the_flag_of_a_running_rollout_takes_the_rollout_back(desk: Any) -> None:
+    client = desk.client()
+    desk.start()
+    answer = client.flags.set_status("newWidgets", FlagSwitch.DISABLED, reason="it hurts")
+    assert answer.rollout is not None
+    assert (answer.rollout.id, answer.rollout.status) == ("newWidgets-1", Status.ROLLING_BACK)
+    assert answer.flag.kill is not None
+    again = client.flags.set_status("newWidgets", FlagSwitch.DISABLED, reason="it still hurts")
+    assert again == answer, "once is enough"
+
+
+def test_enabling_the_flag_of_a_running_rollout_changes_nothing_and_names_the_rollout(desk: Any) -> None:
+    desk.start()
+    answer = desk.client().flags.set_status("newWidgets", FlagSwitch.ENABLED, reason="sure?")
+    assert answer.rollout is not None
+    assert answer.rollout.status is Status.RUNNING
+
+
+def test_a_kill_may_name_the_variant(desk: Any) -> None:
+    flags = desk.client().flags
+    flags.put("menu", {k: v for k, v in FLAG.items() if k != "defaultVariant"}, reason="new")
+    assert desk.call("POST", "/api/v1/flags/menu/kill", {"reason": "x"}).status_code == 400
+    assert flags.kill("menu", reason="x", variant="off").kill.variant == "off"
+
+
+def test_units_opt_in_and_out(desk: Any) -> None:
+    flags = desk.client().flags
+    flags.put("menu", FLAG, reason="new")
+    assert flags.opt_in("menu", "ada", reason="asked").opt_in == ("ada",)
+    assert flags.opt_out("menu", "ada", reason="asked").opt_in == ()
+    assert desk.call("POST", "/api/v1/flags/menu/opt-in", {"unit": "", "reason": "x"}).status_code == 400

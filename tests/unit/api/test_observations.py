@@ -1,0 +1,51 @@
+from typing import Any
+
+
+def test_arrivals_name_what_comes_and_what_does_not(desk: Any) -> None:
+    observations = desk.client().observations
+    assert observations.arrivals().watermark is None
+    desk.start()
+    desk.live(3)
+    arrivals = observations.arrivals()
+    assert {"api_request", "api_ms"} <= {name.name for name in arrivals.names}
+    assert arrivals.watermark == desk.events.watermark()
+
+
+def test_totals_are_those_of_the_event_store(desk: Any) -> None:
+    desk.start()
+    desk.live(2)
+    totals, stored = desk.client().observations.totals(), desk.events.totals()
+    assert (totals.units, totals.events, totals.exposures) == (stored.units, stored.events, stored.exposures)
+    assert totals.units > 0
+    assert totals.offset == desk.events.offset()
+
+
+def test_evaluators_are_listed_with_what_they_serve(desk: Any) -> None:
+    desk.start()
+    desk.live(1)
+    evaluators = desk.client().observations.evaluators()
+    assert len(evaluators) == 4
+    assert {evaluator.snapshot_version for evaluator in evaluators} == {1}
+    assert all(evaluator.is_connected for evaluator in evaluators)
+
+
+def test_the_clock_tells_both_times_and_their_mapping(desk: Any) -> None:
+    clock = desk.client().server.clock()
+    assert clock.machine_at == desk.clock.machine_now()
+    assert clock.plan_at == desk.clock.plan_now()
+    assert clock.mapping == desk.clock.mapping
+
+
+def test_audit_and_outbox_are_read_by_subject_and_page(desk: Any) -> None:
+    records = desk.client().records
+    desk.start()
+    desk.client().rollouts.pause("newWidgets", reason="wait")
+    entries = records.audit(subject="rollout:newWidgets-1")
+    assert [entry.action for entry in entries] == ["rollout.start", "rollout.pause"]
+    everything = records.audit()
+    assert records.audit(after=everything[1].id, limit=1) == everything[2:3]
+    told = records.outbox()
+    assert [entry.payload["action"] for entry in told] == ["rollout.start", "rollout.pause"]
+    assert records.outbox(undelivered=True) == told
+    desk.loop.tick()
+    assert [entry for entry in records.outbox(undelivered=True) if entry.topic == "rollout"] == []
