@@ -62,13 +62,11 @@ class Connection:
         self, url: str, token: str, *, timeout_s: float = 10.0, transport: httpx.BaseTransport | None = None
     ) -> None:
         self._url = check_url(url)
+        check_token(token)
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        try:
-            self._http = httpx.Client(
-                base_url=self._url, headers=headers, timeout=timeout_s, transport=transport, follow_redirects=False
-            )
-        except UnicodeEncodeError:
-            raise BadRequestError("the token is not plain ASCII", hint="copy the token again, without quotes") from None
+        self._http = httpx.Client(
+            base_url=self._url, headers=headers, timeout=timeout_s, transport=transport, follow_redirects=False
+        )
 
     def close(self) -> None:
         self._http.close()
@@ -122,9 +120,20 @@ def check_url(url: str) -> str:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError):
         parsed = httpx.URL()
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    if parsed.scheme not in ("http", "https") or not parsed.host or not is_word(url):
         raise BadRequestError(f"{url!r} is no URL of a server", hint="write it as http://127.0.0.1:8121")
     return url.rstrip("/")
+
+
+def check_token(token: str) -> None:
+    """Raises BadRequestError for what no header can carry; whether the server knows it is another question."""
+    if token and not is_word(token):
+        raise BadRequestError("the token has blanks or odd characters in it", hint="copy it again, without quotes")
+
+
+def is_word(text: str) -> bool:
+    """Whether a text is plain ASCII in one piece."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def error_of(answer: httpx.Response) -> EbbgateError:

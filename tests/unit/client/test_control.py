@@ -1,0 +1,84 @@
+"""The client against the real API in process: every operation that is published has a method, and answers typed."""
+
+from typing import Any
+
+import pytest
+
+from ebbgate.client import ControlClient
+from ebbgate.core.errors import AuthenticationError, ConflictError, NotFoundError, PermissionDeniedError, PlanError
+from ebbgate.core.flags.view import FlagSwitch
+from ebbgate.core.rollouts import init_template
+
+FLAG = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off"}
+
+
+class Counting:
+    """Passes requests on to the app, and notes their method and path."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.called: set[tuple[str, str]] = set()
+
+    def handle_request(self, request: Any) -> Any:
+        self.called.add((request.method.lower(), request.url.path))
+        return self.inner.handle_request(request)
+
+    def close(self) -> None: ...
+
+
+def test_every_published_operation_has_a_method(desk: Any) -> None:
+    transport = Counting(desk.http._transport)
+    client = ControlClient("http://testserver.local", desk.tokens["admin"], transport=transport)  # type: ignore[arg-type]
+    rollouts, flags, tokens = client.rollouts, client.flags, client.tokens
+    rollouts.start(init_template("dash", "menu"), release="v1", reason="r")
+    desk.live(1)
+    rollouts.list(), rollouts.get("menu"), rollouts.plan("menu"), rollouts.decisions("menu"), rollouts.explain("menu")
+    rollouts.pause("menu", reason="r"), rollouts.resume("menu", reason="r"), rollouts.promote("menu", reason="r")
+    rollouts.abort("menu", reason="r"), rollouts.retry("menu", reason="r"), rollouts.roll_back("menu", reason="r")
+    flags.put("key", FLAG, reason="r"), flags.list(), flags.get("key")
+    flags.kill("key", reason="r"), flags.restore("key", reason="r")
+    flags.set_status("key", FlagSwitch.DISABLED, reason="r")
+    flags.opt_in("key", "ada", reason="r"), flags.opt_out("key", "ada", reason="r")
+    made = tokens.create("client", "name", reason="r")
+    tokens.list(), tokens.revoke(made.token.id, reason="r")
+    client.records.audit(), client.records.outbox()
+    client.observations.arrivals(), client.observations.evaluators(), client.observations.totals()
+    assert (client.server.healthz(), client.server.readyz()) == ("ok", "ok")
+    assert "ebbgate_rollouts" in client.server.metrics()
+    assert client.server.clock().mapping.scale == 1.0
+
+    published = client.server.openapi()["paths"]
+    names = {"{ref}": "menu", "{key}": "key", "{token_id}": made.token.id}
+    wanted = set()
+    for path, methods in published.items():
+        for placeholder, name in names.items():
+            path = path.replace(placeholder, name)
+        wanted |= {(method, path) for method in methods}
+    assert transport.called == wanted | {("get", "/api/v1/openapi.json")}
+
+
+def test_errors_come_back_as_they_were_raised(desk: Any) -> None:
+    client = desk.client()
+    with pytest.raises(NotFoundError, match="no rollout 'menu'"):
+        client.rollouts.get("menu")
+    with pytest.raises(PermissionDeniedError, match="kind operator"):
+        client.tokens.list()
+    with pytest.raises(PlanError) as caught:
+        client.rollouts.start("app: x\nflag: y\nphases: 5\n", release="v1", reason="r")
+    assert caught.value.path == "$.phases"
+    client.flags.put("menu", FLAG, reason="r")
+    with pytest.raises(ConflictError, match="revision 1"):
+        client.flags.put("menu", FLAG, reason="r", revision=0)
+
+
+def test_an_unknown_token_is_an_authentication_error(desk: Any) -> None:
+    client = ControlClient("http://testserver.local", "ebb_admin_" + "x" * 43, transport=desk.http._transport)
+    with pytest.raises(AuthenticationError):
+        client.rollouts.list()
+    assert client.server.healthz() == "ok"
+
+
+def test_a_rollout_comes_back_equal_to_what_the_server_shows(desk: Any) -> None:
+    desk.start()
+    desk.live(26)
+    assert desk.client().rollouts.get("newWidgets") == desk.world.views.get("newWidgets")
