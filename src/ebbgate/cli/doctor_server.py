@@ -12,6 +12,7 @@ from ebbgate.cli.doctor_checks import DEFAULT_PORTS, Check, Finding, told_port
 from ebbgate.core.access import TokenKind, kind_of, may
 from ebbgate.core.errors import AuthenticationError, EbbgateError, PermissionDeniedError, StoreUnavailableError
 from ebbgate.core.events.view import ArrivalsView, ClockView, EvaluatorView
+from ebbgate.terminal.words import first_of
 
 if TYPE_CHECKING:
     from ebbgate.client import ControlClient
@@ -121,7 +122,7 @@ def check_evaluators(found: list[EvaluatorView]) -> Check:
 def check_silence(view: ArrivalsView) -> Iterator[Check]:
     """What running rollouts wait for in vain."""
     for silence in view.silence:
-        for sentence in silence.sentences:
+        for sentence in first_of(silence.sentences):
             hint = "see `ebbgate arrivals`; compare the names in the plan with those that your application sends"
             yield Check(name="silence", finding=Finding.WARNING, detail=f"{silence.rollout_id}: {sentence}", hint=hint)
     if not view.silence:

@@ -21,7 +21,6 @@ Status = int | None
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 URL = click.option("--url", metavar="URL", help="Of the control API. [EBBGATE_CONTROL_URL]")
 TOKEN = click.option("--token", metavar="TOKEN", help="Of kind operator or admin. [EBBGATE_TOKEN]")
-REASON = click.option("--reason", required=True, metavar="TEXT", help="Why: kept in the audit.")
 ENVIRONMENT = click.option("--environment", default="production", show_default=True, metavar="NAME", help="Where.")
 
 
@@ -74,5 +73,13 @@ def name(value: str) -> str:
     return value
 
 
+def why(value: str) -> str:
+    """The type of a reason: it has to say something."""
+    if not value.strip():
+        raise click.BadParameter("say why, in a few words: the audit keeps it")
+    return value
+
+
+REASON = click.option("--reason", required=True, type=why, metavar="TEXT", help="Why: kept in the audit.")
 REF = click.argument("ref", type=name)
 """A rollout's id, or the name of its flag."""

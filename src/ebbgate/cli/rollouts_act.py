@@ -102,10 +102,11 @@ def rollback(control: "ControlClient", out: Output, ref: str, reason: str, is_wa
         out.give(view, lambda seen: ["The flag is off.", *_picture(seen)])
         return None
     _follow(control, out, view)
-    return _exit_of_outcome(control.rollouts.get(view.id))
+    return exit_of_outcome(control.rollouts.get(view.id))
 
 
-def _exit_of_outcome(view: RolloutView) -> Exit:
+def exit_of_outcome(view: RolloutView) -> Exit:
+    """How the rollback that was asked for ended."""
     if view.status is not RolloutStatus.ROLLED_BACK or view.rollback is None:
         return Exit.ERROR
     if view.rollback.outcome is RollbackOutcome.RECOVERED:

@@ -46,7 +46,7 @@ def _table(rows: list[DecisionView], *, is_every: bool) -> Table | str:
     if not rows:
         return "nothing was decided yet"
     table = a_table("look", "at (plan time)", "decision", "because", right=("look",))
-    for run in _runs(rows, is_every=is_every):
+    for run in runs_of(rows, is_every=is_every):
         first, last = run[0], run[-1]
         looks = str(first.sequence) if len(run) == 1 else f"{first.sequence}-{last.sequence}"
         verb = decision_word(last.decision)
@@ -55,7 +55,8 @@ def _table(rows: list[DecisionView], *, is_every: bool) -> Table | str:
     return table
 
 
-def _runs(rows: list[DecisionView], *, is_every: bool) -> list[list[DecisionView]]:
+def runs_of(rows: list[DecisionView], *, is_every: bool) -> list[list[DecisionView]]:
+    """Looks in a row that gave the same answer; each by itself if `is_every`."""
     if is_every:
         return [[row] for row in rows]
     answers = groupby(rows, key=lambda row: (row.decision.code, type(row.decision), row.status_after))

@@ -70,4 +70,6 @@ def _usage(error: click.UsageError, *, as_json: bool) -> int:
         return Exit.USAGE
     command = error.ctx.command_path if error.ctx else "ebbgate"
     hint = f"see `{command} --help`"
+    if isinstance(error, click.NoSuchOption) and error.ctx and isinstance(error.ctx.command, click.Group):
+        hint = f"options stand behind the whole command: `ebbgate rollout list {error.option_name} ...`"
     return fail(error.format_message(), hint, code="usage", status=Exit.USAGE, as_json=as_json)

@@ -2,7 +2,7 @@
 
 from ebbgate.core.rollouts.state import RollbackStep, Status
 from ebbgate.core.rollouts.view import RolloutView
-from ebbgate.terminal.words import share, status_words
+from ebbgate.terminal.words import first_of, share, status_words
 
 _News = tuple[object, ...]
 
@@ -52,5 +52,5 @@ def _facts(view: RolloutView) -> list[str]:
         step = view.rollback.step
         confirmed = f"{view.rollback.confirmed}/{view.rollback.expected} evaluators confirmed"
         facts.append(confirmed if step is not RollbackStep.FLAG_OFF else "")
-    facts += [f"not arriving: {sentence}" for sentence in view.silence]
+    facts += [f"not arriving: {sentence}" for sentence in first_of(view.silence, 1)]
     return [fact for fact in facts if fact]

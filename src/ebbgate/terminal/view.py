@@ -8,7 +8,7 @@ from ebbgate.core.rollouts.values import percent_text
 from ebbgate.core.rollouts.view import PhaseView, RolloutView, Rung
 from ebbgate.terminal.lines import position
 from ebbgate.terminal.tables import goal_table, limit_lines, metric_table, newest_age
-from ebbgate.terminal.words import BAD, BOLD, BUSY, FAINT, GOOD, RUNGS, WARN, age, share, status_words
+from ebbgate.terminal.words import BAD, BOLD, BUSY, FAINT, GOOD, RUNGS, WARN, age, first_of, share, status_words
 
 _GAP = "   "
 _STOPPABLE = (Status.RUNNING, Status.WATCHING, Status.PAUSED, Status.REVIEW, Status.SUCCEEDED)
@@ -24,7 +24,7 @@ def render_view(view: RolloutView, *, width: int) -> RenderableType:
     parts: list[RenderableType] = [header(view), *ladder_lines(view, width=width), Text(view.sentence)]
     if view.rollback is not None:
         parts += rollback_lines(view)
-    parts += [Text(f"! {sentence}", style=WARN) for sentence in view.silence]
+    parts += [Text(f"! {sentence}", style=WARN) for sentence in first_of(view.silence)]
     if view.analyses:
         parts += [Text(""), metric_table(view, width=width), *limit_lines(view)]
     if view.goals:

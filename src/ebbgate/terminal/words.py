@@ -73,6 +73,14 @@ def count(n: int) -> str:
     return f"{n / 1000:.0f}k" if n < 1_000_000 else f"{n / 1_000_000:.1f}M"
 
 
+def first_of(sentences: tuple[str, ...], shown: int = 3) -> list[str]:
+    """The first few, the last of them saying how many more there are."""
+    head = list(sentences[:shown])
+    if (more := len(sentences) - shown) > 0:
+        head[-1] += f" (and {more} more: see `ebbgate arrivals`)"
+    return head
+
+
 def share(value: float) -> str:
     """`18.6%`."""
     return f"{value:.1%}"

@@ -178,3 +178,9 @@ def test_a_view_without_evidence_is_drawn_without_tables(a_view: View, drawn: Dr
 def test_plan_time_that_is_behind_the_data_has_no_negative_age(a_view: View, drawn: Draw) -> None:
     early = a_view(now=NOON + hours(53) - timedelta(minutes=1))
     assert "newest data 0s old" in drawn(early)
+
+
+def test_a_long_silence_is_cut_with_its_length(a_view: View, drawn: Draw) -> None:
+    picture = drawn(a_view(silence=tuple(f"no `e{n}`; nothing arrives" for n in range(5))))
+    assert "! no `e2`; nothing arrives (and 2 more: see `ebbgate arrivals`)" in picture
+    assert "e3" not in picture
