@@ -300,6 +300,11 @@ def test_in_the_recovery_check_both_arms_see_the_control_and_the_audience_stays_
     assert (got.treatment_n, got.control_n, got.phase) == (1, 1, RECOVERY)
     counts = store.assignment(a_contrast(**recovery))
     assert (counts.treatment, counts.control, counts.audience, counts.crossed) == (1, 1, 1, 0)
+    # Absolute limits (RULES H3) hold for everybody formerly treated, the audience among them.
+    query = LimitQuery(metric=a_metric(), limit=0.05)
+    (limit,) = store.limit_blocks(a_contrast(**recovery), query, opened_at=minute(20), closed_at=minute(40))
+    assert isinstance(limit, LimitBlock)
+    assert (limit.treatment_n, limit.control_n) == (2, 1)
 
 
 # --- C3, D4: time ---

@@ -1,5 +1,6 @@
 """Snapshots: the flags as they are served, with every rollout and kill rendered into them (RULES B2, B6)."""
 
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -36,6 +37,7 @@ class SnapshotService:
         self._publisher = publisher
         self._bucketing = bucketing
         self._published: dict[str, int] = {}
+        self._publishing = threading.Lock()
 
     def stage(self, tx: ControlTransaction, environment: str, *, cause: str) -> int:
         """Add the next snapshot of an environment as the store now stands; returns its version."""
@@ -64,15 +66,16 @@ class SnapshotService:
 
         Repeatable (RULES H1): publishing a version twice changes nothing. Raises StoreUnavailableError.
         """
-        with self._store.transaction() as tx:
-            rows = [row for env in tx.environments() if (row := tx.latest_snapshot(env)) is not None]
-        due = [row for row in rows if self._published.get(row.environment) != row.version]
-        for row in due:
-            self._journal(row, done=False)
-            self._publisher.publish(decode_snapshot(row.body))
-            self._published[row.environment] = row.version
-            self._journal(row, done=True)
-        return [row.version for row in due]
+        with self._publishing:  # the API's threads and the loop's: else an older snapshot could replace a newer one
+            with self._store.transaction() as tx:
+                rows = [row for env in tx.environments() if (row := tx.latest_snapshot(env)) is not None]
+            due = [row for row in rows if self._published.get(row.environment) != row.version]
+            for row in due:
+                self._journal(row, done=False)
+                self._publisher.publish(decode_snapshot(row.body))
+                self._published[row.environment] = row.version
+                self._journal(row, done=True)
+            return [row.version for row in due]
 
     def _journal(self, row: SnapshotRow, *, done: bool) -> None:
         key = f"publish:{row.environment}:{row.version}"

@@ -8,7 +8,7 @@ from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import find_rollout
 from ebbgate.core.rollouts.look import LookInputs
 from ebbgate.core.rollouts.silence import silent_attributes, silent_events, silent_keys
-from ebbgate.core.rollouts.state import LOOKED_AT, RolloutState
+from ebbgate.core.rollouts.state import LOOKED_AT, RolloutState, contrast_of
 from ebbgate.core.rollouts.view import EvaluatorsView, PushView, RolloutLine, RolloutView, ladder, line_of, sentence_of
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlStore, DecisionRow
@@ -82,8 +82,8 @@ class ViewService:
         )
 
     def silence(self, state: RolloutState) -> tuple[str, ...]:
-        """What does not arrive; nothing is said of rollouts that are over."""
-        if state.status not in LOOKED_AT:
+        """What does not arrive; nothing is said of rollouts that are over, nor while hardly anybody was exposed."""
+        if state.status not in LOOKED_AT or not self._has_people(state):
             return ()
         seen = {name.name: name.count for name in self._events.names()}
         sentences = silent_events(state.plan, seen)
@@ -92,6 +92,14 @@ class ViewService:
                 sentences += silent_attributes(counts.evaluations, counts.missing_attributes)
                 sentences += silent_keys(counts.evaluations, counts.keyless)
         return tuple(sentences)
+
+    def _has_people(self, state: RolloutState) -> bool:
+        """Whether enough units came by in this phase, for long enough, that silence means something."""
+        seen = self._events.assignment(contrast_of(state))
+        came = seen.treatment + seen.control + seen.veterans + seen.audience
+        return (
+            came >= state.plan.min_units and self._clock.plan_now() >= state.phases[0].entered_at + 3 * state.plan.tick
+        )
 
     def _exposed(self, state: RolloutState) -> int | None:
         """Distinct units that saw the new version in this rollout."""

@@ -83,7 +83,7 @@ def visit(random: Random, person: Person, *, is_new: bool, version: Version, was
         yield Happening(name="api_error", attributes=where, is_of_request=True)
     yield from _widgets(random, person, is_new=is_new)
     if random.random() < 0.25:
-        yield Happening(name="dashboard_s", value=95.0 * (1.35 if is_new else 1.0) * random.lognormvariate(0.0, 0.7))
+        yield Happening(name="dashboard_s", value=95.0 * (1.7 if is_new else 1.0) * random.lognormvariate(0.0, 0.7))
 
 
 def _widgets(random: Random, person: Person, *, is_new: bool) -> Iterator[Happening]:
@@ -91,18 +91,18 @@ def _widgets(random: Random, person: Person, *, is_new: bool) -> Iterator[Happen
     yield Happening(name="widget_view", attributes=widget)
     if random.random() < 0.01 * person.clumsiness:
         yield Happening(name="widget_error", attributes=widget)
-    if random.random() < (0.18 if is_new else 0.11):
+    if random.random() < (0.24 if is_new else 0.11):
         yield Happening(name="widget_click", attributes=widget)
     yield Happening(name="widget_memory_mb", value=48.0 * random.lognormvariate(0.0, 0.2), attributes=widget)
     if random.random() < 0.15:
         yield Happening(name="task_started")
-        if random.random() < (0.72 if is_new else 0.5):
+        if random.random() < (0.9 if is_new else 0.5):
             yield Happening(name="task_done")
     if random.random() < 0.004 * (0.7 if is_new else 1.0):
         yield Happening(name="ticket_how_to")
     if random.random() < 0.02:
         yield Happening(
-            name="satisfaction", value=float(min(5, max(1, round(random.gauss(3.9 if is_new else 2.4, 0.8)))))
+            name="satisfaction", value=float(min(5, max(1, round(random.gauss(4.4 if is_new else 2.4, 0.8)))))
         )
 
 

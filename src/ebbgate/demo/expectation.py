@@ -8,16 +8,16 @@ ACT_ENDS = frozenset({Status.SUCCEEDED, Status.ROLLED_BACK, Status.ABORTED, Stat
 """The demo has no person to answer a review: an act ends there, too."""
 
 
-def expected_end(settings: DemoSettings, act: int) -> str:
-    """`succeeded`, or `rolled_back` with an outcome in parentheses."""
+def expected_ends(settings: DemoSettings, act: int) -> tuple[str, ...]:
+    """`succeeded`, or `rolled_back` with an outcome in parentheses; several where chance decides between them."""
     version = settings.act1 if act == 1 else settings.act2
     if version is Version.GOOD:
-        return Status.SUCCEEDED.value
+        return (Status.SUCCEEDED.value,)
     if act == 2 and settings.ignore_pushes:
-        return _taken_back(RollbackOutcome.UNVERIFIED)
+        return (_taken_back(RollbackOutcome.UNVERIFIED),)
     if act == 2 and settings.harm_persists:
-        return _taken_back(RollbackOutcome.FAILED)
-    return _taken_back(RollbackOutcome.RECOVERED)
+        return (_taken_back(RollbackOutcome.FAILED), _taken_back(RollbackOutcome.UNVERIFIED))
+    return (_taken_back(RollbackOutcome.RECOVERED),)
 
 
 def actual_end(view: RolloutView) -> str:

@@ -19,7 +19,7 @@ from ebbgate.core.rollouts.plan_power import Answer
 from ebbgate.core.rollouts.plan_show import show_plan
 from ebbgate.core.rollouts.view import RolloutView
 from ebbgate.demo.drivers import Drivers
-from ebbgate.demo.expectation import ACT_ENDS, actual_end, expected_end
+from ebbgate.demo.expectation import ACT_ENDS, actual_end, expected_ends
 from ebbgate.demo.report import ActReport, DemoReport, report_act, table
 from ebbgate.demo.server import LocalServer
 from ebbgate.demo.settings import DemoSettings, DriverSettings, Version
@@ -82,7 +82,7 @@ class Stage:
     def play(self, act: int) -> ActReport:
         """One rollout from its start to its end, with drivers that know nothing of it."""
         version = self._settings.act1 if act == 1 else self._settings.act2
-        expected = expected_end(self._settings, act)
+        expected = expected_ends(self._settings, act)
         self._console.rule(f"Act {act}: {RELEASES[act]}, a {version.value} version")
         with Drivers(self._driver_settings(act, version)) as drivers:
             drivers.wait_ready()

@@ -206,7 +206,11 @@ class MemoryPhase:
 
     def _enter(self, exposure: SeenExposure, *, is_treated: bool) -> Entrant:
         bucket = unit_bucket(self.contrast.salt, exposure.unit)
-        entrant = Entrant(exposure, bucket, _arm(self.contrast, exposure.variant, bucket), is_treated=is_treated)
+        arm = _arm(self.contrast, exposure.variant, bucket)
+        if self.contrast.phase == RECOVERY:
+            # Everybody sees the control now: who was treated before is told by bucket and audience (RULES H3).
+            is_treated = arm is Arm.TREATMENT or exposure.unit in self._audience
+        entrant = Entrant(exposure, bucket, arm, is_treated=is_treated)
         entrant.audience_at = self._audience.get(exposure.unit)
         self.entrants[exposure.unit] = entrant
         insort(self.by_time, (exposure.at, bucket, exposure.unit))

@@ -186,12 +186,16 @@ class DuckDbPhase:
             connection.execute(
                 f"""
                 INSERT INTO {self.entrants}
-                SELECT n.unit, bucket, {_ARM}, variant NOT IN ($control, $holdout), x.happened_at, x.occurred_at,
+                SELECT n.unit, bucket, {_ARM}, CASE WHEN $is_recovery
+                    THEN (bucket >= $treatment_start AND bucket < $treatment_end) OR n.noted_at IS NOT NULL
+                    ELSE variant NOT IN ($control, $holdout) END, x.happened_at, x.occurred_at,
                   x.known_at, x.log_offset, n.treated_at, n.control_at, n.noted_at
                 FROM entering n JOIN buckets USING (unit) JOIN exposures x ON x.seq = n.first_seq
                 WHERE x.seq >= $seq ORDER BY x.happened_at
                 """,
                 {
+                    # After a rollback everybody sees the control: who was treated before is told by bucket and audience.
+                    "is_recovery": contrast.phase == RECOVERY,
                     "treatment": contrast.treatment_variant,
                     "control": contrast.control_variant,
                     "holdout": f"{contrast.control_variant}_holdout",

@@ -1,7 +1,5 @@
 """Which units are compared with which (RULES D1), as a value that any store can turn into a query."""
 
-from datetime import timedelta
-
 import msgspec
 
 from ebbgate.core.metrics.definition import Metric
@@ -69,4 +67,3 @@ class LimitQuery(msgspec.Struct, frozen=True, kw_only=True):
     metric: Metric
     limit: float
     functions: tuple[str, ...] = ()
-    every: timedelta | None = None

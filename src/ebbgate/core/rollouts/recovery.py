@@ -104,6 +104,8 @@ def _recovered(
         return None
     if any(limit.standing is LimitStanding.BREACHED for limit in analysis.limits):
         return False
+    if any(limit.is_critical and limit.standing is not LimitStanding.WITHIN for limit in analysis.limits):
+        return None
     if not _has_contrast(state) or guardrail.worse_by is None:
         # Nobody to compare with: only an absolute limit can tell, and without one nothing can.
         held = [limit.standing is LimitStanding.WITHIN for limit in analysis.limits]

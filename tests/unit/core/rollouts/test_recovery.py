@@ -1,0 +1,111 @@
+"""RULES H3: a rollback is recovered, failed or unverified, and says which."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from ebbgate.core.metrics.analysis import Analysis, LimitStanding, Verdict
+from ebbgate.core.rollouts.recovery import Propagation, Recovery, judge_recovery, recovery_contrast
+from ebbgate.core.rollouts.state import RollbackOutcome, RolloutState
+from ebbgate.core.rollouts.steps import roll_back
+from ebbgate.testing.rollouts import NOON, a_breach, a_rollout, an_analysis, hours
+
+DEADLINE = NOON + hours(6)
+ALL_FOLLOW = Propagation(confirmed=4, expected=4, unproven=0)
+
+
+def taken_back(phase: int = 1) -> RolloutState:
+    state = roll_back(a_rollout(phase=phase), reason="harm", actor="x", off_version=7, now=NOON, machine_now=NOON)
+    assert state.rollback is not None
+    rollback = msgspec.structs.replace(state.rollback, recovery_deadline_at=DEADLINE)
+    return msgspec.structs.replace(state, rollback=rollback)
+
+
+def an_errors_analysis(**changes: Any) -> Analysis:
+    within = a_breach(standing=LimitStanding.WITHIN)
+    fields: dict[str, Any] = {
+        "treatment_n": 900,
+        "control_n": 4000,
+        "worsening": 0.0005,
+        "safe_bound": 0.004,
+        "interval": (-0.003, 0.004),
+        "margin": 0.005,
+        "limits": (within,),
+    }
+    return an_analysis(Verdict.HARM, **{**fields, **changes})
+
+
+def judged(
+    analysis: Analysis | None,
+    *,
+    propagation: Propagation = ALL_FOLLOW,
+    at: datetime = NOON,
+    harm: float = 0.0,
+    state: RolloutState | None = None,
+) -> Recovery:
+    analyses = {"errors": analysis} if analysis is not None else {}
+    return judge_recovery(state or taken_back(), analyses, {"errors": harm}, propagation, now=at)
+
+
+def test_inside_the_tolerance_and_followed_by_all_is_recovered() -> None:
+    assert judged(an_errors_analysis()).outcome is RollbackOutcome.RECOVERED
+
+
+def test_an_upper_bound_below_half_of_the_harm_that_was_shown_is_enough() -> None:
+    wide = an_errors_analysis(safe_bound=0.02)
+    assert judged(wide).outcome is None
+    assert judged(wide, harm=0.05).outcome is RollbackOutcome.RECOVERED
+
+
+def test_an_estimate_outside_the_tolerance_is_never_recovered() -> None:
+    assert judged(an_errors_analysis(worsening=0.006, safe_bound=0.02), harm=0.05).outcome is None
+
+
+def test_a_lower_bound_outside_the_tolerance_is_failed() -> None:
+    assert judged(an_errors_analysis(worsening=0.05, interval=(0.02, 0.08))).outcome is RollbackOutcome.FAILED
+
+
+def test_a_critical_limit_that_is_still_passed_is_failed() -> None:
+    assert judged(an_errors_analysis(limits=(a_breach(),))).outcome is RollbackOutcome.FAILED
+
+
+def test_a_critical_limit_must_be_proven_below() -> None:
+    open_limit = an_errors_analysis(limits=(a_breach(standing=LimitStanding.UNDECIDED),))
+    assert judged(open_limit).outcome is None
+    assert judged(open_limit, at=DEADLINE).outcome is RollbackOutcome.UNVERIFIED
+
+
+def test_too_few_units_by_the_deadline_are_unverified() -> None:
+    few = an_errors_analysis(treatment_n=40)
+    assert judged(few, at=DEADLINE - timedelta(seconds=1)).outcome is None
+    late = judged(few, at=DEADLINE)
+    assert late.outcome is RollbackOutcome.UNVERIFIED
+    assert "errors" in late.reason
+
+
+def test_one_evaluator_that_ignores_the_change_is_never_recovered() -> None:
+    lagging = Propagation(confirmed=3, expected=4, unproven=0, stragglers=("app-3",))
+    assert judged(an_errors_analysis(), propagation=lagging).outcome is None
+    late = judged(an_errors_analysis(), propagation=lagging, at=DEADLINE)
+    assert late.outcome is RollbackOutcome.UNVERIFIED
+    assert "app-3" in late.reason
+
+
+def test_no_data_at_all_are_unverified_never_recovered() -> None:
+    assert judged(None).outcome is None
+    assert judged(None, at=DEADLINE).outcome is RollbackOutcome.UNVERIFIED
+
+
+def test_after_everybody_was_exposed_only_absolute_limits_can_tell() -> None:
+    state = taken_back(phase=3)
+    within = an_errors_analysis(treatment_n=0, control_n=0, worsening=None, safe_bound=None, interval=None)
+    assert judged(within, state=state).outcome is RollbackOutcome.RECOVERED
+    assert judged(msgspec.structs.replace(within, limits=()), state=state).outcome is None
+
+
+def test_recovery_compares_those_formerly_treated_with_those_never_treated() -> None:
+    contrast = recovery_contrast(taken_back(), phase=-1)
+    assert (contrast.treatment.start, contrast.treatment.end, contrast.control.start) == (0, 200_000, 200_000)
+    assert contrast.version_from == 7
+    assert contrast.treatment_variant == contrast.control_variant == "off"
