@@ -15,7 +15,10 @@ Ref = Annotated[str, PathParameter(description="A rollout's id, or the name of i
 Key = Annotated[str, PathParameter(description="The flag's key.")]
 TokenId = Annotated[str, PathParameter(description="The token's id, as the list gives it.")]
 
-Environment = Annotated[str, QueryParameter(min_length=1, max_length=128, description="Of the flag.")]
+ENVIRONMENT = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$(?!\n)"
+"""What is safe as the name of a snapshot's file. The end: without it Python's `$` would let a line break through."""
+
+Environment = Annotated[str, QueryParameter(pattern=ENVIRONMENT, description="Of the flag.")]
 After = Annotated[int, QueryParameter(ge=0, description="Only what comes after this number.")]
 Limit = Annotated[int, QueryParameter(ge=1, le=1_000, description="At most so many.")]
 Sequence = Annotated[int | None, QueryParameter(ge=1, description="Of the decision; the newest one without it.")]

@@ -79,7 +79,7 @@ def _refused(first: Any) -> tuple[str, str | None]:
     """The first thing that was wrong with a body or a parameter, and where."""
     key = str(first.get("key", ""))
     message = str(first.get("message", "cannot be read"))
-    if message.startswith("Expected `str` matching regex"):  # the only pattern that requests have: something but blanks
+    if message.startswith("Expected `str` matching regex") and message.endswith("S'"):  # something but blanks
         message = "Expected `str` that is not empty"
     if first.get("source") != "body":
         return (f"{key}: {message}" if key else message), None

@@ -1,14 +1,16 @@
 """/rollouts: read, start, and everything that people do with one. `ref` is a rollout's id, or the name of its flag."""
 
+import re
+
 import msgspec
 from litestar import Router, get, post
 from litestar.params import JSONBody
 
 from ebbgate.api.actors import ApiRequest, actor_of
-from ebbgate.api.dependencies import After, Limit, Ref, Sequence, Services
+from ebbgate.api.dependencies import ENVIRONMENT, After, Limit, Ref, Sequence, Services
 from ebbgate.control.rollouts import find_rollout
 from ebbgate.control.views import inputs_of
-from ebbgate.core.errors import NotFoundError
+from ebbgate.core.errors import NotFoundError, PlanError
 from ebbgate.core.rollouts.explain import DecisionView, Explanation, explain
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.requests import ActOnRollout, StartRollout
@@ -27,6 +29,12 @@ def list_rollouts(services: Services) -> list[RolloutLine]:
 def start_rollout(services: Services, request: ApiRequest, data: JSONBody[StartRollout]) -> RolloutView:
     """Start a rollout of the plan's flag."""
     plan = services.read_plan(data.plan, data.overlay)
+    if not re.search(ENVIRONMENT, plan.environment):
+        raise PlanError(
+            f"{plan.environment!r} cannot be the name of an environment",
+            hint="use letters, digits, dots, dashes and underlines",
+            path="$.environment",
+        )
     if data.mode is not None:
         plan = msgspec.structs.replace(plan, mode=data.mode)
     state = services.rollouts.start(plan, release=data.release.strip(), actor=actor_of(request, data.reason))

@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from ebbgate.core.flags.view import FlagSwitch
 from ebbgate.core.rollouts.state import Status
 
@@ -21,6 +23,18 @@ def test_a_key_may_have_any_characters_but_slashes(desk: Any) -> None:
     for key in ("a b", "naïve", "50%", "a?b#c", "日本", "a+b&c=d"):
         assert flags.put(key, FLAG, reason="new").key == key
         assert flags.get(key).key == key
+
+
+@pytest.mark.parametrize("environment", ["", "a/b", "..", "../../etc", "a b", "production\n", "x" * 129, "é"])
+def test_an_environment_that_could_be_no_file_name_is_refused_before_anything_is_stored(
+    desk: Any, environment: str
+) -> None:
+    before = desk.audit()
+    body = {"definition": FLAG, "reason": "new"}
+    answer = desk.call("PUT", "/api/v1/flags/menu", body, params={"environment": environment})
+    assert answer.status_code == 400
+    assert "environment" in answer.json()["detail"]
+    assert desk.audit() == before
 
 
 def test_a_flag_belongs_to_its_environment(desk: Any) -> None:

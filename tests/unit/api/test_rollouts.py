@@ -24,6 +24,14 @@ def test_a_first_rollout_only_recommends_unless_told_otherwise(desk: Any) -> Non
     assert view.mode is Mode.RECOMMEND
 
 
+def test_an_environment_that_no_snapshot_could_be_written_for_is_refused(desk: Any) -> None:
+    plan = PLAN + "environment: prod:eu\n"
+    answer = desk.call("POST", "/api/v1/rollouts", {"plan": plan, "release": "v1", "reason": "first"})
+    assert answer.status_code == 422
+    assert answer.json()["path"] == "$.environment"
+    assert desk.client().rollouts.list() == []
+
+
 def test_the_list_is_newest_first(desk: Any) -> None:
     client = desk.client()
     client.rollouts.start(PLAN, release="v1", reason="first")
