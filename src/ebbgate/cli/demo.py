@@ -13,6 +13,7 @@ _VERSION = click.Choice(["good", "bad"])
 @click.command()
 @click.option("--users", type=click.IntRange(min=1), help="Synthetic users. Default: what `plan power` asks for.")
 @click.option("--seed", type=int, envvar="EBBGATE_DEMO_SEED", help="Of everything random. [EBBGATE_DEMO_SEED]")
+@click.option("--act", "acts", type=click.IntRange(1, 2), multiple=True, help="Play only this act. Default: both.")
 @click.option("--act1", type=_VERSION, help="The version of the first act. Default: good.")
 @click.option("--act2", type=_VERSION, help="The version of the second act. Default: bad.")
 @click.option("--ignore-pushes", is_flag=True, help="The SDKs of act 2 stay deaf to the flag-off.")
@@ -23,6 +24,7 @@ _VERSION = click.Choice(["good", "bad"])
 def demo(
     users: int | None,
     seed: int | None,
+    acts: tuple[int, ...],
     act1: str | None,
     act2: str | None,
     ignore_pushes: bool,
@@ -41,6 +43,7 @@ def demo(
     given = {
         "users": users,
         "seed": seed,
+        "acts": acts or None,
         "act1": Version(act1) if act1 else None,
         "act2": Version(act2) if act2 else None,
         "keep": keep,

@@ -194,7 +194,8 @@ class DuckDbPhase:
                 WHERE x.seq >= $seq ORDER BY x.happened_at
                 """,
                 {
-                    # After a rollback everybody sees the control: who was treated before is told by bucket and audience.
+                    # After a rollback everybody sees the control: who was treated before is told by bucket and
+                    # audience.
                     "is_recovery": contrast.phase == RECOVERY,
                     "treatment": contrast.treatment_variant,
                     "control": contrast.control_variant,
