@@ -35,11 +35,8 @@ def test_an_old_python_is_named() -> None:
 
 def test_missing_modules_are_named_with_the_extra() -> None:
     check = check_extras(lambda module: module != "duckdb")
-    assert (check.finding, check.detail, check.hint) == (
-        Finding.FAILED,
-        "missing: duckdb",
-        'pip install "ebbgate[server]"',
-    )
+    assert (check.finding, check.detail) == (Finding.FAILED, "missing: duckdb")
+    assert check.hint == 'pip install "ebbgate[server]"'
 
 
 def test_optional_extras_that_are_absent_are_no_failure() -> None:
