@@ -83,7 +83,10 @@ class Supervisor:
             self._stop.wait(delay.total_seconds())
 
     def _write_pid(self, role: Role, pid: int) -> None:
-        (self._settings.data_dir / f"{role.value}.pid").write_text(str(pid), encoding="utf-8")
+        path = self._settings.data_dir / f"{role.value}.pid"
+        draft = path.with_suffix(".pid.new")
+        draft.write_text(str(pid), encoding="utf-8")
+        draft.replace(path)  # whoever reads it never finds half a number
 
 
 def spawn(settings: ServeSettings) -> subprocess.Popen[bytes]:
