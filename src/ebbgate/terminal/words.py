@@ -73,7 +73,7 @@ def count(n: int) -> str:
     return f"{n / 1000:.0f}k" if n < 1_000_000 else f"{n / 1_000_000:.1f}M"
 
 
-def first_of(sentences: tuple[str, ...], shown: int = 3) -> list[str]:
+def first_of(sentences: tuple[str, ...], shown: int = 5) -> list[str]:
     """The first few, the last of them saying how many more there are."""
     head = list(sentences[:shown])
     if (more := len(sentences) - shown) > 0:
