@@ -5,7 +5,8 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src" / "ebbgate"
 CLOCKS = re.compile(
-    r"(?<![\w.])now\(\)|\bcurrent_timestamp\b|\bget_current_time|\bcurrent_date\b|\bnew Date\(\)|\bDate\.now\(|\btoday\(\)",
+    r"(?<![\w.])now\(\)|\bcurrent_timestamp\b|\bget_current_time|\bcurrent_date\b|\btoday\(\)"
+    r"|\bnew Date\(\)|\bDate\.now\(",
     re.IGNORECASE,
 )
 NAMED = {"bootstrap/clocks.py", "sdk/clock.py"}

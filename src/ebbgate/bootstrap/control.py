@@ -48,10 +48,13 @@ def run_control(settings: ServeSettings) -> None:
         store = SqlControlStore(settings.control_url)
         store.migrate()
         clock = stored_clock(store, scale=settings.scale)
-        configure_logs(clock, process="control")
+        configure_logs(clock, process="control", level=settings.log_level)
         services = assemble(settings, store, clock)
         announce_admin(settings, services.access)
         listener = _listen(settings)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # uvicorn raises the signal again when it has stopped; it must not end the process before the loop has.
+            signal.signal(number, lambda *_: None)
         thread = threading.Thread(target=services.loop.run, name="loop")
         thread.start()
         try:

@@ -22,10 +22,10 @@ from ebbgate.edge.settings import EdgeSettings
 PORT_FILE = "edge.port"
 
 
-def run_edge(settings: EdgeSettings) -> None:
+def run_edge(settings: EdgeSettings, *, log_level: str = "info") -> None:
     """Serve until SIGTERM or SIGINT. Raises StoreUnavailableError if the data directory or the port is taken."""
     clock = SystemClock()
-    configure_logs(clock, process="edge")
+    configure_logs(clock, process="edge", level=log_level)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with (
         _only_edge(settings.data_dir),

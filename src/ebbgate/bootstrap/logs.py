@@ -10,8 +10,11 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from ebbgate.ports.clock import Clock
 
 
-def configure_logs(clock: Clock, *, process: str, level: int = logging.INFO) -> None:
-    """Send structlog's and the standard library's records to standard error. process: `edge`, `control`."""
+def configure_logs(clock: Clock, *, process: str, level: str = "info") -> None:
+    """Send structlog's and the standard library's records to standard error. process: `edge`, `control`.
+
+    level: `debug`, `info`, `warning` or `error`; of our own records.
+    """
 
     def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["at"] = clock.machine_now().isoformat(timespec="milliseconds")

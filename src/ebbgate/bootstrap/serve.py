@@ -29,7 +29,8 @@ def serve(settings: ServeSettings) -> int:
         from ebbgate.bootstrap.edge import run_edge
         from ebbgate.edge.settings import EdgeSettings
 
-        run_edge(EdgeSettings(data_dir=settings.data_dir, host=settings.host, port=settings.edge_port))
+        edge = EdgeSettings(data_dir=settings.data_dir, host=settings.host, port=settings.edge_port)
+        run_edge(edge, log_level=settings.log_level)
         return 0
     if settings.role is Role.CONTROL:
         from ebbgate.bootstrap.control import run_control

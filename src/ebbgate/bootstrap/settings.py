@@ -7,13 +7,14 @@ import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from ebbgate.core.errors import BadRequestError
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+LogLevel = Literal["debug", "info", "warning", "error"]
 PREFIX = "EBBGATE_"
 FILE_VARIABLE = "EBBGATE_SETTINGS"
 
@@ -46,7 +47,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     control_port: Port = 8121
     scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     environments: tuple[str, ...] = ("production",)
-    log_level: str = "info"
+    log_level: LogLevel = "info"
     store_url: str = ""
     admin_token_file: Path | None = None
     end_at: str = ""

@@ -55,8 +55,11 @@ class Looker:
         self._on_step = on_step
 
     def ingest(self) -> int:
-        """Take all of the log that is there now; returns the offset reached."""
-        while (read := self._log.read(self._events.offset())).records:
+        """Take what is in the log at this moment; returns the offset reached. What comes meanwhile is the next
+        tick's.
+        """
+        end = self._log.end_offset()
+        while self._events.offset() < end and (read := self._log.read(self._events.offset())).records:
             self._events.ingest(read.records)
         self._on_step("ingested")
         return self._events.offset()

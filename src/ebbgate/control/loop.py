@@ -45,11 +45,21 @@ class ReconcileLoop:
         self.ticks = 0
         self.failures = 0
         self.last_error = ""
+        self.ticked_at: float | None = None  # by the clock's monotonic seconds; None before the first tick has ended
 
     def run(self) -> None:
-        """Tick until `stop`."""
+        """Tick until `stop`. Nothing ends the loop but `stop`: an error that nobody foresaw is told, and tried
+        again.
+        """
         while not self._stop.is_set():
-            delay = self.tick()
+            try:
+                delay = self.tick()
+            except Exception:
+                self.failures += 1
+                self.last_error = "an unforeseen error; see the log"
+                log.exception("tick_broke")
+                delay = IDLE
+            self.ticked_at = self._clock.monotonic()
             self._wake.wait(delay.total_seconds())
             self._wake.clear()
 

@@ -105,6 +105,7 @@ def deafen(instances: list[Instance], flag: str) -> None:
 
 
 def main() -> int:
+    os.nice(5)  # synthetic people must not take the machine from the server that they use
     settings = msgspec.json.decode(sys.argv[1], type=DriverSettings)
     driver = Driver(settings)
     if settings.ignore_pushes:

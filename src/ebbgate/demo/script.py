@@ -45,7 +45,7 @@ def run(settings: DemoSettings) -> int:
         directory = settings.keep or Path(tempfile.mkdtemp(prefix="ebbgate-demo-"))
         if settings.keep is None:
             stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        server = stack.enter_context(LocalServer(directory, scale=settings.scale))
+        server = stack.enter_context(LocalServer(directory, scale=settings.scale, log_level="error"))
         stage = Stage(settings, server, console, clock, text=text, flag=plan.flag, users=users)
         acts = [stage.play(act) for act in settings.acts]
         report = stage.report(acts, machine_s=clock.monotonic() - begun)

@@ -13,7 +13,7 @@ import msgspec
 
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.bootstrap.serve import end, spawn
-from ebbgate.bootstrap.settings import Role, ServeSettings
+from ebbgate.bootstrap.settings import LogLevel, Role, ServeSettings
 from ebbgate.core.errors import StoreUnavailableError
 
 POLL = timedelta(milliseconds=20)
@@ -23,7 +23,15 @@ START_WITHIN_S = 60.0
 class LocalServer:
     """`ebbgate serve` on loopback with free ports. Use it as a context manager; everything ends with the block."""
 
-    def __init__(self, data_dir: Path, *, scale: float = 1.0, end_at: str = "", role: Role = Role.ALL) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        scale: float = 1.0,
+        end_at: str = "",
+        role: Role = Role.ALL,
+        log_level: LogLevel = "info",
+    ) -> None:
         self.data_dir = data_dir
         self._settings = ServeSettings(
             data_dir=data_dir,
@@ -32,6 +40,7 @@ class LocalServer:
             control_port=0,
             scale=scale,
             end_at=end_at,
+            log_level=log_level,
             admin_token_file=data_dir / "admin.token",
         )
         self._clock = SystemClock()
