@@ -32,13 +32,17 @@ def evaluators(control: "ControlClient", out: Output) -> Status:
 def _evaluators(found: list[EvaluatorView]) -> Table | str:
     if not found:
         return "no evaluator has reported yet; connect an SDK, or ask the edge over OFREP"
-    table = a_table("name", "kind", "is", "version", "confirmed", "last seen", right=("version",))
+    table = a_table("name", "is", "version", "confirmed", "last seen", right=("version",))
     for one in sorted(found, key=lambda e: (not e.is_connected, e.name or e.evaluator)):
         words, style = ("connected", "green") if one.is_connected else ("gone", "yellow")
         confirmed = moment(one.confirmed_at) if one.kind in CONFIRMING else "cannot tell"
         version = "–" if one.snapshot_version is None else str(one.snapshot_version)
         table.add_row(
-            one.name or one.evaluator, one.kind, Text(words, style=style), version, confirmed, moment(one.last_seen_at)
+            f"{one.name or one.evaluator} ({one.kind})",
+            Text(words, style=style),
+            version,
+            confirmed,
+            moment(one.last_seen_at),
         )
     return table
 
@@ -96,7 +100,7 @@ def read_audit(control: "ControlClient", subject: str | None) -> list[AuditEntry
 def _audit(entries: list[AuditEntry]) -> Table | str:
     if not entries:
         return "nothing was changed yet"
-    table = a_table("at", "who", "did", "to", "because")
+    table = a_table("at", "who", "did", "because")
     for entry in entries:
-        table.add_row(day(entry.at), entry.actor, entry.action, entry.subject, entry.reason)
+        table.add_row(day(entry.at), entry.actor, f"{entry.action} {entry.subject.partition(':')[2]}", entry.reason)
     return table

@@ -16,6 +16,7 @@ from ebbgate.core.rollouts.state import FINAL
 from ebbgate.core.rollouts.state import Status as RolloutStatus
 from ebbgate.core.rollouts.view import RolloutLine, RolloutView
 from ebbgate.terminal import plain_line, render_view
+from ebbgate.terminal.tables import WIDE
 from ebbgate.terminal.words import status_words
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def list_all(control: "ControlClient", out: Output) -> Status:
 def _lines(lines: list[RolloutLine]) -> Table | str:
     if not lines:
         return "no rollouts yet; start one with `ebbgate rollout start`"
-    table = a_table("id", "release", "status", "phase", "environment", "started", "ended")
+    is_wide = console().width >= WIDE
+    more = ("environment", "ended") if is_wide else ()
+    table = a_table("id", "release", "status", "phase", "started", *more)
     for line in lines:
         words, style = status_words(line.status)
         words += f", {line.outcome}" if line.outcome else ""
@@ -45,9 +48,8 @@ def _lines(lines: list[RolloutLine]) -> Table | str:
             line.release,
             Text(words.lower(), style=style),
             line.phase,
-            line.environment,
             day(line.created_at),
-            day(line.ended_at),
+            *((line.environment, day(line.ended_at)) if is_wide else ()),
         )
     return table
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ebbgate.cli.options import REASON, Status, name, remote
-from ebbgate.cli.output import Output, a_table, moment
+from ebbgate.cli.output import Output, a_table, day, moment
 from ebbgate.core.access import TokenKind
 from ebbgate.core.access.view import NewToken, TokenView
 
@@ -49,14 +49,14 @@ def _table(tokens: list[TokenView]) -> Table:
     table = a_table("id", "kind", "name", "environment", "created", "is")
     for token in tokens:
         is_good = token.revoked_at is None
-        words = "good" if is_good else f"revoked {moment(token.revoked_at)}"
+        words = "good" if is_good else f"revoked {day(token.revoked_at)}"
         style = "" if is_good else "dim"
         table.add_row(
             token.id,
             token.kind,
             token.name,
             token.environment or "all",
-            moment(token.created_at),
+            day(token.created_at),
             Text(words, style=style),
         )
     return table

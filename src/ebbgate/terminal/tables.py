@@ -76,6 +76,15 @@ def goal_table(view: RolloutView, *, width: int) -> Table:
     return table
 
 
+def goal_line(view: RolloutView) -> Text:
+    """The goals in one line: `goals: clicks ? unknown, satisfaction ✓ met`."""
+    text = Text("goals: ", style=FAINT)
+    for index, goal in enumerate(view.goals):
+        words, style = GOALS[goal.standing]
+        text.append(f"{', ' if index else ''}{goal.metric} ").append(words, style=style)
+    return text
+
+
 def limit_lines(view: RolloutView) -> list[Text]:
     """Every absolute limit that is breached, and one line that counts the others."""
     lines: list[Text] = []

@@ -7,7 +7,7 @@ from ebbgate.core.rollouts.state import RollbackStep, Status
 from ebbgate.core.rollouts.values import percent_text
 from ebbgate.core.rollouts.view import PhaseView, RolloutView, Rung
 from ebbgate.terminal.lines import position
-from ebbgate.terminal.tables import goal_table, limit_lines, metric_table, newest_age
+from ebbgate.terminal.tables import goal_line, goal_table, limit_lines, metric_table, newest_age
 from ebbgate.terminal.words import BAD, BOLD, BUSY, FAINT, GOOD, RUNGS, WARN, age, first_of, share, status_words
 
 _GAP = "   "
@@ -19,8 +19,10 @@ _STEPS = {
 }
 
 
-def render_view(view: RolloutView, *, width: int) -> RenderableType:
-    """Pure. width: columns of the terminal; from 80 on nothing folds but sentences."""
+def render_view(view: RolloutView, *, width: int, is_brief: bool = False) -> RenderableType:
+    """Pure. width: columns of the terminal; from 80 on nothing folds but sentences. is_brief: the goals, which decide
+    nothing yet, in one line, for terminals of few lines.
+    """
     parts: list[RenderableType] = [header(view), *ladder_lines(view, width=width), Text(view.sentence)]
     if view.rollback is not None:
         parts += rollback_lines(view)
@@ -28,7 +30,7 @@ def render_view(view: RolloutView, *, width: int) -> RenderableType:
     if view.analyses:
         parts += [Text(""), metric_table(view, width=width), *limit_lines(view)]
     if view.goals:
-        parts += [Text(""), goal_table(view, width=width)]
+        parts += [goal_line(view)] if is_brief else [Text(""), goal_table(view, width=width)]
     parts += [Text(""), footer(view, width=width)]
     parts += stop_lines(view)
     return Group(*parts)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from ebbgate.core.rollouts.view import RolloutView
@@ -38,12 +38,21 @@ def _live(
     every: timedelta,
 ) -> RolloutView:
     view = read()
-    with Live(render_view(view, width=console.width), console=console, auto_refresh=False) as live:
+    with Live(_picture(view, console), console=console, auto_refresh=False) as live:
         while not until(view):
             clock.sleep(every)
             view = read()
-            live.update(render_view(view, width=console.width), refresh=True)
+            live.update(_picture(view, console), refresh=True)
+        live.update(render_view(view, width=console.width))  # the last one stays, whole, and may scroll
     return view
+
+
+def _picture(view: RolloutView, console: Console) -> RenderableType:
+    """As much as the terminal has lines for: what does not fit cannot be redrawn in place."""
+    whole = render_view(view, width=console.width)
+    if len(console.render_lines(whole, pad=False)) < console.height:
+        return whole
+    return render_view(view, width=console.width, is_brief=True)
 
 
 def _lines(

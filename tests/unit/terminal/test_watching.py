@@ -70,3 +70,15 @@ def test_what_reading_raises_ends_the_watch_and_frees_the_terminal() -> None:
     with pytest.raises(StoreUnavailableError):
         watch(fail, console=Console(file=out, force_terminal=True), clock=VirtualClock(), until=is_over)
     assert out.getvalue().count("\x1b[?25l") == out.getvalue().count("\x1b[?25h")
+
+
+@pytest.mark.parametrize(("height", "is_whole"), [(18, True), (14, False)])
+def test_a_low_terminal_gets_the_goals_in_one_line_until_the_end(
+    history: list[RolloutView], height: int, is_whole: bool
+) -> None:
+    out = StringIO()
+    console = Console(file=out, width=100, height=height, force_terminal=True, color_system=None)
+    watch(reader(history), console=console, clock=VirtualClock(), until=is_over)
+    first, _, rest = out.getvalue().partition("Stop: ")
+    assert ("goals: clicks ? unknown" not in first) is is_whole
+    assert "target" in rest.rpartition("SUCCEEDED")[2], "the last picture is whole"
