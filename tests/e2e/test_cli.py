@@ -315,7 +315,7 @@ def test_what_arrives_is_told_and_so_is_what_does_not(cli: Cli, server: Server) 
     assert {name["name"]: name["count"] for name in arrivals["names"]} == {"clicks": 1}
     assert "! no `click`; seen: `clicks`" in cli("rollout", "get", "heard").out
     assert "no `api_request`" in cli("doctor", "--edge-url", server.edge_url).out
-    assert "ofrep" in cli("evaluators").out
+    wait_until(lambda: "(ofrep)" in cli("evaluators").out)  # the edge reports usage every ten seconds
     cli("rollout", "abort", "heard", "--reason", "seen")
 
 

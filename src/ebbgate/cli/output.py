@@ -28,7 +28,10 @@ class Output:
         shown = show(value)
         screen = console()
         for part in [shown] if isinstance(shown, str | Text | Table) else _parts(shown):
-            screen.print(part, soft_wrap=isinstance(part, str))
+            is_verbatim = isinstance(part, str) and (
+                "\n" in part or not screen.is_terminal
+            )  # JSON, or a line for a pipe
+            screen.print(part, soft_wrap=is_verbatim)
 
 
 def _parts(shown: Any) -> list[Any]:

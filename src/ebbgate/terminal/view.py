@@ -156,9 +156,9 @@ def _evaluators(view: RolloutView) -> Text | None:
         return None
     if not found.expected and not found.unproven:
         return Text("no evaluator connected", style=WARN)
-    words = f"evaluators {found.confirmed}/{found.expected} confirmed"
-    if found.unproven:
-        words += f", {found.unproven} unproven"
+    proven = [f"{found.confirmed}/{found.expected} confirmed"] if found.expected else []
+    unproven = [f"{found.unproven} unproven"] if found.unproven else []
+    words = f"evaluators {', '.join(proven + unproven)}"
     if found.stragglers and view.rollback is None:
         words += f" (waiting for {_names(found.stragglers)})"
     return Text(words, style=GOOD if found.confirmed == found.expected and not found.unproven else WARN)

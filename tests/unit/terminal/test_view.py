@@ -184,3 +184,10 @@ def test_a_long_silence_is_cut_with_its_length(a_view: View, drawn: Draw) -> Non
     picture = drawn(a_view(silence=tuple(f"no `e{n}`; nothing arrives" for n in range(7))))
     assert "! no `e4`; nothing arrives (and 2 more: see `ebbgate arrivals`)" in picture
     assert "e5" not in picture
+
+
+def test_evaluators_that_cannot_confirm_are_not_counted_as_if_they_could(a_view: View, drawn: Draw) -> None:
+    polling = EvaluatorsView(confirmed=0, expected=0, unproven=2)
+    assert "· evaluators 2 unproven" in drawn(a_view(evaluators=polling))
+    nobody = EvaluatorsView(confirmed=0, expected=0, unproven=0)
+    assert "· no evaluator connected" in drawn(a_view(evaluators=nobody))
