@@ -118,7 +118,7 @@ def announce_admin(settings: ServeSettings, access: AccessService) -> None:
         return
     if settings.admin_token_file is not None:
         replace_file(settings.admin_token_file, secret.encode(), mode=0o600)
-        print(f"admin token written to {settings.admin_token_file}", flush=True)  # noqa: T201
+        log.info("admin_token_written", path=str(settings.admin_token_file))
         return
     print(f"admin token (shown once): {secret}", flush=True)  # noqa: T201 - not a log line: it must not be kept
 

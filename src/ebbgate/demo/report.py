@@ -70,7 +70,7 @@ def report_act(view: RolloutView, *, act: int, expected: tuple[str, ...], ended:
         push_ms_p50=push.ms_p50 if push is not None else None,
         push_ms_p99=push.ms_p99 if push is not None else None,
         recovery=rollback.outcome_reason if rollback is not None else "",
-        goals={goal.metric: goal.standing.value for goal in view.goals},
+        goals={goal.metric: goal.standing.value for goal in view.goals} if rollback is None else {},
     )
 
 

@@ -16,7 +16,6 @@ from ebbgate.client import ControlClient
 from ebbgate.core.rollouts import power
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.plan_power import Answer
-from ebbgate.core.rollouts.plan_show import show_plan
 from ebbgate.core.rollouts.view import RolloutView
 from ebbgate.demo.drivers import Drivers
 from ebbgate.demo.expectation import ACT_ENDS, actual_end, expected_ends
@@ -142,8 +141,9 @@ def introduce(console: Console, plan: Plan, *, users: int, settings: DemoSetting
         f"{plan.app}: {plan.flag}, {users:,} synthetic users, {settings.sdks} SDK instances, seed {settings.seed}"
     )
     console.print(f"one second is {settings.scale / 3600:g} hours of plan time")
-    for line in show_plan(plan).lines:
-        console.print(line, markup=False, highlight=False)
+    console.print(f"the client's plan, with the overlay `{plan.overlay}` (whole: ebbgate plan show):")
+    for change in plan.overlay_changes:
+        console.print(f"  {change.path}: {change.before or 'by default'} -> {change.after}", markup=False, highlight=False)
     cells = power(msgspec.structs.replace(plan, users=round(users * SHARE_ACTIVE))).guardrails
     console.print("plan power, at 0.9:")
     for cell in cells:
