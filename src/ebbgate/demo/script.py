@@ -143,7 +143,8 @@ def introduce(console: Console, plan: Plan, *, users: int, settings: DemoSetting
     console.print(f"one second is {settings.scale / 3600:g} hours of plan time")
     console.print(f"the client's plan, with the overlay `{plan.overlay}` (whole: ebbgate plan show):")
     for change in plan.overlay_changes:
-        console.print(f"  {change.path}: {change.before or 'by default'} -> {change.after}", markup=False, highlight=False)
+        before = change.before or "by default"
+        console.print(f"  {change.path}: {before} -> {change.after}", markup=False, highlight=False)
     cells = power(msgspec.structs.replace(plan, users=round(users * SHARE_ACTIVE))).guardrails
     console.print("plan power, at 0.9:")
     for cell in cells:

@@ -1,0 +1,28 @@
+"""`import ebbgate` against `import msgspec, mmh3`, each in fresh processes, in turn; the ratio of the medians."""
+
+import subprocess
+import sys
+from statistics import median
+
+ROUNDS = 15
+TIMED = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
+
+
+def seconds(statement: str) -> float:
+    """How long a statement takes in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", TIMED.format(statement)], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def main() -> None:
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        theirs.append(seconds("import msgspec, mmh3"))
+        ours.append(seconds("import ebbgate; ebbgate.Client"))
+    print(f"import msgspec, mmh3: {median(theirs) * 1000:.1f} ms")
+    print(f"import ebbgate, and its Client: {median(ours) * 1000:.1f} ms")
+    print(f"ratio: {median(ours) / median(theirs):.2f}")
+
+
+if __name__ == "__main__":
+    main()
