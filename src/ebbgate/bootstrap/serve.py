@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from types import FrameType
 
 import msgspec
@@ -69,25 +70,46 @@ class Supervisor:
         """Start the process again whenever it ends, until the supervisor stops."""
         failures = 0
         settings = msgspec.structs.replace(self._settings, role=role)
+        self._port_file(role).unlink(missing_ok=True)  # an earlier server's
         while not self._stop.is_set():
             begun = self._clock.monotonic()
             process = spawn(settings)
-            settings = msgspec.structs.replace(settings, end_at="")  # a drill ends the process once
             self._write_pid(role, process.pid)
             status = wait_until(process, self._stop.is_set)
             end(process)
             if status is None:
                 return
+            settings = self._again(settings)
             failures = 0 if self._clock.monotonic() - begun > STEADY_AFTER_S else failures + 1
             delay = RESTART_AFTER[min(failures, len(RESTART_AFTER)) - 1] if failures else RESTART_AFTER[0]
             print(f"{role.value} ended with status {status}; starts again in {delay}", file=sys.stderr, flush=True)  # noqa: T201
             self._stop.wait(delay.total_seconds())
+
+    def _again(self, settings: ServeSettings) -> ServeSettings:
+        """How it is started again: on the port that was chosen when it was free to choose, as clients know no other.
+
+        A drill ends the process once.
+        """
+        field = "edge_port" if settings.role is Role.EDGE else "control_port"
+        chosen = _read_port(self._port_file(settings.role)) or getattr(settings, field)
+        return msgspec.structs.replace(settings, end_at="", **{field: chosen})
+
+    def _port_file(self, role: Role) -> Path:
+        return self._settings.data_dir / f"{role.value}.port"
 
     def _write_pid(self, role: Role, pid: int) -> None:
         path = self._settings.data_dir / f"{role.value}.pid"
         draft = path.with_suffix(".pid.new")
         draft.write_text(str(pid), encoding="utf-8")
         draft.replace(path)  # whoever reads it never finds half a number
+
+
+def _read_port(path: Path) -> int:
+    """The port in the file; 0 if the process ended before it listened."""
+    try:
+        return int(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return 0
 
 
 def spawn(settings: ServeSettings) -> subprocess.Popen[bytes]:
