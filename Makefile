@@ -26,7 +26,8 @@ check: setup
 
 test: setup
 	sh tests/system-packages.sh
-	$(BIN)/pytest tests -n 2 --dist loadfile
+	sh tests/with_postgres.sh $(BIN)/pytest tests -n 2 --dist loadfile --ignore tests/e2e/demo --durations 15
+	$(BIN)/pytest tests/e2e/demo --durations 0
 
 dev: setup
 	$(BIN)/ebbgate serve --data .ebbgate

@@ -15,13 +15,14 @@ def seconds(statement: str) -> float:
 
 
 def main() -> None:
-    ours, theirs = [], []
+    base, bare, client = [], [], []
     for _ in range(ROUNDS):
-        theirs.append(seconds("import msgspec, mmh3"))
-        ours.append(seconds("import ebbgate; ebbgate.Client"))
-    print(f"import msgspec, mmh3: {median(theirs) * 1000:.1f} ms")
-    print(f"import ebbgate, and its Client: {median(ours) * 1000:.1f} ms")
-    print(f"ratio: {median(ours) / median(theirs):.2f}")
+        base.append(seconds("import msgspec, mmh3"))
+        bare.append(seconds("import ebbgate"))
+        client.append(seconds("import ebbgate; ebbgate.Client"))
+    print(f"import msgspec, mmh3: {median(base) * 1000:.1f} ms")
+    print(f"import ebbgate: {median(bare) * 1000:.1f} ms, ratio {median(bare) / median(base):.2f}")
+    print(f"and ebbgate.Client: {median(client) * 1000:.1f} ms, ratio {median(client) / median(base):.2f}")
 
 
 if __name__ == "__main__":
