@@ -231,7 +231,7 @@ def health_of(state: RolloutState, summary: Summary, *, stale_for: timedelta | N
     return Health(
         sample_ratio=judge_sample_ratio(summary.evidence.sample_ratio),
         stale_for=stale_for,
-        missing=missing_metrics(summary.analyses),
+        missing=missing_metrics(state.plan, summary.analyses),
         crossed_share=seen.crossed / (contrasted + seen.crossed) if contrasted >= state.plan.min_units else 0.0,
         exposed_share=exposed / active if active >= state.plan.min_units else None,
         exposure_excess=exposure_excess(state.phase.exposure, active),
@@ -239,9 +239,12 @@ def health_of(state: RolloutState, summary: Summary, *, stale_for: timedelta | N
     )
 
 
-def missing_metrics(analyses: Mapping[str, Analysis]) -> tuple[str, ...]:
-    """Guardrails that can be judged in this phase and have not one observation of the new version."""
-    return tuple(name for name, analysis in sorted(analyses.items()) if _is_missing(analysis))
+def missing_metrics(plan: Plan, analyses: Mapping[str, Analysis]) -> tuple[str, ...]:
+    """Guardrails that gate or are critical, can be judged in this phase, and have not one observation of the new
+    version.
+    """
+    needed = {g.metric.name for g in plan.guardrails if g.worse_by is not None or g.critical is not None}
+    return tuple(name for name, analysis in sorted(analyses.items()) if name in needed and _is_missing(analysis))
 
 
 def _is_missing(analysis: Analysis) -> bool:

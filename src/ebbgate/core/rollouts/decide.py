@@ -5,6 +5,8 @@ from datetime import datetime
 from math import log
 
 from ebbgate.core.metrics.analysis import Analysis, LimitAnalysis, LimitStanding, Verdict
+from ebbgate.core.metrics.definition import Metric
+from ebbgate.core.metrics.display import format_value
 from ebbgate.core.rollouts.decision import Advance, Code, Decision, Hold, Pause, Review, Rollback
 from ebbgate.core.rollouts.health import CROSSED_MAX, Health
 from ebbgate.core.rollouts.plan import Mode, Response
@@ -57,14 +59,12 @@ def _verb(decision: Decision) -> str:
 def _harmful(state: RolloutState, analyses: Mapping[str, Analysis], *, now: datetime) -> Decision | None:
     breaches = [x for name in sorted(analyses) for x in analyses[name].limits if _is_breach(x) and x.is_critical]
     if mine := [x for x in breaches if x.attributable]:
-        return _take_back(state, Code.CRITICAL_LIMIT, f"critical limit passed: {_limits(mine)}", mine)
+        return _take_back(state, Code.CRITICAL_LIMIT, f"critical limit passed: {_limits(state, mine)}", mine)
     if breaches:
         if now - state.record.entered_at <= state.plan.when.starvation_window:
-            reason = (
-                f"both versions fail soon after an exposure step; the new one may starve the old: {_limits(breaches)}"
-            )
+            reason = f"both versions fail soon after an exposure step, maybe starved by it: {_limits(state, breaches)}"
             return _take_back(state, Code.STARVATION, reason, breaches)
-        reason = f"both versions fail, so it is not the new one's doing: {_limits(breaches)}"
+        reason = f"both versions fail, so it is not the new one's doing: {_limits(state, breaches)}"
         return Hold(code=Code.ENVIRONMENT, reason=reason, metrics=_names(breaches), notify=True)
     harmed = [analyses[name] for name in sorted(analyses) if analyses[name].verdict is Verdict.HARM]
     if not harmed:
@@ -106,7 +106,7 @@ def _off_target(
     breaches = [x for name in sorted(analyses) for x in analyses[name].limits if _is_breach(x) and x.attributable]
     causes: list[tuple[Code, str, tuple[str, ...]]] = []
     if breaches:
-        causes.append((Code.OFF_TARGET, f"benchmark missed: {_limits(breaches)}", _names(breaches)))
+        causes.append((Code.OFF_TARGET, f"benchmark missed: {_limits(state, breaches)}", _names(breaches)))
     if health.crossed_share > CROSSED_MAX:
         causes.append((Code.CROSSED_UNITS, f"{health.crossed_share:.1%} of units saw both versions", ()))
     is_settled = now - state.record.entered_at >= state.phase.stay_min / 2
@@ -237,8 +237,11 @@ def _names(limits: list[LimitAnalysis]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(limit.metric for limit in limits))
 
 
-def _limits(limits: list[LimitAnalysis]) -> str:
-    return "; ".join(
-        f"{x.metric}{f' on {x.function}' if x.function else ''} above {x.limit:g} (n = {x.treatment_n:,})"
-        for x in limits
-    )
+def _limits(state: RolloutState, limits: list[LimitAnalysis]) -> str:
+    metrics = {guardrail.metric.name: guardrail.metric for guardrail in state.plan.guardrails}
+    return "; ".join(_limit(metrics[limit.metric], limit) for limit in limits)
+
+
+def _limit(metric: Metric, limit: LimitAnalysis) -> str:
+    where = f" on {limit.function}" if limit.function else ""
+    return f"{limit.metric}{where} beyond {format_value(metric, limit.limit)} (n = {limit.treatment_n:,})"

@@ -83,6 +83,9 @@ def judge_recovery(
         words = "; ".join(analyses[name].words for name in failed)
         return Recovery(outcome=RollbackOutcome.FAILED, reason=f"the harm persists: {words}", open=tuple(failed))
     waiting = tuple(name for name, verdict in found.items() if verdict is None)
+    if not found:
+        reason = "the plan has no guardrail that could show recovery"
+        return Recovery(outcome=RollbackOutcome.UNVERIFIED if is_late else None, reason=reason)
     if not waiting and propagation.is_complete:
         reason = f"every guardrail is back inside its tolerance, {_served(propagation)}"
         return Recovery(outcome=RollbackOutcome.RECOVERED, reason=reason)

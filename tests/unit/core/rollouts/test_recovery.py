@@ -97,6 +97,13 @@ def test_no_data_at_all_are_unverified_never_recovered() -> None:
     assert judged(None, at=DEADLINE).outcome is RollbackOutcome.UNVERIFIED
 
 
+def test_a_plan_without_guardrails_can_show_no_recovery() -> None:
+    state = taken_back()
+    bare = msgspec.structs.replace(state, plan=msgspec.structs.replace(state.plan, guardrails=()))
+    assert judged(None, state=bare).outcome is None
+    assert judged(None, state=bare, at=DEADLINE).outcome is RollbackOutcome.UNVERIFIED
+
+
 def test_after_everybody_was_exposed_only_absolute_limits_can_tell() -> None:
     state = taken_back(phase=3)
     within = an_errors_analysis(treatment_n=0, control_n=0, worsening=None, safe_bound=None, interval=None)
