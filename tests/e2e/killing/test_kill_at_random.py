@@ -28,9 +28,9 @@ tick: 6m
 phases:
   - {name: tenth, to: 10%, who: random, stay: 2h..5d}
   - {name: half, to: 60%, who: random, stay: 2h..5d}
-  - {name: full, to: 100%, who: everyone, watch: 6h}
+  - {name: full, to: 100%, who: everyone, watch: 5h}
 guardrails:
-  errors: {rate: api_error / api_request, worse_by: 20pp, window: 10m, lateness: 4h}
+  errors: {rate: api_error / api_request, worse_by: 20pp, window: 10m, lateness: 3h}
 verify: {propagation: 20s, recovery: 4h, min_units: 30}
 """
 
