@@ -29,7 +29,8 @@ LOOP = "ebbgate"
 Step = Callable[[str], None]
 """Told the name of each step as it is reached; tests end the process there."""
 
-STEPS = ("ingested", "summarised", "decided", "committed", "published")
+STEPS = ("ingested", "summarised", "decided", "committed", "written", "published")
+"""In order; `written` is told by `SnapshotService`."""
 
 
 class Looker:

@@ -1,7 +1,7 @@
 """Snapshots: the flags as they are served, with every rollout and kill rendered into them (RULES B2, B6)."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -27,15 +27,25 @@ GOVERNING = frozenset({Status.RUNNING, Status.WATCHING, Status.PAUSED, Status.RE
 
 
 class SnapshotService:
-    """Stages a snapshot in the transaction of the change that causes it, and publishes what is staged."""
+    """Stages a snapshot in the transaction of the change that causes it, and publishes what is staged.
+
+    on_step: told "written" between the effect and its entry in the journal (RULES H1); tests end the process there.
+    """
 
     def __init__(
-        self, store: ControlStore, clock: Clock, publisher: SnapshotPublisher, *, bucketing: Bucketing = "v2"
+        self,
+        store: ControlStore,
+        clock: Clock,
+        publisher: SnapshotPublisher,
+        *,
+        bucketing: Bucketing = "v2",
+        on_step: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._publisher = publisher
         self._bucketing = bucketing
+        self._on_step = on_step
         self._published: dict[str, int] = {}
         self._publishing = threading.Lock()
 
@@ -73,6 +83,7 @@ class SnapshotService:
             for row in due:
                 self._journal(row, done=False)
                 self._publisher.publish(decode_snapshot(row.body))
+                self._on_step("written")
                 self._published[row.environment] = row.version
                 self._journal(row, done=True)
             return [row.version for row in due]

@@ -183,6 +183,11 @@ class Stores:
         rows = self._rows("SELECT action, after FROM audit WHERE subject = ? ORDER BY id", subject)
         return [(action, msgspec.json.decode(after)) for action, after in rows]
 
+    def is_journaled(self, key: str) -> bool:
+        """Whether an action is noted as done; it must have been noted as begun (RULES H1)."""
+        [(done_at,)] = self._rows("SELECT done_at FROM journal WHERE key = ?", key)
+        return done_at is not None
+
     def ids(self, table: str) -> Counter[str]:
         """How often each id of `exposures` or `events` is in the analysis store."""
         with closing(duckdb.connect(str(self._directory / "analysis.duckdb"), read_only=True)) as store:

@@ -48,9 +48,13 @@ def test_control_killed_between_the_decision_and_the_flag_off_takes_the_version_
     assert crowd.client.snapshot_version == begun_at  # decided, and nobody has heard of it
     assert [d["decision"] for d in found.decisions(rollout_id)][-1] == "rollback"
 
-    roles.start(Role.CONTROL, end_at="ingested:3")
+    roles.start(Role.CONTROL, end_at="written")
     roles.wait_killed(Role.CONTROL)
     eventually(lambda: crowd.client.snapshot_version == state.rollback.off_version, "the flag-off to be pushed")
+    assert not found.is_journaled(f"publish:production:{state.rollback.off_version}")  # done, and not yet noted
+
+    roles.start(Role.CONTROL, end_at="ingested:3")
+    roles.wait_killed(Role.CONTROL)
     assert not any(crowd.client.boolean_value("newWidgets", True, {"targetingKey": f"user-{n}"}) for n in range(800))
 
     roles.start(Role.CONTROL)
@@ -68,6 +72,7 @@ def test_control_killed_between_the_decision_and_the_flag_off_takes_the_version_
         "rollback.propagated",
         "rollback.recovered",
     ]
+    assert found.is_journaled(f"publish:production:{ended.rollback.off_version}")
     assert crowd.by_phase(ended) == hashed(ended)
     found.assert_told_once(rollout_id)
     found.assert_stored_once(crowd)

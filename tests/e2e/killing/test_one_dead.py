@@ -1,5 +1,8 @@
 """Each of the two processes works while the other is dead (RULES I3; issue 2: 4)."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -83,6 +86,11 @@ def test_with_the_edge_dead_the_loop_and_the_api_work_and_the_edge_serves_what_w
     eventually(lambda: control.rollouts.get("newWidgets").status is Status.ROLLED_BACK, "the loop", timeout_s=40.0)
     ended = control.rollouts.get("newWidgets").rollback
     assert ended is not None
+    command = [sys.executable, "-m", "ebbgate", "rollout", "get", "newWidgets", "--json", "--url", roles.control_url]
+    told = subprocess.run(
+        command, env=os.environ | {"EBBGATE_TOKEN": roles.admin_token}, capture_output=True, text=True, timeout=60
+    )
+    assert msgspec.json.decode(told.stdout)["status"] == "rolled_back", told
     assert (ended.outcome, ended.stragglers) == (RollbackOutcome.UNVERIFIED, ("app-1",))
     assert client.boolean_value("newWidgets", False, {"targetingKey": exposed[0]}) is True  # it cannot know yet
 
