@@ -226,12 +226,13 @@ def health_of(state: RolloutState, summary: Summary, *, stale_for: timedelta | N
     """Whether the data of this look may be trusted. stale_for: machine time since the newest heartbeat."""
     seen = summary.assignment
     contrasted = seen.treatment + seen.control
+    age = (summary.summarised_to or state.record.entered_at) - state.record.entered_at
     exposed = seen.treatment + seen.veterans + seen.audience
     active = contrasted + seen.veterans + seen.audience
     return Health(
         sample_ratio=judge_sample_ratio(summary.evidence.sample_ratio),
         stale_for=stale_for,
-        missing=missing_metrics(state.plan, summary.analyses),
+        missing=missing_metrics(state.plan, summary.analyses, age=age),
         crossed_share=seen.crossed / (contrasted + seen.crossed) if contrasted >= state.plan.min_units else 0.0,
         exposed_share=exposed / active if active >= state.plan.min_units else None,
         exposure_excess=exposure_excess(state.phase.exposure, active),
@@ -239,11 +240,17 @@ def health_of(state: RolloutState, summary: Summary, *, stale_for: timedelta | N
     )
 
 
-def missing_metrics(plan: Plan, analyses: Mapping[str, Analysis]) -> tuple[str, ...]:
+def missing_metrics(plan: Plan, analyses: Mapping[str, Analysis], *, age: timedelta) -> tuple[str, ...]:
     """Guardrails that gate or are critical, can be judged in this phase, and have not one observation of the new
     version.
+
+    age: of the phase, in plan time, as far as the log was read. Nothing is missed before a window can have closed.
     """
-    needed = {g.metric.name for g in plan.guardrails if g.worse_by is not None or g.critical is not None}
+    needed = {
+        g.metric.name
+        for g in plan.guardrails
+        if (g.worse_by is not None or g.critical is not None) and age > g.metric.window + g.metric.lateness + plan.tick
+    }
     return tuple(name for name, analysis in sorted(analyses.items()) if name in needed and _is_missing(analysis))
 
 

@@ -267,6 +267,9 @@ class Client:
     ) -> EvaluationDetails:
         tally = self._holder.tallies.of(flag_key)
         tally.evaluations.add()
+        if expected_type == "boolean" and self._holder.is_killed(flag_key):
+            # Nothing says what this flag's variants are; off is the old version by convention, whatever the code says.
+            return EvaluationDetails(value=False, reason="STATIC")
         tally.code_defaults.add()
         if serving is None:
             return _code_default(default, "no snapshot has been received yet")

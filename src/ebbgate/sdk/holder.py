@@ -60,6 +60,10 @@ class SnapshotHolder:
         serving = self.serving
         return None if serving is None else serving.snapshot.version
 
+    def is_killed(self, flag_key: str) -> bool:
+        """Whether the local kill list names the flag."""
+        return flag_key in self._kills.kills
+
     def load_disk(self) -> None:
         """Serve the copy on disk, with the lease that it has left."""
         if self._disk is None:

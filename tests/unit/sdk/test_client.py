@@ -86,3 +86,12 @@ def test_ids_are_unique_over_clients(clock: Any) -> None:
     assert len(set(ids)) == 300
     for client in clients:
         client.close(timeout=0)
+
+
+def test_a_local_kill_gives_off_even_where_nothing_was_ever_received(clock: Any) -> None:
+    """RULES B6, B7: the old version, though the code's own default is the new one."""
+    client = Client("", "", clock=clock, kill="new")
+    assert client.boolean_value("new", True, USER) is False
+    assert client.boolean_value("other", True, USER) is True
+    assert client.string_value("new", "mine", USER) == "mine"
+    client.close(timeout=0)

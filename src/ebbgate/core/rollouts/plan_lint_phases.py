@@ -6,6 +6,9 @@ from ebbgate.core.rollouts.plan import EVERYONE, Phase, Plan, Response
 from ebbgate.core.rollouts.plan_lint_finding import Finding, Level
 from ebbgate.core.rollouts.values import duration_text, percent_text
 
+SHORTEST_LEASE = timedelta(seconds=30)
+"""Three keepalives of a stream."""
+
 
 def lint_phases(plan: Plan) -> list[Finding]:
     """Exposure, audiences and time of the phases (RULES A2, B1, F7)."""
@@ -26,7 +29,7 @@ def lint_phases(plan: Plan) -> list[Finding]:
             message = f"from phase `{phase.name}` on, nothing is taken back by itself"
             hint = "a harm then freezes the rollout and pages (RULES F7)"
             findings.append(Finding(level=Level.NOTE, path=f"{path}.reversible", message=message, hint=hint))
-    return [*findings, *_ending(plan), *_tick(plan), *_unused(plan)]
+    return [*findings, *_ending(plan), *_tick(plan), *_unused(plan), *_lease(plan)]
 
 
 def _audiences(plan: Plan, phase: Phase, path: str) -> list[Finding]:
@@ -48,6 +51,17 @@ def _audiences(plan: Plan, phase: Phase, path: str) -> list[Finding]:
         finding = Finding(level=Level.WARNING, path=f"{path}.who", message=message, hint=f"write `who: {EVERYONE}`")
         findings.append(finding)
     return findings
+
+
+def _lease(plan: Plan) -> list[Finding]:
+    if plan.when.server_lost >= SHORTEST_LEASE:
+        return []
+    lost = duration_text(plan.when.server_lost)
+    message = (
+        f"`server_lost` is {lost}: a stream says something only every 10s, so evaluators may give up a healthy server"
+    )
+    hint = f"write at least {duration_text(SHORTEST_LEASE)}"
+    return [Finding(level=Level.WARNING, path="$.when.server_lost", message=message, hint=hint)]
 
 
 def _ending(plan: Plan) -> list[Finding]:

@@ -172,3 +172,9 @@ def test_the_snippets_name_the_flag_and_are_programs() -> None:
     assert "'newWidgets'" in node_snippet("newWidgets", url="http://127.0.0.1:1")
     assert "`${url}/v1/events`" in node_snippet("newWidgets")
     assert "app: shop\n" in init_template("shop", "newWidgets")
+
+
+def test_a_lease_shorter_than_a_few_keepalives_is_a_warning() -> None:
+    """RULES B7: the stream speaks every ten seconds; a shorter lease lapses beside a healthy server."""
+    finding = found(findings_of(when={"server_lost": "off after 10s"}), "$.when.server_lost", Level.WARNING)
+    assert "30s" in finding.hint
