@@ -39,6 +39,8 @@ def in_mode(decision: Decision, state: RolloutState) -> Decision:
         return Hold(code=Code.OBSERVING, reason=f"would {_verb(decision)}: {decision.reason}", metrics=decision.metrics)
     if not isinstance(decision, Advance | Rollback):
         return decision
+    if decision.code.value in state.acknowledged:
+        return Hold(code=Code.WAITING, reason=f"a person has seen it and went on: {decision.reason}")
     if state.status is Status.REVIEW and state.review is not None and state.review.proposes == _verb(decision):
         return Hold(code=Code.WAITING, reason=f"waiting for {state.review.owner}: {decision.reason}")
     terms = state.plan.when.off_target

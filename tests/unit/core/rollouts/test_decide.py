@@ -227,6 +227,16 @@ def test_recommending_asks_before_it_advances_or_rolls_back() -> None:
     assert isinstance(in_mode(look(waiting, an_analysis(Verdict.HARM)), waiting), Hold)
 
 
+def test_what_a_person_has_dismissed_is_not_asked_again_in_the_phase() -> None:
+    state = a_rollout(mode=Mode.RECOMMEND)
+    asked = in_mode(look(state, an_analysis(Verdict.HARM)), state)
+    assert isinstance(asked, Review)
+    dismissed = resume(open_review(state, asked, now=NOON), reason="we know")
+    again = in_mode(look(dismissed, an_analysis(Verdict.HARM)), dismissed)
+    assert isinstance(again, Hold)
+    assert "went on" in again.reason
+
+
 def test_a_review_has_an_owner_and_a_deadline() -> None:
     review = Review(code=Code.HARM, reason="worse", deadline=hours(4), then=Response.PAUSE)
     state = open_review(a_rollout(), review, now=NOON)
