@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ebbgate.core.audiences import Bucketing
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.metrics import LimitEvidence, MetricEvidence, SampleRatioEvidence
 from ebbgate.core.rollouts.decision import Decision
@@ -35,6 +36,38 @@ class KillRow(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     reason: str
     killed_at: datetime
+
+
+class FlagVersionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a flag: how it stood after one accepted change (definition, kill, restore, opt-in, deletion).
+
+    version: 1, 2, ... for each flag and environment, never given twice, also over a deletion. action: the audit's word.
+    definition: None after a deletion. killed_to: the variant of the kill overlay; None while there is none.
+    unit: who was opted in or out, in versions of those two actions. opt_in_count: length of the list.
+    snapshot_version: of the first snapshot that serves it. Machine time.
+    """
+
+    environment: str
+    flag: str
+    version: int
+    at: datetime
+    actor: str
+    reason: str
+    action: str
+    revision: int
+    snapshot_version: int
+    definition: dict[str, Any] | None
+    killed_to: str | None = None
+    unit: str | None = None
+    opt_in_count: int = 0
+
+
+class EnvironmentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment and its settings. bucketing: of all its flags (flags.md). Machine time."""
+
+    name: str
+    created_at: datetime
+    bucketing: Bucketing = "v2"
 
 
 class SnapshotRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +178,30 @@ class ControlTransaction(Protocol):
 
     def delete_flag(self, environment: str, key: str) -> None: ...
     def environments(self) -> list[str]:
-        """Those that have a flag, a kill or a snapshot, by name."""
+        """Those that were created, or have a flag, a kill or a snapshot, by name."""
+        ...
+
+    def environment(self, name: str) -> EnvironmentRow | None:
+        """Its settings; None where it was never created by name."""
+        ...
+
+    def put_environment(self, row: EnvironmentRow) -> None:
+        """Insert or replace."""
+        ...
+
+    def add_flag_version(self, row: FlagVersionRow) -> None:
+        """Raises ConflictError unless the version follows the newest one of the flag."""
+        ...
+
+    def flag_version(self, environment: str, flag: str, version: int) -> FlagVersionRow | None: ...
+    def flag_versions(
+        self, environment: str, flag: str, *, before: int | None = None, limit: int = 50
+    ) -> list[FlagVersionRow]:
+        """Newest first, those with a version < `before`."""
+        ...
+
+    def flag_deletions(self, environment: str) -> dict[str, int]:
+        """By flag that was ever deleted, the first snapshot version after its last deletion."""
         ...
 
     def kills(self, environment: str) -> list[KillRow]: ...

@@ -18,8 +18,10 @@ from ebbgate.ports.control_store import (
     AuditRow,
     ControlTransaction,
     DecisionRow,
+    EnvironmentRow,
     Evidence,
     FlagRow,
+    FlagVersionRow,
     JournalRow,
     KillRow,
     OutboxRow,
@@ -103,6 +105,8 @@ class _Tables:
         self.clock: dict[str, ClockMapping] = {}
         self.flags: dict[tuple[str, str], FlagRow] = {}
         self.kills: dict[tuple[str, str], KillRow] = {}
+        self.flag_versions: dict[tuple[str, str], list[FlagVersionRow]] = {}  # the version is the position + 1
+        self.environments: dict[str, EnvironmentRow] = {}
         self.snapshots: dict[str, list[SnapshotRow]] = {}  # by environment, oldest first
         self.latest_version: dict[str, int] = {}
         self.rollouts: dict[str, RolloutState] = {}
@@ -188,8 +192,40 @@ class _MemoryTransaction:
     def environments(self) -> list[str]:
         tables = self._tables
         return sorted(
-            {where for where, _ in (*tables.flags, *tables.kills)} | {e for e, r in tables.snapshots.items() if r}
+            {where for where, _ in (*tables.flags, *tables.kills)}
+            | {e for e, r in tables.snapshots.items() if r}
+            | set(tables.environments)
         )
+
+    def environment(self, name: str) -> EnvironmentRow | None:
+        return self._tables.environments.get(name)
+
+    def put_environment(self, row: EnvironmentRow) -> None:
+        self._set(self._tables.environments, row.name, row)
+
+    def add_flag_version(self, row: FlagVersionRow) -> None:
+        rows = self._tables.flag_versions.setdefault((row.environment, row.flag), [])
+        if row.version != len(rows) + 1:
+            raise ConflictError(f"flag {row.flag} is at version {len(rows)}, not {row.version - 1}", hint=_RELOAD)
+        self._append(rows, msgspec.structs.replace(row, definition=_json_copy(row.definition)))
+
+    def flag_version(self, environment: str, flag: str, version: int) -> FlagVersionRow | None:
+        rows = self.flag_versions(environment, flag, before=version + 1, limit=1)
+        return next((row for row in rows if row.version == version), None)
+
+    def flag_versions(
+        self, environment: str, flag: str, *, before: int | None = None, limit: int = 50
+    ) -> list[FlagVersionRow]:
+        rows = self._tables.flag_versions.get((environment, flag), [])
+        found = [row for row in reversed(rows) if before is None or row.version < before][:limit]
+        return [msgspec.structs.replace(row, definition=_json_copy(row.definition)) for row in found]
+
+    def flag_deletions(self, environment: str) -> dict[str, int]:
+        return {
+            flag: max(row.snapshot_version for row in rows if row.definition is None)
+            for (where, flag), rows in sorted(self._tables.flag_versions.items())
+            if where == environment and any(row.definition is None for row in rows)
+        }
 
     def kills(self, environment: str) -> list[KillRow]:
         rows = [row for (where, _), row in self._tables.kills.items() if where == environment]

@@ -4,11 +4,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ebbgate.adapters.sql.schema import clock, flags, kills, snapshots
+from ebbgate.adapters.sql.schema import clock, environments, flags, kills, snapshots
 from ebbgate.adapters.sql.session import RELOAD, Session
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.errors import ConflictError
-from ebbgate.ports.control_store import FlagRow, KillRow, SnapshotRow
+from ebbgate.ports.control_store import EnvironmentRow, FlagRow, KillRow, SnapshotRow
 
 
 class FlagTables:
@@ -58,8 +58,16 @@ class FlagTables:
         self._session.run(sa.delete(flags).where(flags.c.environment == environment, flags.c.key == key))
 
     def environments(self) -> list[str]:
-        query = sa.union(*(sa.select(table.c.environment) for table in (flags, kills, snapshots)))
+        used = (sa.select(table.c.environment) for table in (flags, kills, snapshots))
+        query = sa.union(*used, sa.select(environments.c.name))
         return sorted(name for (name,) in self._session.run(query))
+
+    def environment(self, name: str) -> EnvironmentRow | None:
+        row = self._session.first(sa.select(environments).where(environments.c.name == name))
+        return None if row is None else EnvironmentRow(**row._mapping)
+
+    def put_environment(self, row: EnvironmentRow) -> None:
+        self._session.upsert(environments, name=row.name, created_at=row.created_at, bucketing=row.bucketing)
 
     def kills(self, environment: str) -> list[KillRow]:
         query = sa.select(kills).where(kills.c.environment == environment)

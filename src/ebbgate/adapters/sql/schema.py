@@ -52,6 +52,32 @@ kills = sa.Table(
     sa.Column("killed_at", UtcTime, nullable=False),
 )
 
+flag_versions = sa.Table(
+    "flag_versions",
+    metadata,
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("flag", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("snapshot_version", sa.BigInteger, nullable=False),
+    sa.Column("definition", Json),
+    sa.Column("killed_to", sa.Text),
+    sa.Column("unit", sa.Text),
+    sa.Column("opt_in_count", sa.BigInteger, nullable=False),
+)
+
+environments = sa.Table(
+    "environments",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("bucketing", sa.Text, nullable=False),
+)
+
 snapshots = sa.Table(
     "snapshots",
     metadata,
