@@ -47,7 +47,7 @@ def short_plan() -> Plan:
         audiences=(Audience(name="internal", rule={"ends_with": [{"var": "email"}, "@example.com"]}),),
         phases=(
             Phase(name="internal", exposure=0.05, who=("internal",), stay_min=10 * HOUR, stay_max=48 * HOUR),
-            Phase(name="early", exposure=0.2, who=("random",), stay_min=12 * HOUR, stay_max=72 * HOUR),
+            Phase(name="early", exposure=0.2, who=("random",), stay_min=12 * HOUR, stay_max=72 * HOUR, early=True),
             Phase(name="broad", exposure=0.5, who=("random",), stay_min=12 * HOUR, stay_max=72 * HOUR),
             Phase(name="full", exposure=1.0, who=("everyone",), stay_min=timedelta(0)),
         ),

@@ -73,8 +73,10 @@ class WorldEvaluator:
         self.evaluator: Evaluator | None = None
 
     def follow(self, snapshot: Snapshot) -> bool:
-        """Take a snapshot; says whether it changed what is served. A deaf one keeps what served the first exposure."""
-        if snapshot.version <= self.version or (self.is_deaf and self.version and snapshot.leases == {}):
+        """Take a snapshot; says whether it changed what is served. A deaf one takes no snapshot that switches a rule
+        off.
+        """
+        if snapshot.version <= self.version or (self.is_deaf and b'"targeting"' not in bytes(snapshot.document)):
             return False
         self.evaluator = Evaluator(snapshot)
         self.version = snapshot.version
