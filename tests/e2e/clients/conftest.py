@@ -1,0 +1,189 @@
+"""A real server with a rollout and plain flags, and what is known of it inside: for clients that others make."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any
+
+import duckdb
+import pytest
+
+from ebbgate.bootstrap.clocks import SystemClock
+from ebbgate.client import ControlClient
+from ebbgate.core.flags import Evaluator, decode_snapshot, parse_document
+from ebbgate.demo.server import LocalServer
+
+NODE = Path(__file__).parent / "node"
+ANSWER_WITHIN_S = 30.0
+PLAN = """
+app: dashboard
+flag: newWidgets
+mode: act
+commander: devops-lead
+phases:
+  - {name: half, to: 50%, who: random, stay: 1d..9d}
+  - {name: full, to: 100%, who: everyone, watch: 9d}
+guardrails:
+  errors: {rate: api_error / api_request, worse_by: 5pp}
+"""
+FLAGS: dict[str, dict[str, Any]] = {
+    "greeting": {"formal": "Good day", "short": "Hi"},
+    "pageSize": {"large": 50, "small": 10},
+    "ratio": {"half": 0.5, "quarter": 0.25},
+    "theme": {"dark": {"colour": "black", "sizes": [1, 2]}, "light": {"colour": "white", "sizes": []}},
+    "kiosk": {"on": True, "off": False},
+}
+"""Each serves its first variant. `kiosk` is the one that is toggled."""
+
+
+class World:
+    """A server whose flag `newWidgets` is rolled out to half of the users, and which serves FLAGS beside it."""
+
+    def __init__(self, server: LocalServer, control: ControlClient) -> None:
+        self.server = server
+        self.control = control
+        self.url = server.edge_url
+        self.client_token = control.tokens.create("client", "others", reason="to evaluate").secret
+        self.server_token = control.tokens.create("server", "edges of others", reason="to read the document").secret
+        for key, variants in FLAGS.items():
+            self.put(key, variants, next(iter(variants)))
+        control.rollouts.start(PLAN, release="v2.0.0", reason="to see who gets it")
+
+    def put(self, key: str, variants: dict[str, Any], default: str) -> None:
+        definition = {"state": "ENABLED", "variants": variants, "defaultVariant": default}
+        self.control.flags.put(key, definition, reason="for the test")
+
+    @contextmanager
+    def kiosk_off(self) -> Iterator[None]:
+        """Meanwhile the flag `kiosk` is off."""
+        self.put("kiosk", FLAGS["kiosk"], "off")
+        try:
+            yield
+        finally:
+            self.put("kiosk", FLAGS["kiosk"], "on")
+
+    @contextmanager
+    def stopped(self, exposures: int) -> Iterator[None]:
+        """Once that many exposures are counted, the server is stopped; afterwards it listens again, where it did."""
+        wait_until(lambda: self.exposures_counted() >= exposures, f"{exposures} exposures to be counted")
+        self.server.stop()
+        try:
+            yield
+        finally:
+            self.server.start()
+
+    def document(self) -> dict[str, Any]:
+        """The flagd document as it is served now, every rollout rendered into it."""
+        return dict(json.loads(self._snapshot().document))
+
+    def expected(self, units: Iterable[str], flag: str = "newWidgets") -> dict[str, str | None]:
+        """Who has which variant, by the product's own evaluator (bucketing v2)."""
+        snapshot = self._snapshot()
+        evaluator = Evaluator(parse_document(bytes(snapshot.document)), bucketing=snapshot.bucketing)
+        return {unit: evaluator.evaluate(flag, None, {"targetingKey": unit}, None).variant for unit in units}
+
+    def exposures_counted(self) -> int:
+        return self.control.observations.totals().exposures
+
+    def exposures(self, units: str) -> dict[str, str]:
+        """Unit to variant in the table of exposures, for units that begin so. The server must be stopped: it alone may
+        hold the file.
+        """
+        path = self.server.data_dir / "analysis.duckdb"
+        with duckdb.connect(str(path), read_only=True) as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT unit, variant FROM exposures WHERE flag = 'newWidgets' AND starts_with(unit, ?)",
+                [units],
+            ).fetchall()
+        assert len({unit for unit, _ in rows}) == len(rows), "a unit saw two variants"
+        return dict(rows)
+
+    def _snapshot(self) -> Any:
+        return decode_snapshot((self.server.data_dir / "snapshots/production.json").read_bytes())
+
+
+class NodeProcess:
+    """A node program that answers each JSON line with one JSON line. A failed call is an assertion."""
+
+    def __init__(self, program: str, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            ["node", program, *arguments],
+            cwd=NODE,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=sys.stderr,
+            text=True,
+        )
+        self._answers: Queue[str] = Queue()
+        Thread(target=self._read, name="answers of node", daemon=True).start()
+
+    def ask(self, do: str, **fields: Any) -> Any:
+        """Raises AssertionError if the program fails, or does not answer in time."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": do, **fields}) + "\n")
+        self._process.stdin.flush()
+        try:
+            answer = json.loads(self._answers.get(timeout=ANSWER_WITHIN_S))
+        except Empty:
+            raise AssertionError(f"node did not answer {do!r}; it ended with {self._process.poll()}") from None
+        assert "failure" not in answer, answer["failure"]
+        return answer["answer"]
+
+    def close(self) -> None:
+        """End of input is the program's sign to end."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(10)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._answers.put(line)
+
+
+def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 15.0) -> None:
+    clock = SystemClock()
+    deadline = clock.monotonic() + timeout_s
+    while not condition():
+        assert clock.monotonic() < deadline, f"not within {timeout_s} s: {what}"
+        clock.sleep(timedelta(milliseconds=20))
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One server for all these tests. Each has users of its own, and leaves flags and server as it found them."""
+    with (
+        LocalServer(tmp_path_factory.mktemp("others") / "data") as server,
+        ControlClient(server.control_url, server.admin_token, timeout=30.0) as control,
+    ):
+        yield World(server, control)
+
+
+@pytest.fixture
+def node() -> Iterator[Callable[..., NodeProcess]]:
+    """Starts programs of the folder `node`; left out where node or its packages are missing."""
+    if shutil.which("node") is None:
+        pytest.skip("there is no node here")
+    if not (NODE / "node_modules").is_dir():
+        pytest.skip("its packages are not installed: `make test` does it, or `npm ci` in tests/e2e/clients/node")
+    with ExitStack() as stack:
+
+        def start(program: str, *arguments: str) -> NodeProcess:
+            process = NodeProcess(program, *arguments)
+            stack.callback(process.close)
+            return process
+
+        yield start
