@@ -14,6 +14,7 @@ from ebbgate.adapters.events import SegmentedLogWriter
 from ebbgate.adapters.snapshots import FileAccessSource, FileSnapshotSource, NoticeSocket, replace_file
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.bootstrap.logs import configure_logs
+from ebbgate.bootstrap.settings import ServeSettings
 from ebbgate.core.errors import StoreUnavailableError
 from ebbgate.edge.assembly import Edge
 from ebbgate.edge.server import BACKLOG, EdgeServer
@@ -33,6 +34,17 @@ def run_edge(settings: EdgeSettings, *, log_level: str = "info") -> None:
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
         runner.run(EdgeServer(settings, assemble(settings, clock)).serve_edge(listener))
+
+
+def edge_settings(settings: ServeSettings) -> EdgeSettings:
+    """The edge's part of the server's settings."""
+    return EdgeSettings(
+        data_dir=settings.data_dir,
+        host=settings.host,
+        port=settings.edge_port,
+        cors_origins=settings.cors_origins,
+        public_url=settings.public_url,
+    )
 
 
 def assemble(settings: EdgeSettings, clock: SystemClock) -> Edge:

@@ -27,11 +27,9 @@ STOP_WITHIN_S = 10.0
 def serve(settings: ServeSettings) -> int:
     """Run what the role says until SIGTERM or SIGINT; returns an exit status."""
     if settings.role is Role.EDGE:
-        from ebbgate.bootstrap.edge import run_edge
-        from ebbgate.edge.settings import EdgeSettings
+        from ebbgate.bootstrap.edge import edge_settings, run_edge
 
-        edge = EdgeSettings(data_dir=settings.data_dir, host=settings.host, port=settings.edge_port)
-        run_edge(edge, log_level=settings.log_level)
+        run_edge(edge_settings(settings), log_level=settings.log_level)
         return 0
     if settings.role is Role.CONTROL:
         from ebbgate.bootstrap.control import run_control

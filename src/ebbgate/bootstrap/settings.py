@@ -17,6 +17,7 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 LogLevel = Literal["debug", "info", "warning", "error"]
 PREFIX = "EBBGATE_"
 FILE_VARIABLE = "EBBGATE_SETTINGS"
+_LISTS = ("cors_origins", "environments")  # separated by commas in a variable
 
 
 class Role(StrEnum):
@@ -35,7 +36,9 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     directory. scale: plan seconds for one machine second (RULES A1); stored at the first start, and fixed from then on.
     store_url: of the control store; empty = SQLite in the data directory. admin_token_file: where the first start
     also writes the
-    one-time admin token (0600), instead of printing it. end_at: end the process at a named step of the loop
+    one-time admin token (0600), instead of printing it. cors_origins: of web pages that may use OFREP and send events
+    with a client token; `*` for all. public_url: of the edge as clients see it, where that is not what they call.
+    end_at: end the process at a named step of the loop
     (`committed` or `committed:3`),
     for drills and tests.
     """
@@ -50,6 +53,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     log_level: LogLevel = "info"
     store_url: str = ""
     admin_token_file: Path | None = None
+    cors_origins: tuple[str, ...] = ()
+    public_url: str = ""
     end_at: str = ""
 
     @property
@@ -68,7 +73,7 @@ def read_settings(overrides: Mapping[str, Any], *, environ: Mapping[str, str] | 
     names = {field.name for field in msgspec.structs.fields(ServeSettings)}
     for name in names:
         if (value := environ.get(PREFIX + name.upper())) is not None:
-            found[name] = value.split(",") if name == "environments" else value
+            found[name] = value.split(",") if name in _LISTS else value
     found |= {name: value for name, value in overrides.items() if value is not None}
     try:
         return msgspec.convert(found, ServeSettings, strict=False, dec_hook=_decode)

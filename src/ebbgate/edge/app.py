@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from ebbgate.core.errors import EbbgateError, NotFoundError
-from ebbgate.edge.guard import Guard
+from ebbgate.edge.cors import Cors
+from ebbgate.edge.event_streams import STREAM_PATH, EventStreams
+from ebbgate.edge.guard import BROWSER, Guard
 from ebbgate.edge.http import (
     TEXT,
     Answer,
@@ -47,16 +49,19 @@ class EdgeApp:
         ofrep: OfrepService,
         intake: EventIntake,
         hub: StreamHub,
+        event_streams: EventStreams,
+        cors: Cors | None,
     ) -> None:
         self._guard = guard
         self._snapshots = snapshots
         self._gate = gate
         self._metrics = metrics
         self._single = ofrep.single
-        self._hub = hub
+        self._cors = cors
         self._routes: dict[str, dict[str, Handler]] = {
             _BULK: {"POST": ofrep.bulk},
             _SINGLE: {"POST": ofrep.bulk},
+            STREAM_PATH: {"GET": event_streams.serve},
             "/v1/events": {"POST": intake.post},
             "/v1/snapshot": {"GET": self._snapshot},
             "/v1/stream": {"GET": hub.serve},
@@ -67,6 +72,12 @@ class EdgeApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", "the server is told to speak HTTP only, without lifespan"
+        if self._cors is not None and (origin := self._cors.origin(scope)) is not None:
+            if (preflight := self._cors.preflight(scope, origin)) is not None:
+                await give(send, preflight)
+                return
+            scope[BROWSER] = True
+            send = self._cors.allowing(send, origin)
         path: str = scope["path"]
         try:
             if path.startswith(_SINGLE) and len(path) > len(_SINGLE) and scope["method"] == "POST":

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from ebbgate.edge.app import EdgeApp
 from ebbgate.edge.background import Background, ControlWatch
+from ebbgate.edge.cors import Cors
+from ebbgate.edge.event_streams import EventStreams
 from ebbgate.edge.exposures import ExposureRecorder
 from ebbgate.edge.guard import Guard
 from ebbgate.edge.intake import EventIntake
@@ -48,14 +50,17 @@ class Edge:
         journal = Journal(gate, snapshots, metrics, entries_max=settings.entries_pending_max, source=f"edge-{run_id}")
         exposures = ExposureRecorder(journal, snapshots, metrics, known_max=settings.exposures_known_max)
         self.hub = StreamHub(settings, guard, snapshots, journal, metrics, clock)
+        event_streams = EventStreams(settings, guard, snapshots, self.hub, clock)
         self.app = EdgeApp(
             guard=guard,
             snapshots=snapshots,
             gate=gate,
             metrics=metrics,
-            ofrep=OfrepService(settings, guard, snapshots, exposures),
+            ofrep=OfrepService(settings, guard, snapshots, exposures, event_streams),
             intake=EventIntake(settings, guard, snapshots, gate, metrics),
             hub=self.hub,
+            event_streams=event_streams,
+            cors=Cors(settings.cors_origins) if settings.cors_origins else None,
         )
         self.background = Background(
             settings,

@@ -5,8 +5,11 @@ from ebbgate.core.errors import AuthenticationError, BadRequestError, Permission
 from ebbgate.edge.http import NotReadyError, RateLimitedError, Scope, query
 from ebbgate.edge.rate import RateBucket
 from ebbgate.edge.settings import EdgeSettings
+from ebbgate.edge.tickets import Ticket, read_ticket
 from ebbgate.edge.usage import TokenUsage, UsageBook
 from ebbgate.ports.clock import Clock
+
+BROWSER = "ebbgate.browser"  # in a request's scope: it comes from a page of another origin
 
 
 class Grant:
@@ -28,7 +31,7 @@ class Guard:
         self._clock = clock
         self._usage = usage
         self._grants: dict[str, Grant] = {}  # by the token's hash: a lookup's duration tells nothing of the token
-        self._buckets: dict[str, RateBucket] = {}
+        self._by_id: dict[str, Grant] = {}
         self._is_loaded = False
 
     @property
@@ -38,12 +41,12 @@ class Guard:
     def use(self, access: AccessList) -> None:
         """Take a new list. Rates and counts of the tokens that stay go on."""
         self._grants = {token.sha256: self._grant(token) for token in access.tokens if not token.is_revoked}
-        self._buckets = {grant.token.id: grant.bucket for grant in self._grants.values()}
+        self._by_id = {grant.token.id: grant for grant in self._grants.values()}
         self._is_loaded = True
 
     def is_granted(self, token_id: str) -> bool:
         """Whether the token is still good."""
-        return token_id in self._buckets
+        return token_id in self._by_id
 
     def admit(self, scope: Scope, permission: Permission) -> Grant:
         """The grant of the request's token.
@@ -57,18 +60,39 @@ class Guard:
             raise AuthenticationError(
                 "the token is not known, or it was revoked", hint="Ask an admin for a token: `ebbgate token create`."
             )
+        if scope.get(BROWSER) and grant.token.kind != "client":
+            raise PermissionDeniedError(
+                f"a token of kind `{grant.token.kind}` has no place in a web page", hint="Use a token of kind client."
+            )
         if not may(grant.token.kind, permission):
             kinds = " or ".join(kinds_that_may(permission))
             raise PermissionDeniedError(
                 f"a token of kind `{grant.token.kind}` may not do this", hint=f"Use a token of kind {kinds}."
             )
+        self._take(grant)
+        return grant
+
+    def admit_ticket(self, text: str) -> tuple[Grant, Ticket]:
+        """The grant of the token that signed the ticket, expired or not. Raises as `admit` does."""
+        if not self._is_loaded:
+            raise NotReadyError("the list of tokens has not been read yet", hint="Start control, or wait for it.")
+        signed = read_ticket(text)
+        grant = self._by_id.get(signed.ticket.token_id)
+        if grant is None or not signed.is_of(grant.token.sha256):
+            raise AuthenticationError(
+                "the ticket is not known, or its token was revoked",
+                hint="Evaluate in bulk again, and take the stream's address from the answer.",
+            )
+        self._take(grant)
+        return grant, signed.ticket
+
+    def _take(self, grant: Grant) -> None:
         if not grant.bucket.take(self._clock.monotonic()):
             raise RateLimitedError(
                 f"more than {self._settings.rate_per_s:g} requests a second with one token",
                 hint="Wait for as long as Retry-After says; send events in larger batches.",
                 retry_after_s=grant.bucket.retry_after_s(),
             )
-        return grant
 
     def environment(self, scope: Scope, grant: Grant) -> str:
         """The environment that a request is about: what its query names, else the token's, else the setting.
@@ -88,7 +112,8 @@ class Guard:
         return asked
 
     def _grant(self, token: StoredToken) -> Grant:
-        settings, bucket = self._settings, self._buckets.get(token.id)
+        settings, known = self._settings, self._by_id.get(token.id)
+        bucket = known.bucket if known else None
         if bucket is None:
             bucket = RateBucket(per_s=settings.rate_per_s, burst=settings.rate_burst, now=self._clock.monotonic())
         return Grant(token, bucket, self._usage.of(token.id))

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from ebbgate.core.flags.details import EvaluationDetails
+from ebbgate.edge.event_streams import EventStreams
 from ebbgate.edge.exposures import ExposureRecorder
 from ebbgate.edge.guard import Grant, Guard
 from ebbgate.edge.http import Answer, Receive, Scope, Send, give, is_match, read_body
@@ -35,12 +36,18 @@ class OfrepService:
     """Both OFREP endpoints. Lenient as flagd is: no body, no context and no targeting key are all fine."""
 
     def __init__(
-        self, settings: EdgeSettings, guard: Guard, snapshots: ServedSnapshots, exposures: ExposureRecorder
+        self,
+        settings: EdgeSettings,
+        guard: Guard,
+        snapshots: ServedSnapshots,
+        exposures: ExposureRecorder,
+        event_streams: EventStreams,
     ) -> None:
         self._limit = settings.ofrep_bytes_max
         self._guard = guard
         self._snapshots = snapshots
         self._exposures = exposures
+        self._event_streams = event_streams
 
     async def single(self, scope: Scope, receive: Receive, send: Send, key: str) -> None:
         """POST /ofrep/v1/evaluate/flags/{key}; `key` is percent-decoded."""
@@ -57,7 +64,7 @@ class OfrepService:
         self._note(served, grant, key, details, context)
         answer = served.answers.get((key, details.variant, details.reason))
         if answer is None:
-            answer = _answer(served, key, details)
+            answer = _answer(served, key, details, grant)
         await send(answer.start)
         await send(answer.body)
 
@@ -76,9 +83,9 @@ class OfrepService:
         results = served.evaluator.evaluate_all(context, timestamp=self._snapshots.timestamp)
         for key, details in results.items():
             self._note(served, grant, key, details, context)
-            answer = served.answers.get((key, details.variant, details.reason)) or _answer(served, key, details)
+            answer = served.answers.get((key, details.variant, details.reason)) or _answer(served, key, details, grant)
             flags.append(answer.raw)
-        bulk: dict[str, Any] = {"flags": flags}
+        bulk: dict[str, Any] = {"flags": flags, "eventStreams": self._event_streams.offer(grant, served.environment)}
         if served.metadata:
             bulk["metadata"] = served.metadata
         data = _encode(bulk)
@@ -122,11 +129,14 @@ def context_of(body: bytes) -> dict[str, Any] | None:
         raise Unreadable("PARSE_ERROR", f"the body is not JSON: {error}") from error
 
 
-def _answer(served: Served, key: str, details: EvaluationDetails) -> Answer:
-    """The answer to one evaluation; a success is kept, as it depends on flag, variant and reason alone."""
+def _answer(served: Served, key: str, details: EvaluationDetails, grant: Grant) -> Answer:
+    """The answer to one evaluation; a success is kept, as it depends on flag, variant and reason alone.
+
+    What went wrong inside a rule is not for everybody who holds a page's token: it tells of the rule.
+    """
     if details.error_code is not None:
         failure: dict[str, Any] = {"key": key, "errorCode": details.error_code}
-        if details.error_message:
+        if details.error_message and (grant.token.kind != "client" or details.error_code == "FLAG_NOT_FOUND"):
             failure["errorDetails"] = details.error_message
         if details.metadata:
             failure["metadata"] = details.metadata

@@ -3,6 +3,8 @@
 from datetime import datetime
 from hashlib import blake2b
 
+import msgspec
+
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.errors import NotFoundError
 from ebbgate.core.flags.attributes import attributes_read
@@ -15,16 +17,27 @@ from ebbgate.ports.snapshots import PublishedSnapshot
 _NAME_MAX = 128  # what the log takes as a name
 
 
+class StreamEvent:
+    """One server-sent event. frame: as it is; chunk: the same, framed as an HTTP chunk."""
+
+    __slots__ = ("chunk", "frame")
+
+    def __init__(self, version: int, name: bytes, data: bytes) -> None:
+        """data: on one line."""
+        self.frame = b"id: %d\nevent: %b\ndata: %b\n\n" % (version, name, data)
+        self.chunk = b"%x\r\n%b\r\n" % (len(self.frame), self.frame)
+
+
 class Served:
     """One snapshot, ready to answer from.
 
-    frame: its event for streams, encoded once for all of them; chunk: the same, framed as an HTTP chunk.
+    event: for streams of snapshots; notice: for streams that only say that something changed. Each is encoded once.
     leases: flags under rollout, with the attributes that their rules read.
     answers: successes by flag, variant and reason, encoded once.
     """
 
     __slots__ = (
-        "answers", "chunk", "data", "environment", "etag", "evaluator", "flag_set", "frame", "leases", "metadata",
+        "answers", "data", "environment", "etag", "evaluator", "event", "flag_set", "leases", "metadata", "notice",
         "version",
     )  # fmt: skip
 
@@ -43,8 +56,13 @@ class Served:
         }
         self.data = published.data
         self.etag = etag_of(published.data)
-        self.frame = b"id: %d\nevent: snapshot\ndata: %b\n\n" % (snapshot.version, published.data)
-        self.chunk = b"%x\r\n%b\r\n" % (len(self.frame), self.frame)
+        self.event = StreamEvent(snapshot.version, b"snapshot", published.data)
+        refetch = {
+            "type": "refetchEvaluation",
+            "etag": self.etag.decode(),
+            "lastModified": int(snapshot.published_at.timestamp()),
+        }
+        self.notice = StreamEvent(snapshot.version, b"message", msgspec.json.encode(refetch))
         self.metadata = document.metadata
         self.answers: dict[tuple[str, str | None, str], Answer] = {}
 

@@ -13,6 +13,10 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s, rate_burst: requests for each token. names_max: distinct event names for each environment.
     exposures_known_max: (unit, flag) pairs remembered for each environment, so that an exposure is recorded once.
     entries_pending_max: entries that wait for the log; beyond it they are dropped and counted.
+    cors_origins: browsers' origins that may use OFREP and send events with a client token; `*` for all.
+    public_url: of the edge as clients see it, where that is not what they call; what a bulk answer names is below it.
+    ticket_s: how long a stream's address in a bulk answer is good, at least. inactivity_delay_s: how long a hidden page
+    keeps its stream.
     keepalive_s: silence on a stream before a comment is sent. stalled_s: a reader without progress is dropped after it.
     """
 
@@ -30,6 +34,10 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     flush_every_s: float = 0.2
     heartbeat_every_s: float = 1.0
     report_every_s: float = 10.0
+    cors_origins: tuple[str, ...] = ()
+    public_url: str = ""
+    ticket_s: int = 1800
+    inactivity_delay_s: int = 120
     keepalive_s: float = 10.0
     stalled_s: float = 30.0
     stop_within_s: int = 2

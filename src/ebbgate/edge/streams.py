@@ -13,7 +13,7 @@ from ebbgate.edge.guard import Guard
 from ebbgate.edge.http import Receive, Scope, Send, query
 from ebbgate.edge.journal import Journal
 from ebbgate.edge.metrics import EdgeMetrics
-from ebbgate.edge.served import Served, ServedSnapshots
+from ebbgate.edge.served import Served, ServedSnapshots, StreamEvent
 from ebbgate.edge.settings import EdgeSettings
 from ebbgate.ports.clock import Clock
 
@@ -52,6 +52,7 @@ class Push:
 class Stream:
     """One reader. Its mailbox holds one frame, the newest: a reader that misses versions has lost nothing.
 
+    evaluator: None for a reader of notices, which evaluates elsewhere and is no evaluator to report.
     blocked_since, written_at: monotonic machine seconds; blocked while a write waits for the reader to read.
     """
 
@@ -63,7 +64,7 @@ class Stream:
     def __init__(
         self,
         *,
-        evaluator: str,
+        evaluator: str | None,
         name: str,
         environment: str,
         token_id: str,
@@ -87,6 +88,10 @@ class Stream:
         self._transport = transport
         if transport is not None:
             transport.set_write_buffer_limits(high=0)  # what the kernel does not take at once blocks the next write
+
+    def event_of(self, served: Served) -> StreamEvent:
+        """What this reader is to be told of a snapshot."""
+        return served.notice if self.evaluator is None else served.event
 
     def write_now(self, chunk: bytes, now: float) -> bool:
         """Write past the task and the mailbox, if the connection is idle and has taken everything so far.
@@ -168,10 +173,11 @@ class StreamHub:
         push = Push(self._clock, self._metrics, noticed_at=noticed_at, left=len(streams))
         now = self._clock.monotonic()
         for stream in streams:
-            if stream.write_now(served.chunk, now):
+            event = stream.event_of(served)
+            if stream.write_now(event.chunk, now):
                 push.done()
             else:
-                stream.put(served.frame, push)
+                stream.put(event.frame, push)
 
     def sweep(self) -> None:
         """Keep silent streams alive, and drop those whose readers do not read. Called about once a second."""
@@ -199,7 +205,15 @@ class StreamHub:
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """GET /v1/stream: the current snapshot at once, then every new one, until either side goes."""
-        stream = self._open(scope)
+        await self.run(self._open(scope), receive, send)
+
+    async def run(self, stream: Stream, receive: Receive, send: Send) -> None:
+        """Open a stream, and write to it until either side goes."""
+        self._streams.add(stream)
+        if stream.evaluator is not None:
+            self._by_evaluator[stream.evaluator] = stream
+        if self._is_closed:
+            stream.close()
         watcher = asyncio.create_task(_close_when_gone(stream, receive))
         self._report(stream, "connected")
         try:
@@ -248,18 +262,14 @@ class StreamHub:
             now=self._clock.monotonic(),
             transport=scope.get("state", {}).get("transport"),
         )
-        stream.put(served.frame)
-        self._streams.add(stream)
-        self._by_evaluator[evaluator] = stream
-        if self._is_closed:
-            stream.close()
+        stream.put(served.event.frame)
         return stream
 
     def _forget(self, stream: Stream) -> None:
         stream.settle()
         self._streams.discard(stream)
         # An evaluator that has connected anew is not disconnected because its old connection ends at last.
-        if self._by_evaluator.get(stream.evaluator) is stream:
+        if stream.evaluator is not None and self._by_evaluator.get(stream.evaluator) is stream:
             del self._by_evaluator[stream.evaluator]
             self._report(stream, "disconnected")
 
@@ -273,6 +283,8 @@ class StreamHub:
         stream.task.cancel()
 
     def _report(self, stream: Stream, state: EvaluatorState) -> None:
+        if stream.evaluator is None:
+            return
         self._journal.add(
             EvaluatorReport(
                 evaluator=stream.evaluator,
