@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -31,7 +31,9 @@ class LocalServer:
         end_at: str = "",
         role: Role = Role.ALL,
         log_level: LogLevel = "info",
+        **settings: Any,
     ) -> None:
+        """settings: further ones of `ebbgate serve`."""
         self.data_dir = data_dir
         self._settings = ServeSettings(
             data_dir=data_dir,
@@ -42,6 +44,7 @@ class LocalServer:
             end_at=end_at,
             log_level=log_level,
             admin_token_file=data_dir / "admin.token",
+            **settings,
         )
         self._clock = SystemClock()
         self._process: subprocess.Popen[bytes] | None = None
