@@ -17,7 +17,7 @@ import pytest
 
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.client import ControlClient
-from ebbgate.core.flags import Evaluator, decode_snapshot, parse_document
+from ebbgate.core.flags import Bucketing, Evaluator, decode_snapshot
 from ebbgate.demo.server import LocalServer
 
 NODE = Path(__file__).parent / "node"
@@ -80,15 +80,13 @@ class World:
         finally:
             self.server.start()
 
-    def document(self) -> dict[str, Any]:
-        """The flagd document as it is served now, every rollout rendered into it."""
-        return dict(json.loads(self._snapshot().document))
-
-    def expected(self, units: Iterable[str], flag: str = "newWidgets") -> dict[str, str | None]:
-        """Who has which variant, by the product's own evaluator (bucketing v2)."""
-        snapshot = self._snapshot()
-        evaluator = Evaluator(parse_document(bytes(snapshot.document)), bucketing=snapshot.bucketing)
-        return {unit: evaluator.evaluate(flag, None, {"targetingKey": unit}, None).variant for unit in units}
+    def expected(self, units: Iterable[str], bucketing: Bucketing | None = None) -> dict[str, str | None]:
+        """Who has which variant of `newWidgets`, by the product's own evaluator. bucketing: None = the environment's,
+        v2.
+        """
+        path = self.server.data_dir / "snapshots/production.json"
+        evaluator = Evaluator(decode_snapshot(path.read_bytes()), bucketing=bucketing)
+        return {unit: evaluator.evaluate("newWidgets", None, {"targetingKey": unit}, None).variant for unit in units}
 
     def exposures(self, units: str) -> dict[str, str]:
         """Unit to variant in the table of exposures, for units that begin so. The server must be stopped: it alone may
@@ -102,9 +100,6 @@ class World:
             ).fetchall()
         assert len({unit for unit, _ in rows}) == len(rows), "a unit saw two variants"
         return dict(rows)
-
-    def _snapshot(self) -> Any:
-        return decode_snapshot((self.server.data_dir / "snapshots/production.json").read_bytes())
 
 
 class NodeProcess:

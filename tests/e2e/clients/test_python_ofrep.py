@@ -18,7 +18,7 @@ ANYBODY = EvaluationContext("py-anybody")
 @pytest.fixture
 def client(world: Any) -> Iterator[OpenFeatureClient]:
     provider = OFREPProvider(world.url, headers_factory=lambda: {"authorization": f"Bearer {world.client_token}"})
-    api.set_provider(provider, "python-ofrep")
+    api.set_provider_and_wait(provider, "python-ofrep")
     yield api.get_client("python-ofrep")
     api.clear_providers()
     provider.session.close()
