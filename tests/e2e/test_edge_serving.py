@@ -12,12 +12,14 @@ from typing import Any
 
 import httpx
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 
 from ebbgate.adapters.events import SegmentedLogReader
 from ebbgate.adapters.snapshots import FileAccessPublisher, FileSnapshotPublisher, NoticeSender
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.core.access import AccessList, StoredToken, TokenKind, make_token, token_sha256
 from ebbgate.core.clock import ClockMapping
+from ebbgate.core.events.types import Exposure
 from ebbgate.core.flags import LeaseTerms, RolloutRule, Snapshot, raw_document, render_kill, render_rollout
 
 PROGRAM = """
@@ -195,3 +197,37 @@ def test_a_page_hears_of_a_kill_without_polling_and_survives_a_restart(edge: Edg
     ticket = offer["endpoint"]["requestUri"].partition("=")[2]
     assert ticket.encode() not in edge.stderr
     assert not any(token.encode() in edge.stderr for token in TOKENS.values())
+
+
+def test_evaluations_told_over_otlp_are_in_the_log_in_both_encodings(edge: EdgeProcess) -> None:
+    """RULES C2: acknowledged means on disk, also when the edge is killed at once."""
+    request = ExportLogsServiceRequest()
+    logs = request.resource_logs.add().scope_logs.add().log_records
+    for unit in ("u1", ""):
+        record = logs.add(event_name="feature_flag.evaluation", time_unix_nano=_now_ns())
+        for key, value in evaluated(unit).items():
+            record.attributes.add(key=key).value.string_value = value
+    pairs = [{"key": key, "value": {"stringValue": value}} for key, value in evaluated("u2").items()]
+    record = {"timeUnixNano": str(_now_ns()), "eventName": "feature_flag.evaluation", "attributes": pairs}
+    plain = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
+
+    packed = edge.post("/v1/logs", request.SerializeToString(), **{"content-type": "application/x-protobuf"})
+    text = edge.post("/v1/logs", plain, **{"content-type": "application/json"})
+    edge.stop(signal.SIGKILL)
+
+    partial = ExportLogsServiceResponse.FromString(packed.content).partial_success
+    assert partial.rejected_log_records == 1
+    assert (text.status_code, text.json()) == (200, {})
+    exposures = [(e.unit, e.flag, e.variant, e.snapshot_version, e.source) for e in edge.entries(Exposure)]
+    assert exposures == [("u1", "newWidgets", "on", 1, "otel"), ("u2", "newWidgets", "on", 1, "otel")]
+
+
+def evaluated(unit: str) -> dict[str, str]:
+    """What OpenFeature's hook says of an evaluation."""
+    said = {"key": "newWidgets", "result.variant": "on", "set.id": "production", "version": "1"}
+    named = said | {"context.id": unit} if unit else said
+    return {f"feature_flag.{name}": value for name, value in named.items()}
+
+
+def _now_ns() -> int:
+    return int(CLOCK.machine_now().timestamp() * 1e9)

@@ -26,6 +26,7 @@ from ebbgate.edge.intake import EventIntake
 from ebbgate.edge.log_gate import LogGate
 from ebbgate.edge.metrics import EdgeMetrics
 from ebbgate.edge.ofrep import OfrepService
+from ebbgate.edge.otlp import OtlpLogs
 from ebbgate.edge.served import ServedSnapshots
 from ebbgate.edge.streams import StreamHub
 
@@ -48,6 +49,7 @@ class EdgeApp:
         metrics: EdgeMetrics,
         ofrep: OfrepService,
         intake: EventIntake,
+        otlp: OtlpLogs,
         hub: StreamHub,
         event_streams: EventStreams,
         cors: Cors | None,
@@ -63,6 +65,7 @@ class EdgeApp:
             _SINGLE: {"POST": ofrep.bulk},
             STREAM_PATH: {"GET": event_streams.serve},
             "/v1/events": {"POST": intake.post},
+            "/v1/logs": {"POST": otlp.post},
             "/v1/snapshot": {"GET": self._snapshot},
             "/v1/stream": {"GET": hub.serve},
             "/healthz": {"GET": self._healthz},

@@ -13,6 +13,7 @@ from ebbgate.edge.journal import Journal
 from ebbgate.edge.log_gate import LogGate
 from ebbgate.edge.metrics import EdgeMetrics
 from ebbgate.edge.ofrep import OfrepService
+from ebbgate.edge.otlp import OtlpLogs
 from ebbgate.edge.served import ServedSnapshots
 from ebbgate.edge.settings import EdgeSettings
 from ebbgate.edge.streams import StreamHub
@@ -58,6 +59,7 @@ class Edge:
             metrics=metrics,
             ofrep=OfrepService(settings, guard, snapshots, exposures, event_streams),
             intake=EventIntake(settings, guard, snapshots, gate, metrics),
+            otlp=OtlpLogs(settings, guard, snapshots, gate, metrics),
             hub=self.hub,
             event_streams=event_streams,
             cors=Cors(settings.cors_origins) if settings.cors_origins else None,

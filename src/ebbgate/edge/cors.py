@@ -5,11 +5,11 @@ from http import HTTPStatus
 from ebbgate.edge.http import Answer, Header, Scope, Send, header
 
 _OFREP = "/ofrep/v1/"
-_EVENTS = "/v1/events"
+_INTAKE = ("/v1/events", "/v1/logs")
 _METHODS = b"GET, POST"
 _REQUEST_HEADERS = (
-    b"authorization, x-api-key, content-type, if-none-match, cache-control, last-event-id, traceparent, tracestate, "
-    b"baggage"
+    b"authorization, x-api-key, content-type, content-encoding, if-none-match, cache-control, last-event-id, "
+    b"traceparent, tracestate, baggage"
 )
 _ANSWER_HEADERS = b"etag, retry-after"
 _PREFLIGHT_KEPT_S = b"7200"  # the longest that Chromium keeps one
@@ -29,7 +29,7 @@ class Cors:
         if origin is None or not (self._is_any or origin in self._origins):
             return None
         path: str = scope["path"]
-        return origin if path.startswith(_OFREP) or path == _EVENTS else None
+        return origin if path.startswith(_OFREP) or path in _INTAKE else None
 
     def preflight(self, scope: Scope, origin: bytes) -> Answer | None:
         """The answer to a question whether a request may be sent; None if it is the request itself."""

@@ -39,7 +39,7 @@ class ExposureRecorder:
             return  # the log would not take it; such a unit is in no comparison
         occurred_at, _ = self._snapshots.moment()
         exposure = Exposure(
-            id=exposure_id(served, flag, variant, unit),
+            id=exposure_id(served.environment, served.version, flag, variant, unit),
             unit=unit,
             environment=served.environment,
             flag_set=served.flag_set,
@@ -66,7 +66,7 @@ class ExposureRecorder:
         return known
 
 
-def exposure_id(served: Served, flag: str, variant: str, unit: str) -> str:
-    """The same for the same fact, on every edge and after every restart."""
-    fact = "\0".join((served.environment, str(served.version), flag, variant, unit))
-    return "ofrep-" + blake2b(fact.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+def exposure_id(environment: str, version: int, flag: str, variant: str, unit: str) -> str:
+    """The same for the same fact, on every edge, after every restart, and when OFREP and OpenTelemetry both tell it."""
+    fact = "\0".join((environment, str(version), flag, variant, unit))
+    return "seen-" + blake2b(fact.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -27,6 +27,12 @@ class EdgeMetrics:
         self.exposures = Counter(
             "ebbgate_ofrep_exposures", "Exposures recorded for OFREP callers.", registry=self.registry
         )
+        self.otel_records = Counter(
+            "ebbgate_otel_records",
+            "Log records over OTLP: exposed, known already, refused, or no exposure (other, failed, not_in_rollout).",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.journal_dropped = Counter(
             "ebbgate_journal_dropped", "Own entries dropped because the log did not keep up.", registry=self.registry
         )

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from hashlib import blake2b
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +16,7 @@ from ebbgate.ports.clock import Clock
 from ebbgate.ports.snapshots import PublishedSnapshot
 
 _NAME_MAX = 128  # what the log takes as a name
+_PAST_MAX = 200  # versions remembered: what reports an evaluation is seconds behind it, not days
 
 
 class StreamEvent:
@@ -33,12 +35,13 @@ class Served:
 
     event: for streams of snapshots; notice: for streams that only say that something changed. Each is encoded once.
     leases: flags under rollout, with the attributes that their rules read.
+    own: every flag of the document.
     answers: successes by flag, variant and reason, encoded once.
     """
 
     __slots__ = (
         "answers", "data", "environment", "etag", "evaluator", "event", "flag_set", "leases", "metadata", "notice",
-        "version",
+        "own", "version",
     )  # fmt: skip
 
     def __init__(self, published: PublishedSnapshot) -> None:
@@ -49,6 +52,7 @@ class Served:
         self.flag_set = snapshot.flag_set
         document = parse_document(bytes(snapshot.document))
         self.evaluator = Evaluator(document, bucketing=snapshot.bucketing)
+        self.own = frozenset(document.flags)
         self.leases = {
             key: tuple(name for name in attributes_read(flag.targeting, document.evaluators) if len(name) <= _NAME_MAX)
             for key, flag in document.flags.items()
@@ -67,6 +71,14 @@ class Served:
         self.answers: dict[tuple[str, str | None, str], Answer] = {}
 
 
+class PastVersion(NamedTuple):
+    """What was served from a machine time on. leased: flags under rollout."""
+
+    from_at: datetime
+    version: int
+    leased: frozenset[str]
+
+
 class ServedSnapshots:
     """The current snapshot of each environment, and the plan clock that comes with them (RULES A2)."""
 
@@ -75,6 +87,7 @@ class ServedSnapshots:
         self._by_environment: dict[str, Served] = {}
         self._mapping: ClockMapping | None = None
         self._newest = -1
+        self._past: dict[str, list[PastVersion]] = {}
 
     def put(self, published: PublishedSnapshot) -> Served | None:
         """Serve it from now on; None if it is not newer than what is served.
@@ -87,6 +100,9 @@ class ServedSnapshots:
             return None
         served = Served(published)
         self._by_environment[snapshot.environment] = served
+        past = self._past.setdefault(snapshot.environment, [])
+        past.append(PastVersion(self._clock.machine_now(), served.version, frozenset(served.leases)))
+        del past[:-_PAST_MAX]
         if snapshot.version > self._newest:
             self._newest, self._mapping = snapshot.version, snapshot.clock
         return served
@@ -105,6 +121,23 @@ class ServedSnapshots:
     def versions(self) -> dict[str, int]:
         """The version served in each environment."""
         return {environment: served.version for environment, served in self._by_environment.items()}
+
+    def past(self, environment: str, *, version: int | None, at: datetime) -> PastVersion:
+        """What was served under a version; if it is None or not known any more, at a machine time.
+
+        The first that is known stands for all before. Needs a snapshot of the environment.
+        """
+        past = self._past[environment]
+        if version is not None:
+            for entry in past:
+                if entry.version == version:
+                    return entry
+        return next((entry for entry in reversed(past) if entry.from_at <= at), past[0])
+
+    def plan_time(self, machine_at: datetime) -> datetime:
+        """Plan time at a machine time. Raises OverflowError at the calendar's ends. Needs a snapshot."""
+        assert self._mapping is not None
+        return self._mapping.plan_time(machine_at)
 
     def moment(self) -> tuple[datetime, datetime]:
         """(plan time, machine time) now. Raises NotReadyError before the first snapshot: plan time comes with it."""
