@@ -83,18 +83,19 @@ def _membership(node: Node, members: list[Any]) -> Node:
 
         def property_is_member(data: Any) -> bool:
             value = data.get(key)
-            return value in texts if value.__class__ is str else _among(value, texts, others)
+            return value in texts if value.__class__ is str else among(value, texts, others)
 
         return Node(property_is_member, is_plain=True)
 
     def is_member(data: Any) -> bool:
         value = find(data)
-        return value in texts if value.__class__ is str else _among(value, texts, others)
+        return value in texts if value.__class__ is str else among(value, texts, others)
 
     return Node(is_member, is_plain=True)
 
 
-def _among(value: Any, texts: frozenset[str], others: list[Any]) -> bool:
+def among(value: Any, texts: frozenset[str], others: list[Any]) -> bool:
+    """Whether an array of these texts and other values has a member strictly equal to the value."""
     return value in texts if isinstance(value, str) else any(strict_equal(value, item) for item in others)
 
 

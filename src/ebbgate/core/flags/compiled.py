@@ -1,6 +1,7 @@
 """One flag, compiled: from a type and a context to an answer. The order of cases is flags.md's table."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 import msgspec
@@ -9,6 +10,7 @@ from ebbgate.core.audiences import Bucketing, CompiledRule, RuleError, compile_r
 from ebbgate.core.audiences.coercion import SAFE_INTEGER, number_text
 from ebbgate.core.flags.details import ErrorCode, EvaluationDetails, Reason, ValueType
 from ebbgate.core.flags.document import Flag, MetadataValue
+from ebbgate.core.flags.generated import TooLarge, generate
 
 Timestamp = int | Callable[[], int] | None
 """Unix seconds for `$flagd.timestamp`, or what gives them when a rule asks; None: such rules see null."""
@@ -23,9 +25,13 @@ _MISMATCH = object()
 
 
 class CompiledFlag:
-    """A flag whose rule is compiled. `metadata` is the document's with the flag's winning."""
+    """A flag whose rule is compiled when it is first asked for. `metadata` is the document's with the flag's winning.
 
-    __slots__ = ("_error", "_flag", "_key", "_rule", "metadata")
+    Until then, and for `replay`, the rule is kept as MessagePack: a tenth of the tree, and the tree is not needed
+    beside the function made of it.
+    """
+
+    __slots__ = ("_bucketing", "_evaluators", "_flag", "_key", "_packed", "metadata")
 
     def __init__(
         self,
@@ -37,17 +43,25 @@ class CompiledFlag:
         bucketing: Bucketing,
     ) -> None:
         self._key = key
-        self._flag = msgspec.structs.replace(flag, targeting=None)  # the tree is not needed beside its closures
-        self._rule: CompiledRule | None = None
-        self._error: str | None = None
+        self._flag = msgspec.structs.replace(flag, targeting=None) if flag.targeting is not None else flag
+        self._packed: bytes | dict[str, Any] | None = None
+        self._evaluators = evaluators
+        self._bucketing: Bucketing = bucketing
         self.metadata = {**metadata, **flag.metadata} if flag.metadata else metadata
         if flag.targeting is not None and flag.state == "ENABLED":
-            try:
-                self._rule = compile_rule(flag.targeting, flag_key=key, bucketing=bucketing, evaluators=evaluators)
-            except RuleError as error:
-                self._error = error.message
-            except RecursionError:  # the host's stack was nearly used up
-                self._error = "the rule is nested too deeply for this stack"
+            self._packed = _packed(flag.targeting)
+
+    @property
+    def rule(self) -> dict[str, Any] | None:
+        """The rule as written; None where there is none, or the flag is disabled."""
+        packed = self._packed
+        unpacked: dict[str, Any] | None = msgspec.msgpack.decode(packed) if isinstance(packed, bytes) else packed
+        return unpacked
+
+    @property
+    def key(self) -> str:
+        """The flag's key."""
+        return self._key
 
     @property
     def variants(self) -> dict[str, Any]:
@@ -58,12 +72,31 @@ class CompiledFlag:
         """The flag's table entry for a type."""
         if self._flag.state == "DISABLED":
             return self._without_variant("DISABLED")
-        if self._error is not None:
-            return self._failure("PARSE_ERROR", self._error)
-        if self._rule is None:
+        rule = self.rule
+        if rule is None:
             name = self._flag.default_variant
             return self._without_variant("DEFAULT") if name is None else self.outcome(name, "STATIC", expected)
-        return self._targeted(self._rule, expected)
+        try:
+            compiled = self._closures(rule)
+        except RuleError as error:
+            return self._failure("PARSE_ERROR", error.message)
+        with suppress(TooLarge):
+            return self._generated(rule, compiled, expected)
+        return self._targeted(compiled, expected)
+
+    def reference(self, expected: ValueType | None) -> Entry:
+        """As `entry`, by closures instead of generated code. What the two must agree on."""
+        rule = self.rule
+        if self._flag.state == "DISABLED" or rule is None:
+            return self.entry(expected)
+        try:
+            return self._targeted(self._closures(rule), expected)
+        except RuleError as error:
+            return self._failure("PARSE_ERROR", error.message)
+
+    def too_deep(self) -> Resolver:
+        """What answers while the host's stack is nearly used up."""
+        return self._failure("PARSE_ERROR", "the rule is nested too deeply for this stack")
 
     def forced(self, name: str, reason: Literal["STATIC", "STALE"], expected: ValueType | None) -> Entry:
         """The entry that serves a variant whatever the flag says (B7)."""
@@ -94,23 +127,46 @@ class CompiledFlag:
             value=default, reason="ERROR", error_code=code, error_message=message, metadata=metadata
         )
 
+    def _closures(self, rule: dict[str, Any]) -> CompiledRule:
+        return compile_rule(rule, flag_key=self._key, bucketing=self._bucketing, evaluators=self._evaluators)
+
+    def _generated(self, rule: dict[str, Any], compiled: CompiledRule, expected: ValueType | None) -> Resolver:
+        """Raises TooLarge."""
+        return generate(
+            rule,
+            _Outcomes(self, expected),
+            flag_key=self._key,
+            bucketing=self._bucketing,
+            evaluators=self._evaluators,
+            needs_flagd=compiled.needs_flagd,
+        )
+
+    def by_result(self, result: Any, expected: ValueType | None) -> Entry:
+        """The entry for a result of the rule."""
+        if result is None:
+            name = self._flag.default_variant
+            return self._without_variant("DEFAULT") if name is None else self.outcome(name, "DEFAULT", expected)
+        name = variant_name(result)
+        return (
+            self.outcome(name, "TARGETING_MATCH", expected) if name in self._flag.variants else self._no_variant(name)
+        )
+
     def _targeted(self, rule: CompiledRule, expected: ValueType | None) -> Resolver:
         key, call, needs_flagd = self._key, rule.call, rule.needs_flagd
-        matched = {name: self.outcome(name, "TARGETING_MATCH", expected) for name in self._flag.variants}
-        name = self._flag.default_variant
-        fallback = self._without_variant("DEFAULT") if name is None else self.outcome(name, "DEFAULT", expected)
+        matched = {name: self.by_result(name, expected) for name in self._flag.variants}
+        fallback = self.by_result(None, expected)
 
         def find(default: Any, context: Mapping[str, Any] | None, timestamp: Timestamp) -> EvaluationDetails:
             try:
                 if context.__class__ is not dict or needs_flagd:
-                    context = _enriched(context, key, timestamp) if needs_flagd else dict(context or ())
+                    context = enriched(context, key, timestamp) if needs_flagd else dict(context or ())
                 result = call(context)
                 if result is None:
                     entry: Entry = fallback
                 elif result.__class__ is str:
                     entry = matched[result]
                 else:
-                    entry = matched[_variant_name(result)]
+                    entry = matched[variant_name(result)]
             except LookupError:
                 return self._unknown(call, default, context)
             except Exception as error:
@@ -124,30 +180,73 @@ class CompiledFlag:
     def _unknown(self, call: Callable[[Any], Any], default: Any, context: Any) -> EvaluationDetails:
         """The rule gave a name that is no variant, unless the lookup failed inside a strange context."""
         try:
-            name = _variant_name(call(context))
+            name = variant_name(call(context))
         except Exception as error:
             return self._failed(default, error)
-        return self._failure("GENERAL", f"the rule of {self._key!r} gave {name!r}, which is none of its variants")(
-            default, None, None
-        )
+        return self._no_variant(name)(default, None, None)
+
+    def _no_variant(self, name: str) -> Resolver:
+        return self._failure("GENERAL", f"the rule of {self._key!r} gave {name!r}, which is none of its variants")
 
     def _failed(self, default: Any, error: Exception) -> EvaluationDetails:
         message = f"the rule of {self._key!r} cannot be applied to this context ({type(error).__name__})"
         return self._failure("PARSE_ERROR", message)(default, None, None)
 
 
-def _enriched(context: Mapping[str, Any] | None, key: str, timestamp: Timestamp) -> dict[str, Any]:
+class _Outcomes:
+    """What generated code asks of its flag, beside its own constants."""
+
+    __slots__ = ("_entries", "_expected", "_flag", "_replay")
+
+    def __init__(self, flag: CompiledFlag, expected: ValueType | None) -> None:
+        self._flag = flag
+        self._expected: ValueType | None = expected
+        self._entries: dict[str | None, Entry] | None = None  # by variant, for results that are computed
+        self._replay: Entry | None = None
+
+    def constant(self, result: Any) -> tuple[Entry, bool]:
+        entry = self._flag.by_result(result, self._expected)
+        return entry, not isinstance(entry, EvaluationDetails)
+
+    def finish(self, result: Any, default: Any, context: Any, timestamp: Timestamp) -> EvaluationDetails:
+        if self._entries is None:
+            names = (None, *self._flag.variants)
+            self._entries = {name: self._flag.by_result(name, self._expected) for name in names}
+        entry = self._entries.get(result if result is None or result.__class__ is str else variant_name(result))
+        if entry is None:
+            entry = self._flag.by_result(result, self._expected)
+        return entry if isinstance(entry, EvaluationDetails) else entry(default, context, timestamp)
+
+    def enriched(self, context: Mapping[str, Any] | None, timestamp: Timestamp) -> dict[str, Any]:
+        return enriched(context, self._flag.key, timestamp)
+
+    def replay(self, default: Any, context: Any, timestamp: Timestamp) -> EvaluationDetails:
+        if self._replay is None:
+            self._replay = self._flag.reference(self._expected)
+        assert not isinstance(self._replay, EvaluationDetails)
+        return self._replay(default, context, timestamp)
+
+
+def enriched(context: Mapping[str, Any] | None, key: str, timestamp: Timestamp) -> dict[str, Any]:
     """The context with flagd's own properties, which override the caller's."""
     now = timestamp() if callable(timestamp) else timestamp
     return {**(context or {}), "$flagd": {"flagKey": key, "timestamp": now}}
 
 
-def _variant_name(result: Any) -> str:
+def variant_name(result: Any) -> str:
+    """The variant that a rule's result names. Source: flags.md section 1."""
     if isinstance(result, str):
         return result
     if isinstance(result, bool):
         return "true" if result else "false"
     return number_text(result) if isinstance(result, int | float) else type(result).__name__
+
+
+def _packed(rule: dict[str, Any]) -> bytes | dict[str, Any]:
+    try:
+        return msgspec.msgpack.encode(rule)
+    except (OverflowError, UnicodeError, TypeError):  # from Python, not from JSON: huge integers, lone surrogates
+        return rule
 
 
 def typed(value: Any, expected: ValueType | None) -> Any:

@@ -72,15 +72,12 @@ class Evaluator:
     ) -> dict[str, EvaluationDetails]:
         """Every flag for one context, by key; the value is None where the caller's default would stand."""
         table = self._tables[None]
-        if len(table) < len(self._flags):
-            for key in self._flags:
-                self._entry(key, None)
         if context.__class__ is not dict:
             with suppress(Exception):  # a context that cannot be read: each rule says so itself
                 context = dict(context or ())
         answers: dict[str, EvaluationDetails] = {}
         for key in self._flags:  # not the table: its order depends on what was asked before
-            entry = table[key]
+            entry = table.get(key) or self._entry(key, None)
             answers[key] = entry if entry.__class__ is EvaluationDetails else entry(None, context, timestamp)  # type: ignore[operator]
         return answers
 
@@ -103,7 +100,10 @@ class Evaluator:
             if forced := self._forced.get(flag_key):
                 table[flag_key] = flag.forced(*forced, expected_type)
             else:
-                table[flag_key] = flag.entry(expected_type)
+                try:
+                    table[flag_key] = flag.entry(expected_type)
+                except RecursionError:  # the host's stack is nearly used up: not kept, it may be better next time
+                    return flag.too_deep()
         return table[flag_key]
 
 

@@ -65,7 +65,11 @@ class KillView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FlagView(msgspec.Struct, frozen=True, kw_only=True):
-    """A flag as written, as served, and what stands between. served: None if no snapshot has it yet."""
+    """A flag as written, as served, and what stands between.
+
+    revision: of what was written, for optimistic concurrency. version: the newest of its history, which also counts
+    kills. served: None if no snapshot has it yet.
+    """
 
     key: str
     environment: str
@@ -76,3 +80,37 @@ class FlagView(msgspec.Struct, frozen=True, kw_only=True):
     rollout_id: str | None
     snapshot_version: int
     opt_in: tuple[str, ...] = ()
+    version: int = 0
+
+
+class DeleteFlag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Delete a flag; its history stays. revision: the one that the caller saw; None = whatever is there."""
+
+    reason: ReasonText
+    revision: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+class FlagDeletedView(msgspec.Struct, frozen=True, kw_only=True):
+    """A flag that is gone. version: of its history, which stays. snapshot_version: the first one without it."""
+
+    key: str
+    environment: str
+    version: int
+    snapshot_version: int
+
+
+class OptSelf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An end user's own wish (RULES B5). unit: its targeting key, as the application evaluates with it."""
+
+    unit: Unit
+    is_in: bool
+
+
+class OptView(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a user's own wish. snapshot_version: the first one that honours it."""
+
+    flag: str
+    environment: str
+    unit: str
+    is_in: bool
+    snapshot_version: int
