@@ -12,7 +12,7 @@ import pytest
 from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
 from ebbgate.core.audiences import unit_bucket
 from ebbgate.core.events import Entry, Exposure, Record, TrackedEvent
-from ebbgate.core.metrics.blocks import RECOVERY
+from ebbgate.core.metrics.blocks import RECOVERY, RETURNED
 from ebbgate.core.metrics.contrast import TOTAL_PPM, Contrast, Interval, LimitQuery
 from ebbgate.core.metrics.definition import Direction, HarmBy, Metric, MetricKind
 from ebbgate.testing.event_script import minute
@@ -44,6 +44,13 @@ CONTRASTS = (
     a_contrast(phase=0, version_from=1, version_to=2, treatment=Interval(start=0, end=100_000)),
     a_contrast(treatment=Interval(start=100_000, end=900_000), control=Interval(start=900_000, end=TOTAL_PPM)),
     a_contrast(phase=RECOVERY, version_from=3, treatment=Interval(start=0, end=400_000), treatment_variant="off"),
+    a_contrast(
+        phase=RETURNED,
+        version_from=3,
+        treatment=Interval(start=0, end=400_000),
+        treatment_variant="off",
+        returning_from=2,
+    ),
 )
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from ebbgate.core.metrics import (
     RECOVERY,
+    RETURNED,
     Analysis,
     AnyBlock,
     Assignment,
@@ -45,7 +46,9 @@ from ebbgate.ports.event_store import EventStore
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """One span folded: the evidence after it and what it says. has_moved: whether the span had any length.
 
-    harm_bounds: by metric, the lower bound of the harm when it was shown.
+    harm_bounds: by metric, the lower bound of the harm when it was shown. returned: after a rollback, what those say
+    who
+    had come by before.
     """
 
     evidence: Evidence
@@ -56,6 +59,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     summarised_to: datetime | None
     has_moved: bool
     harm_bounds: dict[str, float] = {}
+    returned: dict[str, Analysis] = {}
 
 
 def fold_rollout(state: RolloutState, evidence: Evidence, events: EventStore, *, until: datetime | None) -> Summary:
@@ -78,8 +82,10 @@ def fold_rollout(state: RolloutState, evidence: Evidence, events: EventStore, *,
 
 def fold_recovery(state: RolloutState, evidence: Evidence, events: EventStore, *, until: datetime | None) -> Summary:
     """The same for the units formerly treated, after the flag went off (RULES H3)."""
-    contrast = recovery_contrast(state, phase=RECOVERY)
+    contrast = recovery_contrast(state)
+    returning = recovery_contrast(state, phase=RETURNED)
     blocks = read_blocks(state, contrast, events, until=until)
+    blocks += [b for b in read_blocks(state, returning, events, until=until) if not isinstance(b, LimitBlock)]
     assignment = events.assignment(contrast)
     folded = msgspec.structs.replace(
         evidence,
@@ -91,12 +97,13 @@ def fold_recovery(state: RolloutState, evidence: Evidence, events: EventStore, *
     return Summary(
         evidence=folded,
         analyses=analyses_of(state.plan, judged, contrast, phase=RECOVERY),
+        returned=analyses_of(state.plan, judged, returning, phase=RETURNED),
         goals={},
         assignment=assignment,
         blocks=blocks,
         summarised_to=until if moved else state.summarised_to,
         has_moved=moved,
-        harm_bounds={name: m.harm_bound for name, m in folded.metrics.items() if m.harm_bound is not None},
+        harm_bounds={n: m.harm_bound or 0.0 for n, m in folded.metrics.items() if m.harm_shown_at is not None},
     )
 
 

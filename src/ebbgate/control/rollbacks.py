@@ -82,7 +82,9 @@ class RollbackService:
         summary = fold_recovery(state, evidence, self._events, until=watermark)
         proof = self.propagation(state.rollback.off_version)
         now = self._clock.plan_now()
-        recovery = judge_recovery(state, summary.analyses, summary.harm_bounds, proof, now=now)
+        recovery = judge_recovery(
+            state, summary.analyses, summary.harm_bounds, proof, returned=summary.returned, now=now
+        )
         after = msgspec.structs.replace(
             state,
             summarised_to=summary.summarised_to,

@@ -125,6 +125,7 @@ class World:
     def restart(self) -> None:
         """Control starts anew over the same stores."""
         self.snapshots = SnapshotService(self.store, self.clock, self.publisher)
+        self.snapshots.ensure(("production",))
         self.rollouts = RolloutService(self.store, self.events, self.clock, self.snapshots)
         self.flags = FlagService(self.store, self.clock, self.snapshots)
         self.rollbacks = RollbackService(self.store, self.events, self.clock, self.snapshots)

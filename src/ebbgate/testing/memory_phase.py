@@ -8,7 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from ebbgate.core.audiences import unit_bucket
-from ebbgate.core.metrics.blocks import RECOVERY
+from ebbgate.core.metrics.blocks import AFTERWARDS
 from ebbgate.core.metrics.contrast import Contrast
 from ebbgate.core.metrics.definition import Metric
 
@@ -123,6 +123,7 @@ class MemoryPhase:
         self.late: Counter[Arm] = Counter()
         self.dropped: Counter[Arm] = Counter()
         self._audience: dict[str, datetime] = {}
+        self._returning: set[str] = set()
         self._exposures_read = 0
         self._events_read = 0
 
@@ -135,8 +136,13 @@ class MemoryPhase:
             is_inside = contrast.version_from <= exposure.version and (
                 contrast.version_to is None or exposure.version < contrast.version_to
             )
+            if (
+                contrast.returning_from is not None
+                and contrast.returning_from <= exposure.version < contrast.version_from
+            ):
+                self._returning.add(exposure.unit)
             # The recovery check leaves out everybody who was ever exposed by attribute: they were never randomised.
-            if exposure.variant == contrast.audience_variant and (is_inside or contrast.phase == RECOVERY):
+            if exposure.variant == contrast.audience_variant and (is_inside or contrast.phase in AFTERWARDS):
                 self._note_audience(exposure)
             if is_inside:
                 self._take(exposure)
@@ -205,11 +211,13 @@ class MemoryPhase:
         self.counts[_standing(entrant)] += 1
 
     def _enter(self, exposure: SeenExposure, *, is_treated: bool) -> Entrant:
-        bucket = unit_bucket(self.contrast.salt, exposure.unit)
+        bucket = unit_bucket(self.contrast.salt, exposure.unit, bucketing=self.contrast.bucketing)
         arm = _arm(self.contrast, exposure.variant, bucket)
-        if self.contrast.phase == RECOVERY:
+        if self.contrast.phase in AFTERWARDS:
             # Everybody sees the control now: who was treated before is told by bucket and audience (RULES H3).
             is_treated = arm is Arm.TREATMENT or exposure.unit in self._audience
+        if self.contrast.returning_from is not None and exposure.unit not in self._returning:
+            arm = Arm.APART
         entrant = Entrant(exposure, bucket, arm, is_treated=is_treated)
         entrant.audience_at = self._audience.get(exposure.unit)
         self.entrants[exposure.unit] = entrant

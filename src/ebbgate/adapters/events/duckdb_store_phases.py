@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ebbgate.adapters.events.queries import APART, AUDIENCE, CONTROL, TREATMENT, VETERAN, microseconds
 from ebbgate.core.audiences import unit_bucket
-from ebbgate.core.metrics.blocks import RECOVERY
+from ebbgate.core.metrics.blocks import AFTERWARDS
 from ebbgate.core.metrics.contrast import Contrast
 from ebbgate.core.metrics.definition import Metric
 
@@ -55,6 +55,7 @@ class DuckDbPhase:
         self.first_treated_at: int | None = None
         self.watched: set[Metric] = set()
         self._audience = f"audience_{number}"
+        self._returning = f"returning_{number}"
         self._connection = connection
         self._exposures_read = self._events_read = 0
         self._late = {TREATMENT: 0, CONTROL: 0}
@@ -65,6 +66,7 @@ class DuckDbPhase:
               unit VARCHAR, bucket BIGINT, arm TINYINT, is_treated BOOLEAN, happened_at BIGINT, occurred_at BIGINT,
               known_at BIGINT, log_offset BIGINT, treated_at BIGINT, control_at BIGINT, audience_at BIGINT);
             CREATE TEMP TABLE {self._audience} (unit VARCHAR, known_at BIGINT);
+            CREATE TEMP TABLE {self._returning} (unit VARCHAR, seq BIGINT);
             """
         )
 
@@ -82,10 +84,12 @@ class DuckDbPhase:
             "flag": contrast.flag,
             "version_from": contrast.version_from,
             "version_to": 2**62 if contrast.version_to is None else contrast.version_to,
-            "is_recovery": contrast.phase == RECOVERY,
+            "is_recovery": contrast.phase in AFTERWARDS,
             "seq": self._exposures_read,
         }
         connection.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {_FRESH}", arguments)
+        if contrast.returning_from is not None:
+            self._note_returning(contrast.returning_from)
         self._join_fresh()
         self._enter_fresh()
         row = connection.execute("SELECT min(first_treated_at) FROM fresh").fetchone()
@@ -148,6 +152,23 @@ class DuckDbPhase:
             self._events_read = total
         return self._late, self._dropped
 
+    def _note_returning(self, version_from: int) -> None:
+        """Units that came by before the contrast began, each with its first such exposure."""
+        self._connection.execute(
+            f"""
+            INSERT INTO {self._returning} SELECT unit, min(seq) FROM exposures ANTI JOIN {self._returning} USING (unit)
+            WHERE seq >= $seq AND environment = $environment AND flag = $flag
+              AND version >= $returning_from AND version < $version_from GROUP BY unit
+            """,
+            {
+                "seq": self._exposures_read,
+                "environment": self.contrast.environment,
+                "flag": self.contrast.flag,
+                "returning_from": version_from,
+                "version_from": self.contrast.version_from,
+            },
+        )
+
     def _join_fresh(self) -> None:
         """Units that were here already may have seen the other value, or turned out to be exposed by attribute."""
         self._connection.execute(
@@ -174,11 +195,11 @@ class DuckDbPhase:
         units = [unit for (unit,) in connection.execute("SELECT unit FROM entering").fetchall()]
         if not units:
             return
-        salt = contrast.salt
+        salt, bucketing = contrast.salt, contrast.bucketing
         buckets = pa.table(
             {
                 "unit": pa.array(units, pa.string()),
-                "bucket": pa.array([unit_bucket(salt, unit) for unit in units], pa.int64()),
+                "bucket": pa.array([unit_bucket(salt, unit, bucketing=bucketing) for unit in units], pa.int64()),
             }
         )
         connection.register("buckets", buckets)
@@ -186,17 +207,20 @@ class DuckDbPhase:
             connection.execute(
                 f"""
                 INSERT INTO {self.entrants}
-                SELECT n.unit, bucket, {_ARM}, CASE WHEN $is_recovery
+                SELECT n.unit, bucket, CASE WHEN $only_returning AND r.unit IS NULL THEN {APART} ELSE {_ARM} END,
+                  CASE WHEN $is_recovery
                     THEN (bucket >= $treatment_start AND bucket < $treatment_end) OR n.noted_at IS NOT NULL
                     ELSE variant NOT IN ($control, $holdout) END, x.happened_at, x.occurred_at,
                   x.known_at, x.log_offset, n.treated_at, n.control_at, n.noted_at
                 FROM entering n JOIN buckets USING (unit) JOIN exposures x ON x.seq = n.first_seq
+                LEFT JOIN {self._returning} r ON r.unit = n.unit AND r.seq < n.first_seq
                 WHERE x.seq >= $seq ORDER BY x.happened_at
                 """,
                 {
+                    "only_returning": contrast.returning_from is not None,
                     # After a rollback everybody sees the control: who was treated before is told by bucket and
                     # audience.
-                    "is_recovery": contrast.phase == RECOVERY,
+                    "is_recovery": contrast.phase in AFTERWARDS,
                     "treatment": contrast.treatment_variant,
                     "control": contrast.control_variant,
                     "holdout": f"{contrast.control_variant}_holdout",

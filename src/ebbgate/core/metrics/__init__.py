@@ -10,8 +10,10 @@ from ebbgate.core.metrics.analysis import (
     Verdict,
 )
 from ebbgate.core.metrics.blocks import (
+    AFTERWARDS,
     BET_SIZES,
     RECOVERY,
+    RETURNED,
     SKETCH_BASE,
     SKETCH_ZERO,
     AnyBlock,
@@ -55,9 +57,11 @@ from ebbgate.core.metrics.sample_ratio import (
 )
 
 __all__ = [
+    "AFTERWARDS",
     "BET_SIZES",
     "MIN_UNITS",
     "RECOVERY",
+    "RETURNED",
     "SAFE_ALPHA",
     "SAMPLE_RATIO_ALPHA",
     "SKETCH_BASE",

@@ -51,6 +51,12 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 RECOVERY = -1
 """The phase index of blocks that compare the units formerly treated with those never treated (RULES H3)."""
 
+RETURNED = -2
+"""The same for those of them alone who had come by before the flag went off, so that they really saw their version."""
+
+AFTERWARDS = frozenset({RECOVERY, RETURNED})
+"""Phase indices of the checks after a rollback, which are no part of the plan."""
+
 
 class ProportionBlock(Block, frozen=True, kw_only=True, tag="proportion"):
     """Shares and rates. n: units with an observation; y: those with the event."""

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from ebbgate.core.audiences import Bucketing
 from ebbgate.core.metrics.definition import Metric
 
 TOTAL_PPM = 1_000_000
@@ -31,6 +32,9 @@ class Contrast(msgspec.Struct, frozen=True, kw_only=True):
     was exposed by attribute (`audience_variant`). A unit seen with both values in the phase is *crossed* and excluded
     (RULES D5). In the
     recovery check both arms see the control variant, so `treatment_variant` equals `control_variant`.
+    returning_from: with it, only units count that had an exposure with `returning_from <= snapshot_version <
+    version_from`
+    before (in the order of the log) they entered.
     """
 
     rollout_id: str
@@ -45,6 +49,8 @@ class Contrast(msgspec.Struct, frozen=True, kw_only=True):
     treatment_variant: str
     control_variant: str
     audience_variant: str
+    returning_from: int | None = None
+    bucketing: Bucketing = "v2"  # of the environment, when the rollout began
 
     @property
     def is_randomised(self) -> bool:

@@ -5,7 +5,7 @@ from math import log
 
 import msgspec
 
-from ebbgate.core.metrics.blocks import RECOVERY, AnyBlock
+from ebbgate.core.metrics.blocks import AFTERWARDS, AnyBlock
 from ebbgate.core.metrics.definition import Goal, Guardrail
 from ebbgate.core.metrics.evidence_change import harm_bound
 from ebbgate.core.metrics.evidence_phase import add_to_phase
@@ -36,7 +36,7 @@ def fold(guardrail: Guardrail, evidence: MetricEvidence, block: AnyBlock) -> Met
         phases={**evidence.phases, block.phase: add_to_phase(phase, block)},
         newest_at=block.closed_at if evidence.newest_at is None else max(evidence.newest_at, block.closed_at),
     )
-    if block.phase == RECOVERY:
+    if block.phase in AFTERWARDS:
         return evidence
     evidence = add_evidence(guardrail, evidence, block)
     evidence = msgspec.structs.replace(evidence, log_e=harm_log_e(guardrail, evidence))

@@ -6,8 +6,8 @@ from math import floor, fsum, log, sqrt
 import msgspec
 
 from ebbgate.core.metrics.blocks import (
+    AFTERWARDS,
     BET_SIZES,
-    RECOVERY,
     SKETCH_BASE,
     SKETCH_ZERO,
     AnyBlock,
@@ -174,7 +174,7 @@ def _score(guardrail: Guardrail, evidence: MetricEvidence) -> float:
 
 def _contrasts(evidence: MetricEvidence) -> list[PhaseEvidence]:
     """The phases of the rollout itself, in order, so that sums come out the same after a restart."""
-    return [evidence.phases[index] for index in sorted(evidence.phases) if index != RECOVERY]
+    return [evidence.phases[index] for index in sorted(evidence.phases) if index not in AFTERWARDS]
 
 
 def _added(before: Sequence[float], block: Sequence[float]) -> tuple[float, ...]:

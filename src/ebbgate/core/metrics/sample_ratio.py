@@ -5,7 +5,7 @@ from math import fsum, log
 import msgspec
 
 from ebbgate.core.metrics.analysis import SampleRatio
-from ebbgate.core.metrics.blocks import RECOVERY, Assignment
+from ebbgate.core.metrics.blocks import AFTERWARDS, Assignment
 from ebbgate.core.stats import sample_ratio_log_e
 
 SAMPLE_RATIO_ALPHA = 0.001
@@ -35,7 +35,7 @@ def fold_assignment(evidence: SampleRatioEvidence, assignment: Assignment) -> Sa
     Phases without two random arms, and the recovery check, which draws no new units, say nothing.
     """
     share = assignment.expected_share
-    if share is None or not 0 < share < 1 or assignment.phase == RECOVERY:
+    if share is None or not 0 < share < 1 or assignment.phase in AFTERWARDS:
         return evidence
     counts = PhaseCounts(treatment=assignment.treatment, control=assignment.control, expected_share=share)
     phases = {**evidence.phases, assignment.phase: counts}

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from ebbgate.core.metrics.analysis import Analysis, LimitStanding
+from ebbgate.core.metrics.blocks import RECOVERY, RETURNED
 from ebbgate.core.metrics.contrast import TOTAL_PPM, Contrast, Interval
 from ebbgate.core.metrics.definition import Direction, Guardrail
 from ebbgate.core.rollouts.state import RollbackOutcome, RolloutState
@@ -34,10 +35,11 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     open: tuple[str, ...] = ()
 
 
-def recovery_contrast(state: RolloutState, *, phase: int) -> Contrast:
+def recovery_contrast(state: RolloutState, *, phase: int = RECOVERY) -> Contrast:
     """Units formerly in treatment against those never treated, both on snapshots at or after the off version.
 
-    phase: the index that recovery blocks carry.
+    phase: RECOVERY for everybody whose interval was exposed; RETURNED for those of both arms who had come by in the
+    phase that ended, so that those treated really saw the new version. The first is many units, the second undiluted.
     """
     assert state.rollback is not None, "only a rollback recovers"
     opened = state.record.hash_to
@@ -54,6 +56,8 @@ def recovery_contrast(state: RolloutState, *, phase: int) -> Contrast:
         treatment_variant=state.plan.control_variant,
         control_variant=state.plan.control_variant,
         audience_variant=f"{state.plan.treatment_variant}_audience",
+        bucketing=state.bucketing,
+        returning_from=state.record.snapshot_version if phase == RETURNED else None,
     )
 
 
@@ -63,11 +67,15 @@ def judge_recovery(
     harm_bounds: Mapping[str, float],
     propagation: Propagation,
     *,
+    returned: Mapping[str, Analysis],
     now: datetime,
 ) -> Recovery:
     """The outcome of a rollback, or that it is not known yet. now: plan time.
 
-    analyses: of the recovery contrast, for all guardrails. harm_bounds: by metric, the lower bound of the harm when
+    analyses: of the recovery contrast, for all guardrails. returned: the same of the RETURNED contrast, which must
+    agree
+    for every metric that had shown harm: most units of an interval that was open for hours never came by, and would
+    dilute a harm that stays with those who did. harm_bounds: by metric, the lower bound of the harm when
     it was shown.
     `failed` as soon as one lower bound lies outside its tolerance; `recovered` when every metric is proven and no
     evaluator
@@ -79,6 +87,10 @@ def judge_recovery(
         guardrail.metric.name: _recovered(guardrail, analyses.get(guardrail.metric.name), harm_bounds, state)
         for guardrail in state.plan.guardrails
     }
+    for guardrail in state.plan.guardrails:
+        name = guardrail.metric.name
+        if name in harm_bounds and found[name] is not False and _has_contrast(state):
+            found[name] = _agreed(found[name], guardrail, returned.get(name), harm_bounds[name], state)
     if failed := [name for name, verdict in found.items() if verdict is False]:
         words = "; ".join(analyses[name].words for name in failed)
         return Recovery(outcome=RollbackOutcome.FAILED, reason=f"the harm persists: {words}", open=tuple(failed))
@@ -123,6 +135,19 @@ def _recovered(
         return False
     half_harm = harm_bounds.get(guardrail.metric.name, 0.0) / 2.0
     return True if analysis.worsening <= tolerance and analysis.safe_bound < max(tolerance, half_harm) else None
+
+
+def _agreed(
+    verdict: bool | None, guardrail: Guardrail, analysis: Analysis | None, harm_bound: float, state: RolloutState
+) -> bool | None:
+    """The verdict, if those who really saw the harm do not contradict it."""
+    if analysis is None or analysis.worsening is None or analysis.margin is None:
+        return None
+    lower = least_worsening(guardrail, analysis)
+    if lower is not None and lower > analysis.margin:
+        return False
+    enough = min(analysis.treatment_n, analysis.control_n) >= state.plan.verify.min_units
+    return verdict if enough and analysis.worsening <= max(analysis.margin, harm_bound / 2.0) else None
 
 
 def least_worsening(guardrail: Guardrail, analysis: Analysis) -> float | None:

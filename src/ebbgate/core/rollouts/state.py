@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
+from ebbgate.core.audiences import Bucketing
 from ebbgate.core.errors import TransitionError
 from ebbgate.core.metrics.contrast import TOTAL_PPM, Contrast, Interval
 from ebbgate.core.rollouts.plan import Mode, Phase, Plan, Response
@@ -169,6 +170,7 @@ class RolloutState(msgspec.Struct, frozen=True, kw_only=True):
     summarised_to: datetime | None = None
     ended_at: datetime | None = None
     reason: str = ""
+    bucketing: Bucketing = "v2"  # of the environment at the start; another one ends the rollout (flags.md)
     acknowledged: frozenset[str] = frozenset()  # decision codes that a person has looked at in this phase
 
     @property
@@ -231,4 +233,5 @@ def contrast_of(state: RolloutState, index: int | None = None) -> Contrast:
         treatment_variant=state.plan.treatment_variant,
         control_variant=state.plan.control_variant,
         audience_variant=f"{state.plan.treatment_variant}_audience",
+        bucketing=state.bucketing,
     )

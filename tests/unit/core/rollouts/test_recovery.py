@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from ebbgate.core.metrics.analysis import Analysis, LimitStanding, Verdict
+from ebbgate.core.metrics.blocks import RETURNED
 from ebbgate.core.rollouts.recovery import Propagation, Recovery, judge_recovery, recovery_contrast
 from ebbgate.core.rollouts.state import RollbackOutcome, RolloutState
 from ebbgate.core.rollouts.steps import roll_back
@@ -43,9 +44,11 @@ def judged(
     at: datetime = NOON,
     harm: float = 0.0,
     state: RolloutState | None = None,
+    returned: Analysis | None = None,
 ) -> Recovery:
     analyses = {"errors": analysis} if analysis is not None else {}
-    return judge_recovery(state or taken_back(), analyses, {"errors": harm}, propagation, now=at)
+    came_back = {"errors": returned or analysis} if analysis is not None else {}
+    return judge_recovery(state or taken_back(), analyses, {"errors": harm}, propagation, returned=came_back, now=at)
 
 
 def test_inside_the_tolerance_and_followed_by_all_is_recovered() -> None:
@@ -111,8 +114,22 @@ def test_after_everybody_was_exposed_only_absolute_limits_can_tell() -> None:
     assert judged(msgspec.structs.replace(within, limits=()), state=state).outcome is None
 
 
+def test_those_who_really_saw_the_harm_must_agree() -> None:
+    """Most of an interval that was open for an hour never came by: it would dilute a harm that stays."""
+    diluted = an_errors_analysis()
+    still_bad = an_errors_analysis(worsening=0.04, interval=(0.001, 0.08))
+    assert judged(diluted, returned=still_bad).outcome is None
+    assert judged(diluted, returned=still_bad, at=DEADLINE).outcome is RollbackOutcome.UNVERIFIED
+    shown = an_errors_analysis(worsening=0.04, interval=(0.02, 0.08))
+    assert judged(diluted, returned=shown).outcome is RollbackOutcome.FAILED
+    few = an_errors_analysis(treatment_n=20)
+    assert judged(diluted, returned=few).outcome is None
+
+
 def test_recovery_compares_those_formerly_treated_with_those_never_treated() -> None:
-    contrast = recovery_contrast(taken_back(), phase=-1)
+    contrast = recovery_contrast(taken_back())
+    assert contrast.returning_from is None
+    assert recovery_contrast(taken_back(), phase=RETURNED).returning_from == 2
     assert (contrast.treatment.start, contrast.treatment.end, contrast.control.start) == (0, 200_000, 200_000)
     assert contrast.version_from == 7
     assert contrast.treatment_variant == contrast.control_variant == "off"
