@@ -89,17 +89,18 @@ class World:
         return {unit: evaluator.evaluate("newWidgets", None, {"targetingKey": unit}, None).variant for unit in units}
 
     def exposures(self, units: str) -> dict[str, str]:
-        """Unit to variant in the table of exposures, for units that begin so. The server must be stopped: it alone may
-        hold the file.
-        """
-        path = self.server.data_dir / "analysis.duckdb"
-        with duckdb.connect(str(path), read_only=True) as connection:
-            rows = connection.execute(
-                "SELECT DISTINCT unit, variant FROM exposures WHERE flag = 'newWidgets' AND starts_with(unit, ?)",
-                [units],
-            ).fetchall()
+        """Unit to variant in the table of exposures, for units that begin so. The server must be stopped."""
+        rows = set(self.exposure_rows(units))
         assert len({unit for unit, _ in rows}) == len(rows), "a unit saw two variants"
         return dict(rows)
+
+    def exposure_rows(self, units: str) -> list[tuple[str, str]]:
+        """The rows of that table. The server must be stopped: it alone may hold the file."""
+        path = self.server.data_dir / "analysis.duckdb"
+        with duckdb.connect(str(path), read_only=True) as connection:
+            return connection.execute(
+                "SELECT unit, variant FROM exposures WHERE flag = 'newWidgets' AND starts_with(unit, ?)", [units]
+            ).fetchall()
 
 
 class NodeProcess:

@@ -55,5 +55,17 @@ def test_users_keep_their_variant_over_a_restart_and_are_in_the_table_of_exposur
     assert ask("variants", flag="newWidgets", units=UNITS) == expected
 
 
+def test_what_ofrep_and_the_opentelemetry_hook_both_report_is_one_exposure(world: Any, ask: Callable[..., Any]) -> None:
+    units = [f"node-both-{n}" for n in range(20)]
+    headers = {"Authorization": f"Bearer {world.client_token}"}
+    ask("report", encoding="protobuf", options={"url": f"{world.url}/v1/logs", "headers": headers})
+
+    seen = ask("variants", flag="newWidgets", units=units)
+    ask("flush")
+
+    with world.stopped():
+        assert sorted(world.exposure_rows("node-both-")) == sorted(seen.items())
+
+
 def _value(ask: Callable[..., Any], type_: str, flag: str, fallback: Any) -> Any:
     return ask("evaluate", type=type_, flag=flag, fallback=fallback, context=ANYBODY)["value"]
