@@ -80,7 +80,7 @@ class Looker:
         summary = fold_rollout(state, evidence, self._events, until=self._events.watermark())
         self._on_step("summarised")
         health = health_of(state, summary, stale_for=self._stale_for(now))
-        decision = in_mode(decide(state, summary.analyses, health, now=now), state)
+        decision = in_mode(decide(state, summary.analyses, health, now=now), state, now=now)
         self._on_step("decided")
         if last is not None and not summary.has_moved and is_repeat(last.decision, decision):
             return None

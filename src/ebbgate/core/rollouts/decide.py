@@ -5,6 +5,7 @@ from datetime import datetime
 from math import log
 
 from ebbgate.core.metrics.analysis import Analysis, LimitAnalysis, LimitStanding, Verdict
+from ebbgate.core.metrics.contrast import TOTAL_PPM
 from ebbgate.core.metrics.definition import Metric
 from ebbgate.core.metrics.display import format_value
 from ebbgate.core.rollouts.decision import Advance, Code, Decision, Hold, Pause, Review, Rollback
@@ -23,51 +24,67 @@ def decide(state: RolloutState, analyses: Mapping[str, Analysis], health: Health
     allows is `in_mode`.
     """
     return (
-        _harmful(state, analyses, now=now)
+        _passed_critical(state, analyses)
+        or _harmful(state, analyses)
+        or _expired(state, now=now)
+        or _environment(state, analyses)
         or _off_target(state, analyses, health, now=now)
-        or _waiting(state, now=now)
+        or _waiting(state)
         or _unfit(state, health, now=now)
         or _by_time(state, analyses, now=now)
     )
 
 
-def in_mode(decision: Decision, state: RolloutState) -> Decision:
-    """What the rollout's mode makes of a decision (RULES F6)."""
+def in_mode(decision: Decision, state: RolloutState, *, now: datetime) -> Decision:
+    """What the rollout's mode makes of a decision (RULES F6). now: plan time."""
     if state.mode is Mode.ACT or isinstance(decision, Hold):
         return decision
     if state.mode is Mode.OBSERVE:
         return Hold(code=Code.OBSERVING, reason=f"would {_verb(decision)}: {decision.reason}", metrics=decision.metrics)
-    if not isinstance(decision, Advance | Rollback):
-        return decision
-    if decision.code.value in state.acknowledged:
-        return Hold(code=Code.WAITING, reason=f"a person has seen it and went on: {decision.reason}")
-    if state.status is Status.REVIEW and state.review is not None and state.review.proposes == _verb(decision):
-        return Hold(code=Code.WAITING, reason=f"waiting for {state.review.owner}: {decision.reason}")
-    terms = state.plan.when.off_target
-    return Review(
-        code=decision.code,
-        reason=f"recommends to {_verb(decision)}: {decision.reason}",
-        metrics=decision.metrics,
-        deadline=terms.deadline,
-        then=terms.then,
-        proposes=_verb(decision),
-    )
+    if not isinstance(decision, Advance | Rollback) or decision.code is Code.REVIEW_EXPIRED:
+        return decision  # what follows an unanswered review was asked already
+    if (expired := _expired(state, now=now)) is not None:
+        return expired
+    reason = f"recommends to {_verb(decision)}: {decision.reason}"
+    return _review(state, decision.code, reason, decision.metrics, proposes=_verb(decision))
+
+
+def seen_key(code: Code, metrics: tuple[str, ...]) -> str:
+    """What a person has looked at: harm and missed limits by their metrics, so that another one is asked again."""
+    named = code in (Code.HARM, Code.CRITICAL_LIMIT, Code.OFF_TARGET, Code.STARVATION)
+    return f"{code.value}:{','.join(sorted(metrics))}" if named else code.value
 
 
 def _verb(decision: Decision) -> str:
     return {Advance: "advance", Hold: "hold", Review: "review", Pause: "pause", Rollback: "rollback"}[type(decision)]
 
 
-def _harmful(state: RolloutState, analyses: Mapping[str, Analysis], *, now: datetime) -> Decision | None:
-    breaches = [x for name in sorted(analyses) for x in analyses[name].limits if _is_breach(x) and x.is_critical]
-    if mine := [x for x in breaches if x.attributable]:
-        return _take_back(state, Code.CRITICAL_LIMIT, f"critical limit passed: {_limits(state, mine)}", mine)
-    if breaches:
-        if now - state.record.entered_at <= state.plan.when.starvation_window:
-            reason = f"both versions fail soon after an exposure step, maybe starved by it: {_limits(state, breaches)}"
-            return _take_back(state, Code.STARVATION, reason, breaches)
-        reason = f"both versions fail, so it is not the new one's doing: {_limits(state, breaches)}"
-        return Hold(code=Code.ENVIRONMENT, reason=reason, metrics=_names(breaches), notify=True)
+def _passed_critical(state: RolloutState, analyses: Mapping[str, Analysis]) -> Decision | None:
+    mine = [limit for limit in _critical_breaches(analyses) if limit.attributable]
+    return (
+        _take_back(state, Code.CRITICAL_LIMIT, f"critical limit passed: {_limits(state, mine)}", mine) if mine else None
+    )
+
+
+def _environment(state: RolloutState, analyses: Mapping[str, Analysis]) -> Decision | None:
+    """Both versions fail (RULES F4): soon after an exposure step the step may be to blame, else nothing of ours is."""
+    breaches = [limit for limit in _critical_breaches(analyses) if not limit.attributable]
+    if not breaches:
+        return None
+    begun = [limit.window_opened_at for limit in breaches if limit.window_opened_at is not None]
+    since_step = min(begun) - state.record.entered_at if begun else None
+    if since_step is not None and since_step <= state.plan.when.starvation_window:
+        reason = f"both versions fail soon after an exposure step, maybe starved by it: {_limits(state, breaches)}"
+        return _take_back(state, Code.STARVATION, reason, breaches)
+    reason = f"both versions fail, so it is not the new one's doing: {_limits(state, breaches)}"
+    return Hold(code=Code.ENVIRONMENT, reason=reason, metrics=_names(breaches), notify=True)
+
+
+def _critical_breaches(analyses: Mapping[str, Analysis]) -> list[LimitAnalysis]:
+    return [x for name in sorted(analyses) for x in analyses[name].limits if _is_breach(x) and x.is_critical]
+
+
+def _harmful(state: RolloutState, analyses: Mapping[str, Analysis]) -> Decision | None:
     harmed = [analyses[name] for name in sorted(analyses) if analyses[name].verdict is Verdict.HARM]
     if not harmed:
         return None
@@ -75,13 +92,32 @@ def _harmful(state: RolloutState, analyses: Mapping[str, Analysis], *, now: date
     metrics = tuple(analysis.metric for analysis in harmed)
     match state.plan.when.harm:
         case Response.REVIEW:
+            if _is_known(state, Code.HARM, metrics):
+                return None  # it is being looked at, or was: the other rules go on, its deadline among them
             return _review(state, Code.HARM, reason, metrics, proposes="rollback")
         case Response.PAUSE:
-            if state.status is Status.PAUSED:
-                return Hold(code=Code.WAITING, reason=f"paused, and {reason}", metrics=metrics)
+            if state.status is Status.PAUSED or _is_known(state, Code.HARM, metrics):
+                return None
             return Pause(code=Code.HARM, reason=reason, metrics=metrics)
         case _:
             return _take_back(state, Code.HARM, reason, harmed)
+
+
+def _is_known(state: RolloutState, code: Code, metrics: tuple[str, ...]) -> bool:
+    """Whether a person has seen this in the phase, or is being asked about it now."""
+    key = seen_key(code, metrics)
+    return key in state.acknowledged or (state.review is not None and state.review.key == key)
+
+
+def _expired(state: RolloutState, *, now: datetime) -> Decision | None:
+    """What the plan says when nobody answers a review in time (RULES F3)."""
+    review = state.review
+    if state.status is not Status.REVIEW or review is None or now < review.deadline_at:
+        return None
+    reason = f"nobody answered the review in time ({review.reason})"
+    if review.then is Response.ROLLBACK:
+        return _take_back(state, Code.REVIEW_EXPIRED, reason, [])
+    return Pause(code=Code.REVIEW_EXPIRED, reason=reason)
 
 
 def _take_back(
@@ -117,24 +153,17 @@ def _off_target(
         text = f"{health.exposed_share:.1%} of active units are exposed, the plan says {state.phase.exposure:.0%}"
         causes.append((Code.OVEREXPOSED, text, ()))
     for code, reason, metrics in causes:
-        if code.value not in state.acknowledged and state.status in (Status.RUNNING, Status.WATCHING):
+        if state.status in (Status.RUNNING, Status.WATCHING) and not _is_known(state, code, metrics):
             return _review(state, code, reason, metrics)
     return None
 
 
-def _waiting(state: RolloutState, *, now: datetime) -> Decision | None:
+def _waiting(state: RolloutState) -> Decision | None:
     if state.status is Status.PAUSED:
         return Hold(code=Code.WAITING, reason=f"paused: {state.reason}" if state.reason else "paused")
-    if state.status is not Status.REVIEW:
-        return None
-    review = state.review
-    assert review is not None, "a rollout in review has a review"
-    if now < review.deadline_at:
-        return Hold(code=Code.WAITING, reason=f"in review by {review.owner}: {review.reason}")
-    reason = f"nobody answered the review in time ({review.reason})"
-    if review.then is Response.ROLLBACK:
-        return _take_back(state, Code.REVIEW_EXPIRED, reason, [])
-    return Pause(code=Code.REVIEW_EXPIRED, reason=reason)
+    if state.status is Status.REVIEW and state.review is not None:
+        return Hold(code=Code.WAITING, reason=f"in review by {state.review.owner}: {state.review.reason}")
+    return None
 
 
 def _unfit(state: RolloutState, health: Health, *, now: datetime) -> Decision | None:
@@ -168,6 +197,8 @@ def _by_time(state: RolloutState, analyses: Mapping[str, Analysis], *, now: date
                 code=Code.TOO_YOUNG,
                 reason=f"watching until {state.record.entered_at + state.plan.watch:%Y-%m-%d %H:%M} UTC",
             )
+        if state.record.hash_to < TOTAL_PPM and (waiting := _unproven(state, analyses)):
+            return _too_long(state, f"the watch is over, and not proven: {', '.join(waiting)}", waiting)
         return Advance(code=Code.WATCHED, reason="the watch ended without harm")
     if age < state.phase.stay_min:
         until = state.record.entered_at + state.phase.stay_min
@@ -223,7 +254,12 @@ def _too_long(state: RolloutState, reason: str, metrics: tuple[str, ...]) -> Dec
 def _review(
     state: RolloutState, code: Code, reason: str, metrics: tuple[str, ...], *, proposes: str | None = None
 ) -> Review | Hold:
-    if state.status is Status.REVIEW:
+    """Ask a person; a review about something else is replaced. What a person has seen in the phase is not asked
+    again.
+    """
+    if seen_key(code, metrics) in state.acknowledged:
+        return Hold(code=Code.WAITING, reason=f"a person has seen it: {reason}", metrics=metrics)
+    if _is_known(state, code, metrics):
         return Hold(code=Code.WAITING, reason=f"in review: {reason}", metrics=metrics)
     terms = state.plan.when.off_target
     return Review(

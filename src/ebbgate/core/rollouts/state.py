@@ -72,6 +72,7 @@ TRANSITIONS: dict[tuple[Status, Trigger], Status] = {
     (Status.RUNNING, Trigger.REVIEW): Status.REVIEW,
     (Status.WATCHING, Trigger.REVIEW): Status.REVIEW,
     (Status.PAUSED, Trigger.REVIEW): Status.REVIEW,
+    (Status.REVIEW, Trigger.REVIEW): Status.REVIEW,  # something graver came up
     (Status.PAUSED, Trigger.RESUME): Status.RUNNING,  # or WATCHING: back to where it was
     (Status.REVIEW, Trigger.RESUME): Status.RUNNING,
     (Status.REVIEW, Trigger.ADVANCE): Status.RUNNING,  # a person promotes
@@ -110,11 +111,13 @@ class PhaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReviewState(msgspec.Struct, frozen=True, kw_only=True):
-    """An open review (RULES F3). code: of the decision that opened it. proposes: the decision a person is asked for
+    """An open review (RULES F3). code: of the decision that opened it; key: what it is about (`decide.seen_key`).
+    proposes: the decision a person is asked for
     (`rollback`, `advance`), if any.
     """
 
     code: str
+    key: str
     reason: str
     owner: str
     opened_at: datetime
@@ -171,7 +174,7 @@ class RolloutState(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     reason: str = ""
     bucketing: Bucketing = "v2"  # of the environment at the start; another one ends the rollout (flags.md)
-    acknowledged: frozenset[str] = frozenset()  # decision codes that a person has looked at in this phase
+    acknowledged: frozenset[str] = frozenset()  # what a person has been asked in this phase (`decide.seen_key`)
 
     @property
     def phase_index(self) -> int:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from ebbgate.core.rollouts.decide import seen_key
 from ebbgate.core.rollouts.decision import Review
 from ebbgate.core.rollouts.exposure import begin_phase
 from ebbgate.core.rollouts.plan import Response
@@ -52,21 +53,25 @@ def pause(state: RolloutState, *, reason: str) -> RolloutState:
         resume_to=state.resume_to or state.status,
         review=None,
         reason=reason,
+        acknowledged=state.acknowledged | _asked(state),
     )
 
 
 def resume(state: RolloutState, *, reason: str) -> RolloutState:
     """Go on from a pause or a review; what a person has looked at does not open a review again in this phase."""
     next_status(state.status, Trigger.RESUME)
-    seen = {state.review.code} if state.review is not None else set()
     return _replace(
         state,
         status=state.resume_to or Status.RUNNING,
         resume_to=None,
         review=None,
         reason=reason,
-        acknowledged=state.acknowledged | seen,
+        acknowledged=state.acknowledged | _asked(state),
     )
+
+
+def _asked(state: RolloutState) -> frozenset[str]:
+    return frozenset() if state.review is None else frozenset({state.review.key})
 
 
 def open_review(state: RolloutState, review: Review, *, now: datetime) -> RolloutState:
@@ -78,6 +83,7 @@ def open_review(state: RolloutState, review: Review, *, now: datetime) -> Rollou
         reason=review.reason,
         review=ReviewState(
             code=review.code.value,
+            key=seen_key(review.code, review.metrics),
             reason=review.reason,
             owner=state.plan.commander or "the rollout's owner",
             opened_at=now,

@@ -126,8 +126,9 @@ def test_the_plan_says_what_unfit_data_lead_to(response: Response, kind: type) -
 
 
 def test_both_arms_bad_soon_after_a_step_blames_the_step() -> None:
-    breach = a_breach(attributable=False)
-    decision = look(a_rollout(), an_analysis(limits=(breach,)), after=timedelta(minutes=10))
+    """RULES F4: by when it began, not by when it was shown."""
+    breach = a_breach(attributable=False, window_opened_at=NOON + timedelta(minutes=10))
+    decision = look(a_rollout(), an_analysis(limits=(breach,)), after=hours(2))
     assert isinstance(decision, Rollback)
     assert decision.code is Code.STARVATION
 
@@ -212,7 +213,7 @@ def test_an_early_phase_passes_on_little_evidence_of_harm_inside_the_margin() ->
 
 def test_observing_says_what_it_would_do() -> None:
     state = a_rollout(mode=Mode.OBSERVE)
-    decision = in_mode(look(state, an_analysis(Verdict.HARM)), state)
+    decision = in_mode(look(state, an_analysis(Verdict.HARM)), state, now=NOON + LATER)
     assert isinstance(decision, Hold)
     assert decision.code is Code.OBSERVING
     assert decision.reason.startswith("would rollback")
@@ -220,21 +221,21 @@ def test_observing_says_what_it_would_do() -> None:
 
 def test_recommending_asks_before_it_advances_or_rolls_back() -> None:
     state = a_rollout(mode=Mode.RECOMMEND)
-    asked = in_mode(look(state, an_analysis(Verdict.HARM)), state)
+    asked = in_mode(look(state, an_analysis(Verdict.HARM)), state, now=NOON + LATER)
     assert isinstance(asked, Review)
     assert asked.proposes == "rollback"
     waiting = open_review(state, asked, now=NOON)
-    assert isinstance(in_mode(look(waiting, an_analysis(Verdict.HARM)), waiting), Hold)
+    assert isinstance(in_mode(look(waiting, an_analysis(Verdict.HARM)), waiting, now=NOON), Hold)
 
 
 def test_what_a_person_has_dismissed_is_not_asked_again_in_the_phase() -> None:
     state = a_rollout(mode=Mode.RECOMMEND)
-    asked = in_mode(look(state, an_analysis(Verdict.HARM)), state)
+    asked = in_mode(look(state, an_analysis(Verdict.HARM)), state, now=NOON + LATER)
     assert isinstance(asked, Review)
     dismissed = resume(open_review(state, asked, now=NOON), reason="we know")
-    again = in_mode(look(dismissed, an_analysis(Verdict.HARM)), dismissed)
+    again = in_mode(look(dismissed, an_analysis(Verdict.HARM)), dismissed, now=NOON + LATER)
     assert isinstance(again, Hold)
-    assert "went on" in again.reason
+    assert "has seen it" in again.reason
 
 
 def test_a_review_has_an_owner_and_a_deadline() -> None:
@@ -242,6 +243,7 @@ def test_a_review_has_an_owner_and_a_deadline() -> None:
     state = open_review(a_rollout(), review, now=NOON)
     assert state.review == ReviewState(
         code="harm",
+        key="harm:",
         reason="worse",
         owner="devops-lead",
         opened_at=NOON,
@@ -256,3 +258,71 @@ def test_harm_may_lead_to_a_review_where_the_plan_says_so() -> None:
     assert isinstance(decision, Review)
     assert decision.proposes == "rollback"
     assert decision.deadline == hours(2)
+
+
+def test_both_arms_bad_do_not_hide_harm_that_is_shown() -> None:
+    both = an_analysis(limits=(a_breach(attributable=False),))
+    analyses = {"errors": both, "load": an_analysis(Verdict.HARM, metric="load")}
+    decision = decide(a_rollout(), analyses, good_health(), now=NOON + hours(80))
+    assert isinstance(decision, Rollback)
+    assert decision.metrics == ("load",)
+
+
+def test_harm_replaces_a_review_about_something_else() -> None:
+    state = a_rollout(mode=Mode.RECOMMEND)
+    asked = in_mode(look(state, an_analysis()), state, now=NOON + LATER)
+    assert isinstance(asked, Review)
+    assert asked.proposes == "advance"
+    waiting = open_review(state, asked, now=NOON)
+    graver = in_mode(look(waiting, an_analysis(Verdict.HARM), after=hours(1)), waiting, now=NOON + hours(1))
+    assert isinstance(graver, Review)
+    assert graver.proposes == "rollback"
+    assert open_review(waiting, graver, now=NOON + hours(1)).review is not None
+
+
+@pytest.mark.parametrize("mode", [Mode.RECOMMEND, Mode.ACT])
+def test_a_review_about_harm_expires_like_any_other(mode: Mode) -> None:
+    terms = ReviewTerms(deadline=hours(4), then=Response.ROLLBACK)
+    plan = a_plan(when=msgspec.structs.replace(Policy(), harm=Response.REVIEW, off_target=terms))
+    if mode is Mode.RECOMMEND:
+        plan = a_plan(when=msgspec.structs.replace(Policy(), off_target=terms))
+    state = a_rollout(plan=plan, mode=mode)
+    harm = an_analysis(Verdict.HARM)
+    asked = in_mode(look(state, harm), state, now=NOON + LATER)
+    assert isinstance(asked, Review)
+    waiting = open_review(state, asked, now=NOON)
+    for after, kind in ((hours(3), Hold), (hours(5), Rollback)):
+        decision = in_mode(look(waiting, harm, after=after), waiting, now=NOON + after)
+        assert isinstance(decision, kind), decision
+
+
+def test_harm_of_another_metric_is_asked_again_after_a_dismissal() -> None:
+    state = a_rollout(mode=Mode.RECOMMEND)
+    asked = in_mode(look(state, an_analysis(Verdict.HARM)), state, now=NOON + LATER)
+    assert isinstance(asked, Review)
+    dismissed = resume(open_review(state, asked, now=NOON), reason="known")
+    analyses = {"errors": an_analysis(Verdict.HARM), "load": an_analysis(Verdict.HARM, metric="load")}
+    decision = decide(dismissed, analyses, good_health(), now=NOON + LATER)
+    again = in_mode(decision, dismissed, now=NOON + LATER)
+    assert isinstance(again, Review)
+
+
+def test_resume_resumes_after_a_review_of_too_long_and_after_one_that_expired() -> None:
+    state = a_rollout()
+    undecided = an_analysis(Verdict.UNDECIDED)
+    asked = look(state, undecided, after=hours(121))
+    assert isinstance(asked, Review)
+    in_review = open_review(state, asked, now=NOON)
+    for resumed in (
+        resume(in_review, reason="wait for more"),
+        resume(pause(in_review, reason="nobody answered"), reason="wait for more"),
+    ):
+        assert isinstance(look(resumed, undecided, after=hours(122)), Hold)
+
+
+def test_a_watch_that_still_has_two_arms_must_end_proven() -> None:
+    plan = a_plan()
+    half = a_rollout(phase=2, plan=msgspec.structs.replace(plan, phases=plan.phases[:3]))
+    assert half.status is Status.WATCHING
+    assert isinstance(look(half, an_analysis(Verdict.UNDECIDED), after=timedelta(days=31)), Review)
+    assert isinstance(look(half, an_analysis(), after=timedelta(days=31)), Advance)
