@@ -51,14 +51,16 @@ def run_control(settings: ServeSettings) -> None:
         configure_logs(clock, process="control", level=settings.log_level)
         services = assemble(settings, store, clock)
         announce_admin(settings, services.access)
+        server = _server(create_app(services))
         listener = _listen(settings)
         for number in (signal.SIGTERM, signal.SIGINT):
-            # uvicorn raises the signal again when it has stopped; it must not end the process before the loop has.
-            signal.signal(number, lambda *_: None)
+            # Told to stop before uvicorn listens to signals, it stops too. uvicorn raises the signal again when it has
+            # stopped; that must not end the process before the loop has.
+            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
         thread = threading.Thread(target=services.loop.run, name="loop")
         thread.start()
         try:
-            _serve(create_app(services), listener)
+            server.run(sockets=[listener])
         finally:
             services.loop.stop()
             thread.join()
@@ -145,7 +147,7 @@ def _read_plan(text: str, overlay: str | None) -> Plan:
     return read_plan(text, overlay=overlay)
 
 
-def _serve(app: object, listener: socket.socket) -> None:
+def _server(app: object) -> uvicorn.Server:
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
         log_config=None,
@@ -154,7 +156,7 @@ def _serve(app: object, listener: socket.socket) -> None:
         timeout_graceful_shutdown=3,
         http="httptools",
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
 
 
 def _listen(settings: ServeSettings) -> socket.socket:
