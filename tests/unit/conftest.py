@@ -107,10 +107,17 @@ def _services(world: Any) -> Any:
     from ebbgate.adapters.plans import read_plan
     from ebbgate.api.services import ApiServices
     from ebbgate.control.access import AccessService
+    from ebbgate.control.environments import EnvironmentService
+    from ebbgate.control.flags_exchange import FlagExchangeService
+    from ebbgate.control.flags_history import FlagHistoryService
 
+    shared = (world.store, world.clock, world.snapshots)
     return ApiServices(
         rollouts=world.rollouts,
         flags=world.flags,
+        flag_history=FlagHistoryService(*shared),
+        flag_exchange=FlagExchangeService(*shared),
+        environments=EnvironmentService(*shared),
         views=world.views,
         rollbacks=world.rollbacks,
         access=AccessService(world.store, world.clock, _Nowhere(), entropy=_counted_bytes()),

@@ -4,7 +4,9 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
+from ebbgate.api.environments import environment_router
 from ebbgate.api.flags import flag_router
+from ebbgate.api.flags_opt import opt_self
 from ebbgate.api.guard import Guard
 from ebbgate.api.health import healthz, readyz
 from ebbgate.api.metrics import ControlMetrics, get_metrics
@@ -41,6 +43,8 @@ def _app(services: ApiServices | None, metrics: ControlMetrics | None, *, guards
         route_handlers=[
             rollout_router,
             flag_router,
+            opt_self,
+            environment_router,
             token_router,
             list_audit,
             list_outbox,

@@ -1,14 +1,23 @@
-"""/flags: definitions, kill and restore, the client's own status command, opt-in lists."""
+"""/flags: definitions, kill and restore, the client's own status command, opt-in lists, deletion."""
 
-import msgspec
 from litestar import Router, get, post, put
 from litestar.params import JSONBody
 
 from ebbgate.api.actors import ApiRequest, actor_of
 from ebbgate.api.dependencies import PRODUCTION, Environment, Key, Services
-from ebbgate.control.flags import FlagView as FoundFlag
+from ebbgate.api.flags_history import diff_flag, list_flag_versions, revert_flag
 from ebbgate.control.snapshots import active_rollout
-from ebbgate.core.flags.view import FlagSwitch, FlagView, KillFlag, OptUnit, PutFlag, RestoreFlag, SetFlagStatus
+from ebbgate.core.flags.view import (
+    DeleteFlag,
+    FlagDeletedView,
+    FlagSwitch,
+    FlagView,
+    KillFlag,
+    OptUnit,
+    PutFlag,
+    RestoreFlag,
+    SetFlagStatus,
+)
 from ebbgate.core.rollouts.requests import FlagStatusView
 from ebbgate.core.rollouts.view import line_of
 
@@ -16,13 +25,13 @@ from ebbgate.core.rollouts.view import line_of
 @get("/", sync_to_thread=True, operation_id="listFlags")
 def list_flags(services: Services, environment: Environment = PRODUCTION) -> list[FlagView]:
     """All flags of an environment."""
-    return [_view(found) for found in services.flags.list(environment)]
+    return services.flags.list(environment)
 
 
 @get("/{key:str}", sync_to_thread=True, operation_id="getFlag")
 def get_flag(services: Services, key: Key, environment: Environment = PRODUCTION) -> FlagView:
     """One flag: as written, as served, and what stands between."""
-    return _view(services.flags.get(environment, key))
+    return services.flags.get(environment, key)
 
 
 @put("/{key:str}", sync_to_thread=True, operation_id="putFlag")
@@ -78,7 +87,7 @@ def set_flag_status(
         with services.store.transaction() as tx:
             state = active_rollout(tx, environment, key)
     return FlagStatusView(
-        flag=_view(services.flags.get(environment, key)), rollout=line_of(state) if state is not None else None
+        flag=services.flags.get(environment, key), rollout=line_of(state) if state is not None else None
     )
 
 
@@ -100,17 +109,41 @@ def opt_out(
     return _changed(services, services.flags.opt(environment, key, data.unit, is_in=False, actor=actor))
 
 
-def _view(found: FoundFlag) -> FlagView:
-    return msgspec.convert(found, FlagView, from_attributes=True)
-
-
-def _changed(services: Services, found: FoundFlag) -> FlagView:
+@post("/{key:str}/delete", sync_to_thread=True, status_code=200, operation_id="deleteFlag")
+def delete_flag(
+    services: Services,
+    request: ApiRequest,
+    key: Key,
+    data: JSONBody[DeleteFlag],
+    environment: Environment = PRODUCTION,
+) -> FlagDeletedView:
+    """Delete a flag with its kill and its opt-in list; its history stays, and a revert brings it back."""
+    actor = actor_of(request, data.reason)
+    gone = services.flags.delete(environment, key, actor=actor, revision=data.revision)
     services.loop.wake()
-    return _view(found)
+    return gone
+
+
+def _changed(services: Services, found: FlagView) -> FlagView:
+    services.loop.wake()
+    return found
 
 
 flag_router = Router(
     path="/flags",
     tags=["flags"],
-    route_handlers=[list_flags, get_flag, put_flag, kill_flag, restore_flag, set_flag_status, opt_in, opt_out],
+    route_handlers=[
+        list_flags,
+        get_flag,
+        put_flag,
+        delete_flag,
+        kill_flag,
+        restore_flag,
+        set_flag_status,
+        opt_in,
+        opt_out,
+        list_flag_versions,
+        diff_flag,
+        revert_flag,
+    ],
 )

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ebbgate.control.access import AccessService
+from ebbgate.control.environments import EnvironmentService
 from ebbgate.control.flags import FlagService
+from ebbgate.control.flags_exchange import FlagExchangeService
+from ebbgate.control.flags_history import FlagHistoryService
 from ebbgate.control.loop import ReconcileLoop
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import RolloutService
@@ -24,6 +27,9 @@ class ApiServices:
 
     rollouts: RolloutService
     flags: FlagService
+    flag_history: FlagHistoryService
+    flag_exchange: FlagExchangeService
+    environments: EnvironmentService
     views: ViewService
     rollbacks: RollbackService
     access: AccessService

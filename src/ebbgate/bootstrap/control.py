@@ -24,7 +24,10 @@ from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.bootstrap.logs import configure_logs
 from ebbgate.bootstrap.settings import ServeSettings
 from ebbgate.control.access import AccessService
+from ebbgate.control.environments import EnvironmentService
 from ebbgate.control.flags import FlagService
+from ebbgate.control.flags_exchange import FlagExchangeService
+from ebbgate.control.flags_history import FlagHistoryService
 from ebbgate.control.looker import Looker, Step
 from ebbgate.control.loop import ReconcileLoop
 from ebbgate.control.outbox import OutboxService
@@ -87,6 +90,9 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
     return ApiServices(
         rollouts=rollouts,
         flags=FlagService(store, clock, snapshots),
+        flag_history=FlagHistoryService(store, clock, snapshots),
+        flag_exchange=FlagExchangeService(store, clock, snapshots),
+        environments=EnvironmentService(store, clock, snapshots),
         views=ViewService(store, events, clock, rollbacks),
         rollbacks=rollbacks,
         access=access,

@@ -6,6 +6,7 @@ from typing import Self
 import httpx
 
 from ebbgate.client.connection import Connection
+from ebbgate.client.environments import Environments
 from ebbgate.client.flags import Flags
 from ebbgate.client.observations import Observations
 from ebbgate.client.records import Records
@@ -29,6 +30,7 @@ class ControlClient:
         self._connection = Connection(url, token, timeout_s=timeout, transport=transport)
         self.rollouts = Rollouts(self._connection)
         self.flags = Flags(self._connection)
+        self.environments = Environments(self._connection)
         self.tokens = Tokens(self._connection)
         self.records = Records(self._connection)
         self.observations = Observations(self._connection)

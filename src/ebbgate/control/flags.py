@@ -1,33 +1,39 @@
-"""Flags: definitions, the kill overlay, opt-in lists (RULES B5, B6)."""
+"""Flags: definitions, the kill overlay, opt-in lists (RULES B5, B6), deletion."""
 
 from typing import Any
 
-import msgspec
-
 from ebbgate.control.audit import Actor, record
-from ebbgate.control.snapshots import SnapshotService, active_rollout, governing_rollouts, served_flag
-from ebbgate.core.errors import BadRequestError, ConflictError, NotFoundError
-from ebbgate.core.flags import parse_document
+from ebbgate.control.flags_rows import (
+    check_definition,
+    drop_flag,
+    drop_kill,
+    put_definition,
+    put_kill,
+    put_opt_in,
+    refuse_running,
+    require_environment,
+    require_flag,
+    require_revision,
+    view_flag,
+)
+from ebbgate.control.snapshots import SnapshotService, active_rollout
+from ebbgate.core.errors import BadRequestError, ConflictError, LimitError, NotFoundError, PermissionDeniedError
+from ebbgate.core.flags.view import FlagDeletedView, FlagView, OptView
 from ebbgate.ports.clock import Clock
-from ebbgate.ports.control_store import ControlStore, ControlTransaction, FlagRow, KillRow
+from ebbgate.ports.control_store import ControlStore, ControlTransaction, FlagRow
 
+OPT_IN_MAX = 10_000
+"""Units on one flag's list: it is a part of the served rule, so every evaluator carries it. More want an attribute."""
 
-class FlagView(msgspec.Struct, frozen=True, kw_only=True):
-    """A flag for people: as written, as served, and what stands between."""
-
-    key: str
-    environment: str
-    revision: int
-    definition: dict[str, Any]
-    served: dict[str, Any] | None
-    kill: KillRow | None
-    rollout_id: str | None
-    snapshot_version: int
-    opt_in: tuple[str, ...] = ()
+SELF_SERVICE = "optIn"
+"""Metadata of a flag, `true` where end users may put themselves on its list (RULES B5). Evaluators return it, so that
+a front end knows where to offer it."""
 
 
 class FlagService:
-    """Reads and changes flags. Every change stages a snapshot and leaves one audit row in the same transaction."""
+    """Reads and changes flags. Every change stages a snapshot, and leaves one version and one audit row in the same
+    transaction.
+    """
 
     def __init__(self, store: ControlStore, clock: Clock, snapshots: SnapshotService) -> None:
         self._store = store
@@ -47,27 +53,38 @@ class FlagService:
     ) -> FlagView:
         """Create a flag, or replace its definition. revision: the one that the caller saw; None = whatever is there.
 
-        Raises FlagDocumentError, ConflictError.
+        Raises FlagDocumentError, ConflictError, and NotFoundError for an environment that was never created.
         """
         check_definition(key, definition)
         with self._store.transaction() as tx:
+            require_environment(tx, environment)
             before = tx.flag(environment, key)
-            if revision is not None and revision != (before.revision if before else 0):
-                raise ConflictError(
-                    f"flag {key!r} has revision {before.revision if before else 0}, not {revision}",
-                    hint="read it again and repeat your change",
-                )
-            if before is not None and (rollout := active_rollout(tx, environment, key)) is not None:
-                raise ConflictError(
-                    f"rollout {rollout.id} is running on flag {key!r}", hint="abort it first, or wait for its end"
-                )
-            row = put_definition(tx, self._clock, environment, key, definition)
+            require_revision(before, key, revision)
+            if before is not None:
+                refuse_running(tx, environment, key)
+            row = put_definition(tx, self._clock, environment, key, definition, actor=actor)
             self._snapshots.stage(tx, environment, cause=f"flag {key} written")
             change = {"before": before.definition if before else None, "after": definition}
             record(tx, self._clock, actor, action="flag.put", subject=f"flag:{environment}/{key}", **change)
             view = view_flag(tx, row)
         self._snapshots.publish()
         return view
+
+    def delete(self, environment: str, key: str, *, actor: Actor, revision: int | None = None) -> FlagDeletedView:
+        """Delete a flag, its kill and its opt-in list: whoever still asks for it gets the code's own default.
+
+        The history stays, and a revert brings the flag back. Raises NotFoundError, ConflictError.
+        """
+        with self._store.transaction() as tx:
+            row = require_flag(tx, environment, key)
+            require_revision(row, key, revision)
+            refuse_running(tx, environment, key)
+            version = drop_flag(tx, self._clock, row, actor)
+            snapshot = self._snapshots.stage(tx, environment, cause=f"flag {key} deleted")
+            subject = f"flag:{environment}/{key}"
+            record(tx, self._clock, actor, action="flag.delete", subject=subject, before=row.definition)
+        self._snapshots.publish()
+        return FlagDeletedView(key=key, environment=environment, version=version.version, snapshot_version=snapshot)
 
     def kill(self, environment: str, key: str, *, actor: Actor, variant: str | None = None) -> FlagView:
         """Serve the control to everybody, whatever the rule says. Killing a killed flag changes nothing."""
@@ -91,7 +108,7 @@ class FlagService:
                     raise ConflictError(
                         f"rollout {rollout.id} is taking flag {key!r} back", hint="wait until it has ended"
                     )
-                tx.delete_kill(environment, key)
+                drop_kill(tx, self._clock, row, actor)
                 self._snapshots.stage(tx, environment, cause=f"kill of flag {key} lifted")
                 subject = f"flag:{environment}/{key}"
                 record(tx, self._clock, actor, action="flag.restore", subject=subject, before=kill, after="live")
@@ -100,91 +117,52 @@ class FlagService:
         return view
 
     def opt(self, environment: str, key: str, unit: str, *, is_in: bool, actor: Actor) -> FlagView:
-        """Put a unit on the flag's opt-in list, or take it off (RULES B5)."""
-        if not unit:
-            raise BadRequestError("a unit has no name", hint="give the targeting key of the user")
+        """Put a unit on the flag's opt-in list, or take it off (RULES B5). Raises LimitError over OPT_IN_MAX."""
         with self._store.transaction() as tx:
-            row = require_flag(tx, environment, key)
-            if (unit in row.opt_in) is not is_in:
-                units = (*row.opt_in, unit) if is_in else tuple(u for u in row.opt_in if u != unit)
-                row = msgspec.structs.replace(
-                    row, opt_in=units, revision=row.revision + 1, updated_at=self._clock.machine_now()
-                )
-                tx.put_flag(row)
-                self._snapshots.stage(tx, environment, cause=f"opt-in list of flag {key}")
-                action = "flag.opt_in" if is_in else "flag.opt_out"
-                record(tx, self._clock, actor, action=action, subject=f"flag:{environment}/{key}", after=unit)
+            row = self._opt(tx, require_flag(tx, environment, key), unit, is_in=is_in, actor=actor)
             view = view_flag(tx, row)
         self._snapshots.publish()
         return view
 
+    def opt_self(self, environment: str, key: str, unit: str, *, is_in: bool, actor: Actor) -> OptView:
+        """An end user puts itself on a list, or takes itself off, where the flag allows that (RULES B5).
 
-def check_definition(key: str, definition: dict[str, Any]) -> None:
-    """Refuse what no evaluator could serve. Raises FlagDocumentError with path and hint."""
-    parse_document({"flags": {key: definition}})
-
-
-def require_flag(tx: ControlTransaction, environment: str, key: str) -> FlagRow:
-    """The flag, or NotFoundError with the ones that there are."""
-    row = tx.flag(environment, key)
-    if row is None:
-        known = ", ".join(sorted(r.key for r in tx.flags(environment))) or "none"
-        raise NotFoundError(f"no flag {key!r} in environment {environment!r}", hint=f"flags there: {known}")
-    return row
-
-
-def put_definition(
-    tx: ControlTransaction, clock: Clock, environment: str, key: str, definition: dict[str, Any]
-) -> FlagRow:
-    """Write a definition into the transaction, with the next revision."""
-    before = tx.flag(environment, key)
-    row = FlagRow(
-        environment=environment,
-        key=key,
-        definition=definition,
-        revision=(before.revision if before else 0) + 1,
-        updated_at=clock.machine_now(),
-        opt_in=before.opt_in if before else (),
-    )
-    tx.put_flag(row)
-    return row
-
-
-def put_kill(
-    tx: ControlTransaction, clock: Clock, row: FlagRow, actor: Actor, *, variant: str | None = None
-) -> KillRow:
-    """Write the kill overlay into the transaction. variant: the one to serve; None = the control."""
-    rollout = governing_rollouts(tx, row.environment).get(row.key)
-    control = variant or (rollout.plan.control_variant if rollout else row.definition.get("defaultVariant"))
-    if not isinstance(control, str) or control not in row.definition["variants"]:
-        known = ", ".join(sorted(row.definition["variants"]))
-        raise BadRequestError(
-            f"flag {row.key!r} does not say which variant is the old version", hint=f"name one of: {known}"
+        The answer and the errors tell nothing of rules, of other flags, or of other users. Raises NotFoundError,
+        PermissionDeniedError, LimitError.
+        """
+        with self._store.transaction() as tx:
+            row = tx.flag(environment, key)
+            if row is None:
+                raise NotFoundError(f"there is no flag {key!r}", hint="ask for the flag's key")
+            if (row.definition.get("metadata") or {}).get(SELF_SERVICE) is not True:
+                raise PermissionDeniedError(
+                    f"users cannot opt in to flag {key!r} themselves",
+                    hint=f"its owner allows it by the flag's metadata: {SELF_SERVICE} true",
+                )
+            self._opt(tx, row, unit, is_in=is_in, actor=actor)
+            latest = tx.latest_snapshot(environment)
+        self._snapshots.publish()
+        return OptView(
+            flag=key,
+            environment=environment,
+            unit=unit,
+            is_in=is_in,
+            snapshot_version=latest.version if latest is not None else 0,
         )
-    kill = KillRow(
-        environment=row.environment,
-        flag=row.key,
-        variant=control,
-        actor=actor.name,
-        reason=actor.reason,
-        killed_at=clock.machine_now(),
-    )
-    tx.put_kill(kill)
-    return kill
 
-
-def view_flag(tx: ControlTransaction, row: FlagRow) -> FlagView:
-    """The flag for people, as the transaction sees it."""
-    latest = tx.latest_snapshot(row.environment)
-    rollout = governing_rollouts(tx, row.environment).get(row.key)
-    return FlagView(
-        key=row.key,
-        environment=row.environment,
-        revision=row.revision,
-        definition=row.definition,
-        served=served_flag(latest, row.key) if latest is not None else None,
-        kill=next((kill for kill in tx.kills(row.environment) if kill.flag == row.key), None),
-        rollout_id=rollout.id if rollout else None,
-        snapshot_version=latest.version if latest is not None else 0,
-        opt_in=row.opt_in,
-    )
+    def _opt(self, tx: ControlTransaction, row: FlagRow, unit: str, *, is_in: bool, actor: Actor) -> FlagRow:
+        if not unit:
+            raise BadRequestError("a unit has no name", hint="give the targeting key of the user")
+        if (unit in row.opt_in) is is_in:
+            return row
+        if is_in and len(row.opt_in) >= OPT_IN_MAX:
+            raise LimitError(
+                f"the opt-in list of flag {row.key!r} is full: {OPT_IN_MAX:,} units",
+                hint="mark such users by an attribute, and name it in the plan's audience",
+            )
+        units = (*row.opt_in, unit) if is_in else tuple(u for u in row.opt_in if u != unit)
+        action = "flag.opt_in" if is_in else "flag.opt_out"
+        row = put_opt_in(tx, self._clock, row, units, unit=unit, actor=actor, action=action)
+        self._snapshots.stage(tx, row.environment, cause=f"opt-in list of flag {row.key}")
+        record(tx, self._clock, actor, action=action, subject=f"flag:{row.environment}/{row.key}", after=unit)
+        return row

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import msgspec
 
 from ebbgate.control.audit import Actor, record, tell
-from ebbgate.control.flags import check_definition, put_definition, put_kill, require_flag
-from ebbgate.control.snapshots import SnapshotService, active_rollout
+from ebbgate.control.flags_rows import check_definition, put_definition, put_kill, require_environment, require_flag
+from ebbgate.control.snapshots import SnapshotService, active_rollout, bucketing_of
 from ebbgate.core.errors import ConflictError, NotFoundError, PlanError, TransitionError
 from ebbgate.core.rollouts import lint_plan
 from ebbgate.core.rollouts.plan import Mode, Plan
@@ -115,11 +115,12 @@ class RolloutService:
     def _begin(
         self, tx: ControlTransaction, plan: Plan, *, release: str, actor: Actor, attempt: int, lineage: str | None
     ) -> RolloutState:
+        require_environment(tx, plan.environment)
         self._refuse_busy(tx, plan)
         if tx.flag(plan.environment, plan.flag) is None:
             definition = new_flag(plan)
             check_definition(plan.flag, definition)
-            put_definition(tx, self._clock, plan.environment, plan.flag, definition)
+            put_definition(tx, self._clock, plan.environment, plan.flag, definition, actor=actor)
         now = self._clock.plan_now()
         rollout_id = f"{plan.flag}-{len(tx.rollouts(flag=plan.flag)) + 1}"
         draft = RolloutState(
@@ -133,6 +134,7 @@ class RolloutService:
             created_at=now,
             revision=1,
             reason=actor.reason,
+            bucketing=bucketing_of(tx, plan.environment),
         )
         state = begin(draft, snapshot_version=tx.latest_version() + 1, now=now)
         tx.put_rollout(state)

@@ -19,7 +19,15 @@ from ebbgate.core.flags import (
 from ebbgate.core.rollouts.exposure import rule_of
 from ebbgate.core.rollouts.state import LOOKED_AT, RolloutState, Status
 from ebbgate.ports.clock import Clock
-from ebbgate.ports.control_store import ControlStore, ControlTransaction, FlagRow, JournalRow, KillRow, SnapshotRow
+from ebbgate.ports.control_store import (
+    ControlStore,
+    ControlTransaction,
+    EnvironmentRow,
+    FlagRow,
+    JournalRow,
+    KillRow,
+    SnapshotRow,
+)
 from ebbgate.ports.snapshots import SnapshotPublisher
 
 GOVERNING = frozenset({Status.RUNNING, Status.WATCHING, Status.PAUSED, Status.REVIEW, Status.SUCCEEDED})
@@ -38,13 +46,11 @@ class SnapshotService:
         clock: Clock,
         publisher: SnapshotPublisher,
         *,
-        bucketing: Bucketing = "v2",
         on_step: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._publisher = publisher
-        self._bucketing = bucketing
         self._on_step = on_step
         self._published: dict[str, int] = {}
         self._publishing = threading.Lock()
@@ -65,9 +71,11 @@ class SnapshotService:
         return version
 
     def ensure(self, environments: Iterable[str]) -> None:
-        """Stage a first snapshot wherever there is none, so that the edge has something to serve."""
+        """Create those that there are not, each with a first snapshot, so that the edge has something to serve."""
         with self._store.transaction() as tx:
             for environment in environments:
+                if tx.environment(environment) is None:
+                    tx.put_environment(EnvironmentRow(name=environment, created_at=self._clock.machine_now()))
                 if tx.latest_snapshot(environment) is None:
                     self.stage(tx, environment, cause="first start")
 
@@ -118,7 +126,7 @@ class SnapshotService:
             published_at=self._clock.machine_now(),
             clock=self._clock.mapping,
             document=raw_document({"flags": flags, "metadata": {"flagSetId": environment, "version": str(version)}}),
-            bucketing=self._bucketing,
+            bucketing=bucketing_of(tx, environment),
             leases=leases,
         )
 
@@ -132,12 +140,21 @@ def render_flag(row: FlagRow, rollout: RolloutState | None, kill: KillRow | None
 
 
 def governing_rollouts(tx: ControlTransaction, environment: str) -> dict[str, RolloutState]:
-    """By flag, the rollout whose rule is on it."""
+    """By flag, the rollout whose rule is on it: never one of an earlier flag of that name, which was deleted."""
     found: dict[str, RolloutState] = {}
+    deleted = tx.flag_deletions(environment)
     for state in tx.rollouts(statuses=sorted(GOVERNING)):
-        if state.plan.environment == environment and state.phases:
+        if state.plan.environment != environment or not state.phases:
+            continue
+        if state.phases[-1].snapshot_version >= deleted.get(state.plan.flag, 0):
             found.setdefault(state.plan.flag, state)
     return found
+
+
+def bucketing_of(tx: ControlTransaction, environment: str) -> Bucketing:
+    """The generation by which all flags of an environment draw people (flags.md); v2 unless it was set."""
+    row = tx.environment(environment)
+    return row.bucketing if row is not None else "v2"
 
 
 def active_rollout(tx: ControlTransaction, environment: str, flag: str) -> RolloutState | None:

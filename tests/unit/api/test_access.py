@@ -19,6 +19,8 @@ def expected(path: str, kind: str) -> int | None:
         return None
     if kind in ("none", "wrong", "revoked"):
         return 401
+    if path.startswith("/api/v1/opt/"):  # a user's own wish: for applications, not for people (RULES B5)
+        return None if kind in {"client", "server", "admin"} else 403
     strong = {"admin"} if path.startswith("/api/v1/tokens") else {"operator", "admin"}
     return None if kind in strong else 403
 

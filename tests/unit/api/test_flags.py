@@ -39,6 +39,7 @@ def test_an_environment_that_could_be_no_file_name_is_refused_before_anything_is
 
 def test_a_flag_belongs_to_its_environment(desk: Any) -> None:
     flags = desk.client().flags
+    desk.client().environments.create("staging", reason="new")
     flags.put("menu", FLAG, reason="new", environment="staging")
     assert flags.get("menu", environment="staging").environment == "staging"
     assert desk.call("GET", "/api/v1/flags/menu").status_code == 404

@@ -39,6 +39,12 @@ def test_every_published_operation_has_a_method(desk: Any) -> None:
     flags.kill("key", reason="r"), flags.restore("key", reason="r")
     flags.set_status("key", FlagSwitch.DISABLED, reason="r")
     flags.opt_in("key", "ada", reason="r"), flags.opt_out("key", "ada", reason="r")
+    flags.put("key", {**FLAG, "metadata": {"optIn": True}}, reason="r"), flags.opt_self("key", "ada", is_in=True)
+    flags.history("key"), flags.diff("key", 1, 2), flags.revert("key", 1, reason="r"), flags.delete("key", reason="r")
+    environments = client.environments
+    environments.create("staging", reason="r"), environments.list(), environments.silence("staging")
+    environments.import_flags("staging", environments.export_flags("staging"), reason="r", is_dry_run=True)
+    environments.set_bucketing("staging", "v3", reason="r")
     made = tokens.create("client", "name", reason="r")
     tokens.list(), tokens.revoke(made.token.id, reason="r")
     client.records.audit(), client.records.outbox()
@@ -48,7 +54,7 @@ def test_every_published_operation_has_a_method(desk: Any) -> None:
     assert client.server.clock().mapping.scale == 1.0
 
     published = client.server.openapi()["paths"]
-    names = {"{ref}": "menu", "{key}": "key", "{token_id}": made.token.id}
+    names = {"{ref}": "menu", "{key}": "key", "{token_id}": made.token.id, "{name}": "staging"}
     wanted = set()
     for path, methods in published.items():
         for placeholder, name in names.items():

@@ -40,9 +40,9 @@ class FlagHistoryTables:
 
     def flag_deletions(self, environment: str) -> dict[str, int]:
         query = (
-            sa.select(_v.flag, sa.func.max(_v.snapshot_version))
+            sa.select(_v.flag, sa.func.max(_v.snapshot_version).label("snapshot_version"))
             .where(_v.environment == environment, _v.definition.is_(None))
             .group_by(_v.flag)
             .order_by(_v.flag)
         )
-        return {flag: int(version) for flag, version in self._session.run(query)}
+        return {row.flag: int(row.snapshot_version) for row in self._session.rows(query)}

@@ -7,15 +7,18 @@ from typing import Literal
 
 from ebbgate.core.access.tokens import TokenKind
 
-Permission = Literal["evaluate", "send_events", "read_snapshot", "read_metrics", "operate", "administer"]
+Permission = Literal["evaluate", "send_events", "read_snapshot", "read_metrics", "opt_self", "operate", "administer"]
 """evaluate: OFREP. send_events: POST /v1/events. read_snapshot: whole snapshots and their stream, rules included.
-read_metrics: /metrics. operate: control API reads, rollout and flag actions. administer: tokens and settings."""
+read_metrics: /metrics. opt_self: a user's own opt-in (RULES B5). operate: control API reads, rollout and flag actions.
+administer: tokens and settings."""
 
 _GRANTED: dict[TokenKind, frozenset[Permission]] = {
-    "client": frozenset({"evaluate", "send_events"}),
-    "server": frozenset({"evaluate", "send_events", "read_snapshot"}),
+    "client": frozenset({"evaluate", "send_events", "opt_self"}),
+    "server": frozenset({"evaluate", "send_events", "read_snapshot", "opt_self"}),
     "operator": frozenset({"read_snapshot", "read_metrics", "operate"}),
-    "admin": frozenset({"evaluate", "send_events", "read_snapshot", "read_metrics", "operate", "administer"}),
+    "admin": frozenset(
+        {"evaluate", "send_events", "read_snapshot", "read_metrics", "opt_self", "operate", "administer"}
+    ),
 }
 
 

@@ -68,6 +68,7 @@ def test_the_two_ladders_do_not_cross() -> None:
     assert kinds_that_may("evaluate") == ("client", "server", "admin")
     assert kinds_that_may("read_snapshot") == ("server", "operator", "admin")
     assert kinds_that_may("read_metrics") == ("operator", "admin")
+    assert kinds_that_may("opt_self") == ("client", "server", "admin")
     assert kinds_that_may("operate") == ("operator", "admin")
     assert kinds_that_may("administer") == ("admin",)
     assert not may("server", "operate")
