@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
@@ -21,6 +22,7 @@ from ebbgate.core.access import AccessList, StoredToken, TokenKind, make_token, 
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.events.types import Exposure
 from ebbgate.core.flags import LeaseTerms, RolloutRule, Snapshot, raw_document, render_kill, render_rollout
+from ebbgate.edge.grpc.messages import fill, message, plain
 
 PROGRAM = """
 import json, sys
@@ -220,6 +222,189 @@ def test_evaluations_told_over_otlp_are_in_the_log_in_both_encodings(edge: EdgeP
     assert (text.status_code, text.json()) == (200, {})
     exposures = [(e.unit, e.flag, e.variant, e.snapshot_version, e.source) for e in edge.entries(Exposure)]
     assert exposures == [("u1", "newWidgets", "on", 1, "otel"), ("u2", "newWidgets", "on", 1, "otel")]
+
+
+def test_flagd_fetches_the_document_over_http_with_a_tag(edge: EdgeProcess) -> None:
+    first = httpx.get(edge.url + "/flagd/v1/flags", headers=bearer("server"))
+    tagged = bearer("server") | {"if-none-match": first.headers["etag"]}
+    same = httpx.get(edge.url + "/flagd/v1/flags", headers=tagged)
+    edge.publish(2, {"plain": BOOLEAN})
+    wait_until(lambda: httpx.get(edge.url + "/flagd/v1/flags", headers=tagged).status_code == 200)
+    refused = httpx.get(edge.url + "/flagd/v1/flags", headers=bearer("client"))
+
+    assert first.json()["flags"].keys() == {"newWidgets", "plain"}
+    assert first.json()["metadata"]["version"] == "1"
+    assert (same.status_code, refused.status_code) == (304, 403)
+
+
+class Flagd:
+    """A client of flagd's services at an edge."""
+
+    def __init__(self, edge: EdgeProcess, kind: str | None = "server") -> None:
+        port = (edge.directory / "edge.grpc.port").read_text()
+        options = [("grpc.keepalive_time_ms", 10_000), ("grpc.keepalive_permit_without_calls", 1)]
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options)
+        self.metadata = [("authorization", f"Bearer {TOKENS[kind]}")] if kind else []
+
+    def call(
+        self, service: str, method: str, *metadata: tuple[str, str], is_stream: bool = False, **fields: Any
+    ) -> Any:
+        package = service.rpartition(".")[0]
+        request = message(f"{package}.{method}Request")()
+        for name, value in fields.items():
+            if isinstance(value, dict):
+                fill(getattr(request, name), value)
+            else:
+                setattr(request, name, value)
+        make = self.channel.unary_stream if is_stream else self.channel.unary_unary
+        invoke = make(
+            f"/{service}/{method}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=message(f"{package}.{method}Response").FromString,
+        )
+        return invoke(request, metadata=[*self.metadata, *metadata], timeout=20)
+
+    def sync(self, method: str, *metadata: tuple[str, str], **fields: Any) -> Any:
+        return self.call("flagd.sync.v1.FlagSyncService", method, *metadata, is_stream=method == "SyncFlags", **fields)
+
+    def status(self, act: Callable[[], Any]) -> grpc.StatusCode:
+        """How a call that must fail does."""
+        with pytest.raises(grpc.RpcError) as caught:
+            act()
+        return caught.value.code()
+
+
+@pytest.fixture
+def grpc_edge(tmp_path: Path) -> Iterator[EdgeProcess]:
+    process = EdgeProcess(tmp_path)
+    process.publish_access()
+    process.publish(1, {"newWidgets": ROLLOUT, "plain": BOOLEAN, **TYPED})
+    process.start(grpc_port=0)
+    yield process
+    if process.process is not None:
+        process.stop(signal.SIGKILL)
+
+
+TYPED = {
+    "text": {"state": "ENABLED", "variants": {"a": "x"}, "defaultVariant": "a", "metadata": {"owner": "web"}},
+    "number": {"state": "ENABLED", "variants": {"a": 3.0, "b": 2.5}, "defaultVariant": "a"},
+    "object": {"state": "ENABLED", "variants": {"a": {"n": 1, "l": [True, None]}}, "defaultVariant": "a"},
+    "nodefault": {"state": "ENABLED", "variants": {"a": True}},
+    "odd": {**BOOLEAN, "targeting": {"if": [True, "b", "c"]}},
+    "broken": {**BOOLEAN, "targeting": {"$ref": "nowhere"}},
+}
+
+
+def test_a_kill_reaches_sync_streams_at_once_and_a_stream_that_is_not_read_delays_none(grpc_edge: EdgeProcess) -> None:
+    flagd = Flagd(grpc_edge)
+    lazy = flagd.sync("SyncFlags", provider_id="lazy")
+    stream = flagd.sync("SyncFlags", provider_id="eager")
+    first = json.loads(next(stream).flag_configuration)
+    grpc_edge.publish(2, {"newWidgets": render_kill(ROLLOUT, "off")})
+    began = CLOCK.monotonic()
+    second = json.loads(next(stream).flag_configuration)
+    took = CLOCK.monotonic() - began
+    fetched = json.loads(flagd.sync("FetchAllFlags").flag_configuration)
+    metadata = flagd.sync("GetMetadata")
+    began = CLOCK.monotonic()
+    status = grpc_edge.stop()
+    stop_took = CLOCK.monotonic() - began
+    lazy.cancel()
+
+    assert first["metadata"]["version"] == "1"
+    assert "targeting" not in second["flags"]["newWidgets"]
+    assert fetched == second
+    assert metadata.HasField("metadata")
+    assert took < 1
+    assert (status, stop_took < 2) == (0, True)
+
+
+def test_selectors_choose_flags_and_the_metadata_goes_before_the_field(grpc_edge: EdgeProcess) -> None:
+    flagd = Flagd(grpc_edge)
+    by_field = flagd.sync("FetchAllFlags", selector="flagSetId=nobody")
+    by_metadata = flagd.sync("FetchAllFlags", ("flagd-selector", "flagSetId=production"), selector="flagSetId=nobody")
+    stream = flagd.sync("SyncFlags", selector="source=nowhere")
+
+    assert json.loads(by_field.flag_configuration)["flags"] == {}
+    assert "plain" in json.loads(by_metadata.flag_configuration)["flags"]
+    assert flagd.status(lambda: flagd.sync("FetchAllFlags", selector="a=b")) is grpc.StatusCode.INVALID_ARGUMENT
+    assert flagd.status(lambda: next(stream)) is grpc.StatusCode.NOT_FOUND
+
+
+def test_without_the_right_token_there_is_nothing_over_grpc_unless_it_was_opened(grpc_edge: EdgeProcess) -> None:
+    nobody, client = Flagd(grpc_edge, None), Flagd(grpc_edge, "client")
+    assert nobody.status(lambda: nobody.sync("FetchAllFlags")) is grpc.StatusCode.UNAUTHENTICATED
+    assert client.status(lambda: client.sync("FetchAllFlags")) is grpc.StatusCode.PERMISSION_DENIED
+    resolved = client.call("flagd.evaluation.v1.Service", "ResolveBoolean", flag_key="plain")
+    assert resolved.variant == "off"
+    grpc_edge.stop()
+    grpc_edge.start(grpc_port=0, grpc_without_token=True)
+    opened = Flagd(grpc_edge, None)
+    assert "plain" in opened.sync("FetchAllFlags").flag_configuration
+    assert opened.call("flagd.evaluation.v1.Service", "ResolveBoolean", flag_key="plain").variant == "off"
+    wrong = [("authorization", "Bearer wrong")]
+    opened.metadata = wrong
+    assert opened.status(lambda: opened.sync("FetchAllFlags")) is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_revoking_a_token_ends_its_streams(grpc_edge: EdgeProcess) -> None:
+    flagd = Flagd(grpc_edge)
+    stream = flagd.sync("SyncFlags")
+    next(stream)
+    FileAccessPublisher(grpc_edge.directory / "access.json", grpc_edge.notices).publish(AccessList(tokens=()))
+    assert flagd.status(lambda: next(stream)) is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_flags_are_resolved_over_grpc_as_over_ofrep(grpc_edge: EdgeProcess, version: str) -> None:
+    service, flagd = f"flagd.evaluation.{version}.Service", Flagd(grpc_edge)
+
+    def resolve(kind: str, key: str, **context: Any) -> Any:
+        return flagd.call(service, f"Resolve{kind}", flag_key=key, context=context)
+
+    over_ofrep = grpc_edge.post(BULK + "/newWidgets", {"context": {"targetingKey": "u1"}}).json()
+    rollout = resolve("Boolean", "newWidgets", targetingKey="u1")
+    text, default = resolve("String", "text"), resolve("Boolean", "nodefault")
+    everything = flagd.call(service, "ResolveAll", context={"targetingKey": "u1"})
+
+    assert (rollout.value, rollout.variant, rollout.reason) == tuple(
+        over_ofrep[field] for field in ("value", "variant", "reason")
+    )
+    assert (text.value, plain(text.metadata)["owner"]) == ("x", "web")
+    assert (resolve("Int", "number").value, resolve("Float", "number").value) == (3, 3.0)
+    assert plain(resolve("Object", "object").value) == {"n": 1, "l": [True, None]}
+    assert (default.value, default.variant, default.reason) == (False, "", "DEFAULT")
+    if version == "v2":
+        assert not default.HasField("value")
+        assert not default.HasField("variant")
+        assert resolve("Boolean", "plain").HasField("value")
+    assert everything.flags.keys() == {"newWidgets", "plain", "text", "number", "object", "nodefault"}
+    assert (everything.flags["number"].double_value, everything.flags["text"].string_value) == (3.0, "x")
+    assert plain(everything.flags["object"].object_value) == {"n": 1, "l": [True, None]}
+    codes = grpc.StatusCode
+    for kind, key, code in (
+        ("Boolean", "nope", codes.NOT_FOUND),
+        ("Boolean", "text", codes.INVALID_ARGUMENT),
+        ("Boolean", "broken", codes.DATA_LOSS),
+        ("Boolean", "odd", codes.UNKNOWN),
+    ):
+        assert flagd.status(lambda kind=kind, key=key: resolve(kind, key)) is code
+
+
+def test_evaluations_over_grpc_are_exposures_and_a_change_is_told(grpc_edge: EdgeProcess) -> None:
+    """RULES C2."""
+    service, flagd = "flagd.evaluation.v1.Service", Flagd(grpc_edge, "client")
+    events = flagd.call(service, "EventStream", is_stream=True)
+    ready = next(events)
+    for unit in ("u1", "u2", "u1"):
+        flagd.call(service, "ResolveBoolean", flag_key="newWidgets", context={"targetingKey": unit})
+    grpc_edge.publish(2, {"newWidgets": ROLLOUT})
+    changed = next(events)
+    grpc_edge.stop()
+
+    assert (ready.type, changed.type) == ("provider_ready", "configuration_change")
+    assert {"newWidgets", "plain"} <= plain(changed.data)["flags"].keys()
+    assert [(e.unit, e.snapshot_version) for e in grpc_edge.entries(Exposure)] == [("u1", 1), ("u2", 1)]
 
 
 def evaluated(unit: str) -> dict[str, str]:

@@ -15,12 +15,13 @@ from ebbgate.adapters.snapshots import FileAccessSource, FileSnapshotSource, Not
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.bootstrap.logs import configure_logs
 from ebbgate.bootstrap.settings import ServeSettings
-from ebbgate.core.errors import StoreUnavailableError
+from ebbgate.core.errors import MissingExtraError, StoreUnavailableError
 from ebbgate.edge.assembly import Edge
-from ebbgate.edge.server import BACKLOG, EdgeServer
+from ebbgate.edge.server import BACKLOG, Companion, EdgeServer
 from ebbgate.edge.settings import EdgeSettings
 
 PORT_FILE = "edge.port"
+GRPC_PORT_FILE = "edge.grpc.port"
 
 
 def run_edge(settings: EdgeSettings, *, log_level: str = "info") -> None:
@@ -33,7 +34,8 @@ def run_edge(settings: EdgeSettings, *, log_level: str = "info") -> None:
         closing(_listen(settings)) as listener,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        runner.run(EdgeServer(settings, assemble(settings, clock)).serve_edge(listener))
+        edge = assemble(settings, clock)
+        runner.run(EdgeServer(settings, edge, _beside(settings, edge)).serve_edge(listener))
 
 
 def edge_settings(settings: ServeSettings) -> EdgeSettings:
@@ -44,6 +46,8 @@ def edge_settings(settings: ServeSettings) -> EdgeSettings:
         port=settings.edge_port,
         cors_origins=settings.cors_origins,
         public_url=settings.public_url,
+        grpc_port=settings.grpc_port,
+        grpc_without_token=settings.grpc_without_token,
     )
 
 
@@ -59,6 +63,21 @@ def assemble(settings: EdgeSettings, clock: SystemClock) -> Edge:
         clock=clock,
         run_id=token_hex(4),
     )
+
+
+def _beside(settings: EdgeSettings, edge: Edge) -> Companion | None:
+    """The gRPC server, where one is wanted. Raises MissingExtraError."""
+    port_file = settings.data_dir / GRPC_PORT_FILE
+    port_file.unlink(missing_ok=True)  # an earlier edge's
+    if settings.grpc_port is None:
+        return None
+    try:
+        from ebbgate.edge.grpc.server import GrpcServer
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"gRPC needs a package that is not installed: {error.name}", hint="pip install 'ebbgate[server,grpc]'"
+        ) from error
+    return GrpcServer(settings, edge, tell_port=lambda port: replace_file(port_file, str(port).encode(), mode=0o644))
 
 
 @contextmanager

@@ -90,6 +90,9 @@ class Supervisor:
         """
         field = "edge_port" if settings.role is Role.EDGE else "control_port"
         chosen = _read_port(self._port_file(settings.role)) or getattr(settings, field)
+        if settings.role is Role.EDGE and settings.grpc_port == 0:
+            grpc_port = _read_port(self._settings.data_dir / "edge.grpc.port")
+            settings = msgspec.structs.replace(settings, grpc_port=grpc_port)
         return msgspec.structs.replace(settings, end_at="", **{field: chosen})
 
     def _port_file(self, role: Role) -> Path:

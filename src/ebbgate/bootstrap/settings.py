@@ -38,6 +38,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     also writes the
     one-time admin token (0600), instead of printing it. cors_origins: of web pages that may use OFREP and send events
     with a client token; `*` for all. public_url: of the edge as clients see it, where that is not what they call.
+    grpc_port: of flagd's gRPC services at the edge; None = none, 0 picks a free one. grpc_without_token: its calls
+    need none.
     end_at: end the process at a named step of the loop
     (`committed` or `committed:3`),
     for drills and tests.
@@ -55,6 +57,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     admin_token_file: Path | None = None
     cors_origins: tuple[str, ...] = ()
     public_url: str = ""
+    grpc_port: Port | None = None
+    grpc_without_token: bool = False
     end_at: str = ""
 
     @property

@@ -31,6 +31,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--host", help="Default: 127.0.0.1")
 @click.option("--edge-port", type=int, help="Default: 8120; 0 takes a free one, written to DATA/edge.port.")
 @click.option("--control-port", type=int, help="Default: 8121; 0 takes a free one, written to DATA/control.port.")
+@click.option("--grpc-port", type=int, help="Default: none; flagd's gRPC. 0 takes a free one: DATA/edge.grpc.port.")
 @click.option("--scale", type=float, help="Plan seconds for one machine second; fixed from the first start on.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.option(

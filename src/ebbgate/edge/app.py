@@ -9,6 +9,7 @@ import msgspec
 from ebbgate.core.errors import EbbgateError, NotFoundError
 from ebbgate.edge.cors import Cors
 from ebbgate.edge.event_streams import STREAM_PATH, EventStreams
+from ebbgate.edge.flagd_sync import FlagdDocuments
 from ebbgate.edge.guard import BROWSER, Guard
 from ebbgate.edge.http import (
     TEXT,
@@ -52,6 +53,7 @@ class EdgeApp:
         otlp: OtlpLogs,
         hub: StreamHub,
         event_streams: EventStreams,
+        documents: FlagdDocuments,
         cors: Cors | None,
     ) -> None:
         self._guard = guard
@@ -64,6 +66,7 @@ class EdgeApp:
             _BULK: {"POST": ofrep.bulk},
             _SINGLE: {"POST": ofrep.bulk},
             STREAM_PATH: {"GET": event_streams.serve},
+            "/flagd/v1/flags": {"GET": documents.get},
             "/v1/events": {"POST": intake.post},
             "/v1/logs": {"POST": otlp.post},
             "/v1/snapshot": {"GET": self._snapshot},

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from ebbgate.edge.app import EdgeApp
 from ebbgate.edge.background import Background, ControlWatch
+from ebbgate.edge.changes import Changes
 from ebbgate.edge.cors import Cors
 from ebbgate.edge.event_streams import EventStreams
 from ebbgate.edge.exposures import ExposureRecorder
+from ebbgate.edge.flagd_sync import FlagdDocuments
 from ebbgate.edge.guard import Guard
 from ebbgate.edge.intake import EventIntake
 from ebbgate.edge.journal import Journal
@@ -28,7 +30,7 @@ class Edge:
     """One edge.
 
     app: for the server. background: to start before it, and to stop after it. hub: to close first of all.
-    snapshots: what is served.
+    snapshots: what is served. guard, ofrep, documents, changes: for a server of another protocol.
     """
 
     def __init__(
@@ -45,23 +47,27 @@ class Edge:
         """run_id: another one at every start."""
         metrics = EdgeMetrics()
         usage = UsageBook(run_id)
-        guard = Guard(settings, clock, usage)
+        self.guard = guard = Guard(settings, clock, usage)
         self.snapshots = snapshots = ServedSnapshots(clock)
         gate = LogGate(open_writer, clock, metrics)
         journal = Journal(gate, snapshots, metrics, entries_max=settings.entries_pending_max, source=f"edge-{run_id}")
         exposures = ExposureRecorder(journal, snapshots, metrics, known_max=settings.exposures_known_max)
         self.hub = StreamHub(settings, guard, snapshots, journal, metrics, clock)
+        self.changes = Changes()
+        self.documents = FlagdDocuments(guard, snapshots)
         event_streams = EventStreams(settings, guard, snapshots, self.hub, clock)
+        self.ofrep = OfrepService(settings, guard, snapshots, exposures, event_streams)
         self.app = EdgeApp(
             guard=guard,
             snapshots=snapshots,
             gate=gate,
             metrics=metrics,
-            ofrep=OfrepService(settings, guard, snapshots, exposures, event_streams),
+            ofrep=self.ofrep,
             intake=EventIntake(settings, guard, snapshots, gate, metrics),
             otlp=OtlpLogs(settings, guard, snapshots, gate, metrics),
             hub=self.hub,
             event_streams=event_streams,
+            documents=self.documents,
             cors=Cors(settings.cors_origins) if settings.cors_origins else None,
         )
         self.background = Background(
@@ -72,6 +78,7 @@ class Edge:
                 guard=guard,
                 snapshots=snapshots,
                 hub=self.hub,
+                changes=self.changes,
                 metrics=metrics,
                 clock=clock,
             ),

@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 
 from ebbgate.core.errors import EbbgateError, StoreUnavailableError
+from ebbgate.edge.changes import Changes
 from ebbgate.edge.guard import Guard
 from ebbgate.edge.http import NotReadyError
 from ebbgate.edge.journal import Journal
@@ -34,6 +35,7 @@ class ControlWatch:
         guard: Guard,
         snapshots: ServedSnapshots,
         hub: StreamHub,
+        changes: Changes,
         metrics: EdgeMetrics,
         clock: Clock,
     ) -> None:
@@ -42,6 +44,7 @@ class ControlWatch:
         self._guard = guard
         self._snapshots = snapshots
         self._hub = hub
+        self._changes = changes
         self._metrics = metrics
         self._clock = clock
         self._failures: dict[str, str] = {}
@@ -52,6 +55,7 @@ class ControlWatch:
         if (access := self._access.read_changed()) is not None:
             self._guard.use(access)
             self._hub.close_ungranted()
+            self._changes.notify()
             _log.info("access_loaded", tokens=len(access.tokens))
         changed = self._source.read_changed()
         failures = self._source.failures()
@@ -63,6 +67,7 @@ class ControlWatch:
                 continue
             if served is not None:
                 self._hub.push(served, noticed_at=noticed_at)
+                self._changes.notify()
                 _log.info("snapshot_served", environment=served.environment, version=served.version)
         for environment, reason in failures.items():
             if self._failures.get(environment) != reason:

@@ -11,6 +11,8 @@ from ebbgate.ports.clock import Clock
 
 BROWSER = "ebbgate.browser"  # in a request's scope: it comes from a page of another origin
 
+_ANYONE = StoredToken(id="anyone", kind="server", sha256="0" * 64)  # in no list, and the hash of nothing known
+
 
 class Grant:
     """A token that was accepted, with what the edge keeps for it while it runs."""
@@ -33,6 +35,7 @@ class Guard:
         self._grants: dict[str, Grant] = {}  # by the token's hash: a lookup's duration tells nothing of the token
         self._by_id: dict[str, Grant] = {}
         self._is_loaded = False
+        self._anyone = self._grant(_ANYONE)
 
     @property
     def is_loaded(self) -> bool:
@@ -72,6 +75,15 @@ class Guard:
         self._take(grant)
         return grant
 
+    def admit_anyone(self) -> Grant:
+        """The grant of callers that need no token. Raises RateLimitedError."""
+        self._take(self._anyone)
+        return self._anyone
+
+    def is_good(self, grant: Grant) -> bool:
+        """Whether a grant still holds."""
+        return grant is self._anyone or self.is_granted(grant.token.id)
+
     def admit_ticket(self, text: str) -> tuple[Grant, Ticket]:
         """The grant of the token that signed the ticket, expired or not. Raises as `admit` does."""
         if not self._is_loaded:
@@ -105,6 +117,11 @@ class Guard:
             return bound or self._settings.environment
         if not asked:
             raise BadRequestError("`environment` is empty", hint="Leave it out, or name an environment.")
+        return self.environment_of(asked, grant)
+
+    def environment_of(self, asked: str, grant: Grant) -> str:
+        """The environment of that name. Raises PermissionDeniedError where the token is bound to another one."""
+        bound = grant.token.environment
         if bound is not None and asked != bound:
             raise PermissionDeniedError(
                 f"the token is for environment `{bound}` only", hint=f"Use a token for `{asked}`."

@@ -61,7 +61,7 @@ class OfrepService:
             await give(send, Answer(HTTPStatus.BAD_REQUEST, _encode(failure)))
             return
         details = served.evaluator.evaluate(key, None, context, None, timestamp=self._snapshots.timestamp)
-        self._note(served, grant, key, details, context)
+        self.note(served, grant, key, details, context)
         answer = served.answers.get((key, details.variant, details.reason))
         if answer is None:
             answer = _answer(served, key, details, grant)
@@ -82,7 +82,7 @@ class OfrepService:
         flags = []
         results = served.evaluator.evaluate_all(context, timestamp=self._snapshots.timestamp)
         for key, details in results.items():
-            self._note(served, grant, key, details, context)
+            self.note(served, grant, key, details, context)
             answer = served.answers.get((key, details.variant, details.reason)) or _answer(served, key, details, grant)
             flags.append(answer.raw)
         bulk: dict[str, Any] = {"flags": flags, "eventStreams": self._event_streams.offer(grant, served.environment)}
@@ -95,7 +95,7 @@ class OfrepService:
         else:
             await give(send, Answer(HTTPStatus.OK, data, headers=[(b"etag", etag)]))
 
-    def _note(
+    def note(
         self, served: Served, grant: Grant, key: str, details: EvaluationDetails, context: dict[str, Any] | None
     ) -> None:
         """Count an evaluation that succeeded, and record the exposure where the flag is under rollout."""

@@ -35,13 +35,13 @@ class Served:
 
     event: for streams of snapshots; notice: for streams that only say that something changed. Each is encoded once.
     leases: flags under rollout, with the attributes that their rules read.
-    own: every flag of the document.
+    document: flagd's, as it came; selected: parts of it by flag set. own: every flag of it.
     answers: successes by flag, variant and reason, encoded once.
     """
 
     __slots__ = (
-        "answers", "data", "environment", "etag", "evaluator", "event", "flag_set", "leases", "metadata", "notice",
-        "own", "version",
+        "answers", "data", "document", "environment", "etag", "evaluator", "event", "flag_set", "leases", "metadata",
+        "notice", "own", "selected", "version",
     )  # fmt: skip
 
     def __init__(self, published: PublishedSnapshot) -> None:
@@ -50,7 +50,9 @@ class Served:
         self.version = snapshot.version
         self.environment = snapshot.environment
         self.flag_set = snapshot.flag_set
-        document = parse_document(bytes(snapshot.document))
+        self.document = bytes(snapshot.document)
+        self.selected: dict[str, bytes] = {}
+        document = parse_document(self.document)
         self.evaluator = Evaluator(document, bucketing=snapshot.bucketing)
         self.own = frozenset(document.flags)
         self.leases = {

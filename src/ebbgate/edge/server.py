@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Protocol
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -16,6 +17,14 @@ from ebbgate.edge.settings import EdgeSettings
 
 BACKLOG = 4096  # as many streams come back at once when the edge starts anew
 _KEEP_ALIVE_S = 75  # longer than the pause between two batches of an SDK
+
+
+class Companion(Protocol):
+    """A server of another protocol over the same edge."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -29,7 +38,8 @@ class EdgeProtocol(HttpToolsProtocol):
 class EdgeServer(uvicorn.Server):
     """Ends the streams as soon as it is told to stop, and leaves with exit status 0."""
 
-    def __init__(self, settings: EdgeSettings, edge: Edge) -> None:
+    def __init__(self, settings: EdgeSettings, edge: Edge, beside: Companion | None = None) -> None:
+        """beside: starts before this serves, and stops with it."""
         config = uvicorn.Config(
             edge.app,
             http=EdgeProtocol,
@@ -46,6 +56,7 @@ class EdgeServer(uvicorn.Server):
         )
         super().__init__(config)
         self._edge = edge
+        self._beside = beside
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -72,6 +83,10 @@ class EdgeServer(uvicorn.Server):
         gc.collect()
         gc.freeze()  # what is there now stays: the collector need not look at it at every round
         try:
+            if self._beside is not None:
+                await self._beside.start()
             await self.serve(sockets=[listener])
         finally:
+            if self._beside is not None:
+                await self._beside.stop()
             await self._edge.background.stop()

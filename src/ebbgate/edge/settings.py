@@ -15,6 +15,8 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     entries_pending_max: entries that wait for the log; beyond it they are dropped and counted.
     cors_origins: browsers' origins that may use OFREP and send events with a client token; `*` for all.
     public_url: of the edge as clients see it, where that is not what they call; what a bulk answer names is below it.
+    grpc_port: of flagd's gRPC services; None = none, 0 takes a free one, written to `<data_dir>/edge.grpc.port`.
+    grpc_without_token: calls without a token may do what a server token may; flagd's own providers cannot send one.
     ticket_s: how long a stream's address in a bulk answer is good, at least. inactivity_delay_s: how long a hidden page
     keeps its stream.
     keepalive_s: silence on a stream before a comment is sent. stalled_s: a reader without progress is dropped after it.
@@ -36,6 +38,8 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     report_every_s: float = 10.0
     cors_origins: tuple[str, ...] = ()
     public_url: str = ""
+    grpc_port: int | None = None
+    grpc_without_token: bool = False
     ticket_s: int = 1800
     inactivity_delay_s: int = 120
     keepalive_s: float = 10.0
