@@ -89,7 +89,7 @@ def fold_recovery(state: RolloutState, evidence: Evidence, events: EventStore, *
     assignment = events.assignment(contrast)
     folded = msgspec.structs.replace(
         evidence,
-        metrics=_fold_metrics(state.plan.guardrails, evidence.metrics, blocks),
+        metrics=_fold_metrics(state.plan.guardrails, evidence.metrics or _started(state.plan), blocks),
         recovery_limits=_fold_limits(state.plan, evidence.recovery_limits, blocks),
     )
     judged = msgspec.structs.replace(folded, limits=folded.recovery_limits)
@@ -229,7 +229,9 @@ def _goals(state: RolloutState, evidence: Evidence) -> dict[str, GoalAnalysis]:
     }
 
 
-def health_of(state: RolloutState, summary: Summary, *, stale_for: timedelta | None) -> Health:
+def health_of(
+    state: RolloutState, summary: Summary, *, stale_for: timedelta | None, killed_by: str | None = None
+) -> Health:
     """Whether the data of this look may be trusted. stale_for: machine time since the newest heartbeat."""
     seen = summary.assignment
     contrasted = seen.treatment + seen.control
@@ -244,6 +246,7 @@ def health_of(state: RolloutState, summary: Summary, *, stale_for: timedelta | N
         exposed_share=exposed / active if active >= state.plan.min_units else None,
         exposure_excess=exposure_excess(state.phase.exposure, active),
         active_units=active,
+        killed_by=killed_by,
     )
 
 

@@ -77,9 +77,11 @@ class Looker:
         with self._store.transaction() as tx:
             evidence = tx.evidence(state.id)
             last = tx.last_decision(state.id)
+            kill = next((k for k in tx.kills(state.plan.environment) if k.flag == state.plan.flag), None)
         summary = fold_rollout(state, evidence, self._events, until=self._events.watermark())
         self._on_step("summarised")
-        health = health_of(state, summary, stale_for=self._stale_for(now))
+        killed_by = f"{kill.actor}: {kill.reason}" if kill is not None else None
+        health = health_of(state, summary, stale_for=self._stale_for(now), killed_by=killed_by)
         decision = in_mode(decide(state, summary.analyses, health, now=now), state, now=now)
         self._on_step("decided")
         if last is not None and not summary.has_moved and is_repeat(last.decision, decision):

@@ -75,9 +75,12 @@ class ReconcileLoop:
         """One pass over everything; returns the machine time until the next is due."""
         self.ticks += 1
         delay = IDLE
+        for part in (self._snapshots.publish, self._looker.ingest, self._outbox.deliver):
+            try:
+                part()
+            except EbbgateError as error:  # a full disk for one must not keep the others from their work
+                self._note(error, rollout=None)
         try:
-            self._snapshots.publish()
-            self._looker.ingest()
             with self._store.transaction() as tx:
                 states = tx.rollouts(statuses=sorted(LOOKED_AT))
             for state in states:
@@ -95,6 +98,10 @@ class ReconcileLoop:
             pass  # somebody changed it meanwhile; the next tick sees the new state
         except EbbgateError as error:
             self._note(error, rollout=state.id)
+        except Exception:  # one rollout's defect must not keep the others from being looked at
+            self.failures += 1
+            self.last_error = f"an unforeseen error while looking at {state.id}; see the log"
+            log.exception("look_broke", rollout=state.id)
 
     def _note(self, error: EbbgateError, *, rollout: str | None) -> None:
         self.failures += 1

@@ -6,7 +6,7 @@ import msgspec
 
 from ebbgate.control.audit import Actor, record, tell
 from ebbgate.control.flags_rows import check_definition, put_definition, put_kill, require_environment, require_flag
-from ebbgate.control.snapshots import SnapshotService, active_rollout, bucketing_of
+from ebbgate.control.snapshots import SnapshotService, active_rollout, bucketing_of, governing_rollouts
 from ebbgate.core.errors import ConflictError, NotFoundError, PlanError, TransitionError
 from ebbgate.core.rollouts import lint_plan
 from ebbgate.core.rollouts.plan import Mode, Plan
@@ -72,15 +72,21 @@ class RolloutService:
         return self._change(reference, actor, "rollout.resume", lambda tx, s: resume(s, reason=actor.reason))
 
     def promote(self, reference: str, *, actor: Actor) -> RolloutState:
-        """Go to the next phase now, on a person's word; harm that was shown stays shown."""
+        """Go to the next phase now, on a person's word. Raises TransitionError where harm was shown: take it back."""
 
         def step(tx: ControlTransaction, state: RolloutState) -> RolloutState:
+            harmed = [name for name, m in tx.evidence(state.id).metrics.items() if m.harm_shown_at is not None]
+            if harmed:
+                raise TransitionError(
+                    f"harm was shown on {', '.join(sorted(harmed))}",
+                    hint=f"take it back: ebbgate rollback {state.id} --reason ...",
+                )
             return advance(
                 state,
                 snapshot_version=tx.latest_version() + 1,
                 measured_attribute_share=measured_attribute_share(self._events, state),
                 now=self._clock.plan_now(),
-                reason=actor.reason,
+                reason=f"promoted by {actor.name}: {actor.reason}",
             )
 
         return self._change(reference, actor, "rollout.promote", step, cause="promoted")
@@ -94,9 +100,23 @@ class RolloutService:
         return self._change(reference, actor, "rollout.abort", step, cause="aborted")
 
     def roll_back(self, reference: str, *, actor: Actor) -> RolloutState:
-        """Take the version back now: the flag goes off in this transaction, then the loop proves and verifies."""
+        """Take the version back now: the flag goes off in this transaction, then the loop proves and verifies.
+
+        One that is being taken back, or was, stays as it is: asking twice at night is no mistake.
+        """
+        with self._store.transaction() as tx:
+            found = find_rollout(tx, reference)
+        if found.status in (Status.ROLLING_BACK, Status.ROLLED_BACK):
+            return found
 
         def step(tx: ControlTransaction, state: RolloutState) -> RolloutState:
+            governing = governing_rollouts(tx, state.plan.environment).get(state.plan.flag)
+            if state.status is Status.SUCCEEDED and (governing is None or governing.id != state.id):
+                newer = f"rollout {governing.id} has" if governing is not None else "a later one has"
+                raise TransitionError(
+                    f"rollout {state.id} no longer rules flag {state.plan.flag!r}: {newer} taken its place",
+                    hint="roll back the newest one, or switch the flag off: ebbgate flag kill",
+                )
             return begin_rollback(tx, self._clock, state, actor)
 
         return self._change(reference, actor, "rollout.roll_back", step, cause="rolled back")
@@ -160,6 +180,8 @@ class RolloutService:
     def _was_exposed(self, state: RolloutState) -> bool:
         if not state.phases:
             return False
+        if any(record.hash_to > 0 for record in state.phases):
+            return True  # exposures may still be on their way (RULES B2)
         return any(
             self._events.first_treated_at(contrast_of(state, record.index)) is not None for record in state.phases
         )
@@ -184,8 +206,18 @@ class RolloutService:
 
 
 def find_rollout(tx: ControlTransaction, reference: str) -> RolloutState:
-    """A rollout by id, or the newest of the flag of that name. Raises NotFoundError."""
-    found = tx.rollout(reference) or next(iter(tx.rollouts(flag=reference)), None)
+    """A rollout by id, or of the flag of that name: the active one, else the newest.
+
+    Raises NotFoundError, and ConflictError where the flag has active rollouts in several environments.
+    """
+    found = tx.rollout(reference)
+    if found is None:
+        candidates = tx.rollouts(flag=reference)
+        active = [state for state in candidates if not state.is_over]
+        if len(active) > 1:
+            ids = ", ".join(f"{state.id} ({state.plan.environment})" for state in active)
+            raise ConflictError(f"flag {reference!r} has several active rollouts: {ids}", hint="name one of them by id")
+        found = next(iter([*active, *candidates]), None)
     if found is None:
         known = ", ".join(state.id for state in tx.rollouts()[:5]) or "none yet"
         raise NotFoundError(f"no rollout {reference!r}", hint=f"newest rollouts: {known}")

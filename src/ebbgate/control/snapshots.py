@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
+import structlog
 
+from ebbgate.core.errors import StoreUnavailableError
 from ebbgate.core.flags import (
     Bucketing,
     LeaseTerms,
@@ -30,6 +32,8 @@ from ebbgate.ports.control_store import (
 )
 from ebbgate.ports.snapshots import SnapshotPublisher
 
+log = structlog.get_logger("ebbgate.snapshots")
+
 GOVERNING = frozenset({Status.RUNNING, Status.WATCHING, Status.PAUSED, Status.REVIEW, Status.SUCCEEDED})
 """States in which a rollout's rule is on its flag; the newest such rollout of a flag counts."""
 
@@ -53,6 +57,7 @@ class SnapshotService:
         self._publisher = publisher
         self._on_step = on_step
         self._published: dict[str, int] = {}
+        self.failures = 0  # snapshots that could not be written
         self._publishing = threading.Lock()
 
     def stage(self, tx: ControlTransaction, environment: str, *, cause: str) -> int:
@@ -82,19 +87,30 @@ class SnapshotService:
     def publish(self) -> list[int]:
         """Publish each environment's newest snapshot that was not published since this start; returns the versions.
 
-        Repeatable (RULES H1): publishing a version twice changes nothing. Raises StoreUnavailableError.
+        Repeatable (RULES H1): publishing a version twice changes nothing. A file that cannot be written is told and
+        counted,
+        never raised: what caused the snapshot is committed, and the loop tries again at each tick. Raises
+        StoreUnavailableError when the store does not answer.
         """
         with self._publishing:  # the API's threads and the loop's: else an older snapshot could replace a newer one
             with self._store.transaction() as tx:
                 rows = [row for env in tx.environments() if (row := tx.latest_snapshot(env)) is not None]
             due = [row for row in rows if self._published.get(row.environment) != row.version]
-            for row in due:
-                self._journal(row, done=False)
-                self._publisher.publish(decode_snapshot(row.body))
-                self._on_step("written")
-                self._published[row.environment] = row.version
-                self._journal(row, done=True)
-            return [row.version for row in due]
+            return [row.version for row in due if self._publish(row)]
+
+    def _publish(self, row: SnapshotRow) -> bool:
+        """Publish one snapshot, journaled before and after; False if it could not be written."""
+        self._journal(row, done=False)
+        try:
+            self._publisher.publish(decode_snapshot(row.body))
+        except StoreUnavailableError as error:
+            self.failures += 1
+            log.error("publish_failed", environment=row.environment, version=row.version, error=error.message)
+            return False
+        self._on_step("written")
+        self._published[row.environment] = row.version
+        self._journal(row, done=True)
+        return True
 
     def _journal(self, row: SnapshotRow, *, done: bool) -> None:
         key = f"publish:{row.environment}:{row.version}"
@@ -140,15 +156,19 @@ def render_flag(row: FlagRow, rollout: RolloutState | None, kill: KillRow | None
 
 
 def governing_rollouts(tx: ControlTransaction, environment: str) -> dict[str, RolloutState]:
-    """By flag, the rollout whose rule is on it: never one of an earlier flag of that name, which was deleted."""
-    found: dict[str, RolloutState] = {}
+    """By flag, the rollout whose rule is on it: the newest that began, unless it was aborted or taken back.
+
+    An older one never comes into force again: that would expose everybody to what it had rolled out. Nor does one of an
+    earlier flag of that name, which was deleted.
+    """
+    newest: dict[str, RolloutState] = {}
     deleted = tx.flag_deletions(environment)
-    for state in tx.rollouts(statuses=sorted(GOVERNING)):
+    for state in tx.rollouts():
         if state.plan.environment != environment or not state.phases:
             continue
         if state.phases[-1].snapshot_version >= deleted.get(state.plan.flag, 0):
-            found.setdefault(state.plan.flag, state)
-    return found
+            newest.setdefault(state.plan.flag, state)
+    return {flag: state for flag, state in newest.items() if state.status in GOVERNING}
 
 
 def bucketing_of(tx: ControlTransaction, environment: str) -> Bucketing:

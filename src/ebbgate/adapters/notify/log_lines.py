@@ -8,9 +8,10 @@ log = structlog.get_logger("ebbgate.notify")
 
 
 class LogNotifier:
-    """Writes rows as log lines; holds are told at debug level."""
+    """Writes rows as log lines: holds at debug level, unless somebody should hear of them; then as warnings."""
 
     def notify(self, row: OutboxRow) -> None:
-        is_hold = row.topic == "decision" and isinstance(row.payload, dict) and row.payload.get("decision") == "hold"
-        write = log.debug if is_hold else log.info
+        payload = row.payload if isinstance(row.payload, dict) else {}
+        is_hold = row.topic == "decision" and payload.get("decision") == "hold"
+        write = log.warning if payload.get("notify") else log.debug if is_hold else log.info
         write(row.topic, subject=row.subject, key=row.key, payload=row.payload)

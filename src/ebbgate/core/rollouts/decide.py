@@ -23,6 +23,8 @@ def decide(state: RolloutState, analyses: Mapping[str, Analysis], health: Health
     Harm outranks doubts about the data; data outrank time; time outranks promise. Says what is right; what the mode
     allows is `in_mode`.
     """
+    if health.killed_by is not None:
+        return Rollback(code=Code.KILLED, reason=f"the flag was switched off by {health.killed_by}")
     return (
         _passed_critical(state, analyses)
         or _harmful(state, analyses)
@@ -37,12 +39,12 @@ def decide(state: RolloutState, analyses: Mapping[str, Analysis], health: Health
 
 def in_mode(decision: Decision, state: RolloutState, *, now: datetime) -> Decision:
     """What the rollout's mode makes of a decision (RULES F6). now: plan time."""
-    if state.mode is Mode.ACT or isinstance(decision, Hold):
+    if state.mode is Mode.ACT or isinstance(decision, Hold) or decision.code is Code.KILLED:
         return decision
     if state.mode is Mode.OBSERVE:
         return Hold(code=Code.OBSERVING, reason=f"would {_verb(decision)}: {decision.reason}", metrics=decision.metrics)
-    if not isinstance(decision, Advance | Rollback) or decision.code is Code.REVIEW_EXPIRED:
-        return decision  # what follows an unanswered review was asked already
+    if not isinstance(decision, Advance | Rollback) or decision.code in (Code.REVIEW_EXPIRED, Code.KILLED):
+        return decision  # a person was asked already, or did it
     if (expired := _expired(state, now=now)) is not None:
         return expired
     reason = f"recommends to {_verb(decision)}: {decision.reason}"

@@ -11,6 +11,7 @@ from ebbgate.core.rollouts.plan import Response
 class Code(StrEnum):
     """Stable reason codes of decisions."""
 
+    KILLED = "killed"  # a person switched the flag off: that is a rollback
     CRITICAL_LIMIT = "critical_limit"
     HARM = "harm"
     STARVATION = "starvation"  # both arms bad soon after an exposure step (RULES F4)

@@ -16,7 +16,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     should have data by now and
     have none. crossed_share: units seen in both arms. exposed_share: measured share of active units exposed, None
     with too few; exposure_excess:
-    by how much it may exceed the phase's exposure (RULES B1). contrast_units: units of the smaller arm in this phase.
+    by how much it may exceed the phase's exposure (RULES B1).
+    killed_by: who switched the flag off while the rollout ran, and why; None while it is on.
     """
 
     sample_ratio: SampleRatio | None = None
@@ -26,6 +27,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     exposed_share: float | None = None
     exposure_excess: float = 0.01
     active_units: int = 0
+    killed_by: str | None = None
 
 
 CROSSED_MAX = 0.01

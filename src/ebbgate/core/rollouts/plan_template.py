@@ -44,7 +44,7 @@ from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.track import TrackingEventDetails
 
-api.set_provider(EbbgateProvider(ebbgate.Client("$url")))
+api.set_provider_and_wait(EbbgateProvider(ebbgate.Client("$url")))  # else the first calls get your default
 flags = api.get_client()
 
 

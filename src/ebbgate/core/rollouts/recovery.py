@@ -13,16 +13,29 @@ from ebbgate.core.rollouts.state import RollbackOutcome, RolloutState
 
 
 class Propagation(msgspec.Struct, frozen=True, kw_only=True):
-    """Which evaluators serve the off version. unproven: cannot say (polling OFREP, flagd sync). stragglers: by name."""
+    """Which evaluators serve the off version. unproven: cannot say (polling OFREP, flagd sync), or are not heard now and
+    may serve the old version on their lease (RULES B7); the latter by name in `unheard`. stragglers: by name.
+    lag_s_max: machine seconds that the unproven may lag at most; None if unknown, or if there are none.
+    """
 
     confirmed: int
     expected: int
     unproven: int
     stragglers: tuple[str, ...] = ()
+    unheard: tuple[str, ...] = ()
+    lag_s_max: float | None = None
 
     @property
     def is_complete(self) -> bool:
         return not self.stragglers
+
+    @property
+    def unproven_words(self) -> str:
+        """Such as `3 unproven (<= 60 s: app-1, app-2, app-3)`."""
+        parts = [f"<= {self.lag_s_max:g} s"] if self.lag_s_max is not None else []
+        if self.unheard:
+            parts.append(", ".join(self.unheard))
+        return f"{self.unproven} unproven" + (f" ({': '.join(parts)})" if parts else "")
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +121,7 @@ def judge_recovery(
 
 
 def _served(propagation: Propagation) -> str:
-    return f"{propagation.confirmed}/{propagation.expected} evaluators confirmed, {propagation.unproven} unproven"
+    return f"{propagation.confirmed}/{propagation.expected} evaluators confirmed, {propagation.unproven_words}"
 
 
 def _recovered(
@@ -121,13 +134,13 @@ def _recovered(
         return False
     if any(limit.is_critical and limit.standing is not LimitStanding.WITHIN for limit in analysis.limits):
         return None
-    if not _has_contrast(state) or guardrail.worse_by is None:
+    if not _has_contrast(state):
         # Nobody to compare with: only an absolute limit can tell, and without one nothing can.
         held = [limit.standing is LimitStanding.WITHIN for limit in analysis.limits]
         return True if held and all(held) else None
     if min(analysis.treatment_n, analysis.control_n) < state.plan.verify.min_units:
         return None
-    tolerance = analysis.margin
+    tolerance = tolerated(guardrail, analysis)
     if analysis.worsening is None or analysis.safe_bound is None or tolerance is None:
         return None
     lower = least_worsening(guardrail, analysis)
@@ -141,13 +154,26 @@ def _agreed(
     verdict: bool | None, guardrail: Guardrail, analysis: Analysis | None, harm_bound: float, state: RolloutState
 ) -> bool | None:
     """The verdict, if those who really saw the harm do not contradict it."""
-    if analysis is None or analysis.worsening is None or analysis.margin is None:
+    tolerance = tolerated(guardrail, analysis) if analysis is not None else None
+    if analysis is None or analysis.worsening is None or tolerance is None:
         return None
     lower = least_worsening(guardrail, analysis)
-    if lower is not None and lower > analysis.margin:
+    if lower is not None and lower > tolerance:
         return False
     enough = min(analysis.treatment_n, analysis.control_n) >= state.plan.verify.min_units
-    return verdict if enough and analysis.worsening <= max(analysis.margin, harm_bound / 2.0) else None
+    return verdict if enough and analysis.worsening <= max(tolerance, harm_bound / 2.0) else None
+
+
+def tolerated(guardrail: Guardrail, analysis: Analysis) -> float | None:
+    """What change is still recovery, in the metric's unit: the margin, or without one what the plan tolerates (RULES
+    H3).
+    """
+    if analysis.margin is not None:
+        return analysis.margin
+    tolerate = guardrail.tolerate
+    if tolerate.absolute is not None:
+        return tolerate.absolute
+    return (tolerate.relative or 0.0) * analysis.control_value if analysis.control_value is not None else None
 
 
 def least_worsening(guardrail: Guardrail, analysis: Analysis) -> float | None:

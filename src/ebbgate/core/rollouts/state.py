@@ -87,6 +87,18 @@ TRANSITIONS: dict[tuple[Status, Trigger], Status] = {
     (Status.ROLLING_BACK, Trigger.SETTLE): Status.ROLLED_BACK,
 }
 
+COMMANDS = {
+    Trigger.ADVANCE: "rollout promote",
+    Trigger.WATCH: "rollout promote",
+    Trigger.SUCCEED: "rollout promote",
+    Trigger.PAUSE: "rollout pause",
+    Trigger.RESUME: "rollout resume",
+    Trigger.ROLL_BACK: "rollback",
+    Trigger.ABORT: "rollout abort",
+    Trigger.SETTLE: "rollout get --watch",  # nobody settles a rollback by hand
+}
+"""What a person types for a trigger."""
+
 FINAL = frozenset({Status.SUCCEEDED, Status.ROLLED_BACK, Status.ABORTED})
 """End states: the loop no longer looks (a succeeded rollout can still be taken back by a person)."""
 
@@ -117,7 +129,7 @@ class ReviewState(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     code: str
-    key: str
+    key: str = ""
     reason: str
     owner: str
     opened_at: datetime
@@ -204,12 +216,12 @@ def next_status(status: Status, trigger: Trigger) -> Status:
     try:
         return TRANSITIONS[status, trigger]
     except KeyError:
-        possible = sorted(t.value for s, t in TRANSITIONS if s is status)
+        commands = sorted({COMMANDS[t] for s, t in TRANSITIONS if s is status and t in COMMANDS})
         raise TransitionError(
             f"a rollout that is {status.value} cannot {trigger.value.replace('_', ' ')}",
-            hint=f"possible now: {', '.join(possible)}"
-            if possible
-            else "it has ended; start a new try with `ebbgate rollout retry`",
+            hint=f"possible now: {', '.join(commands)}"
+            if commands
+            else "it has ended; a new try is `ebbgate rollout retry`, which exposes people again",
         ) from None
 
 

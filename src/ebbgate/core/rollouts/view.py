@@ -39,12 +39,16 @@ class PhaseView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvaluatorsView(msgspec.Struct, frozen=True, kw_only=True):
-    """Who serves the newest snapshot (RULES H2)."""
+    """Who serves the newest snapshot (RULES H2). unheard: those of the unproven that have lost the server, and may serve
+    an older one on their lease. lag_s_max: machine seconds that the unproven may lag at most; None if unknown.
+    """
 
     confirmed: int
     expected: int
     unproven: int
     stragglers: tuple[str, ...] = ()
+    unheard: tuple[str, ...] = ()
+    lag_s_max: float | None = None
 
 
 class PushView(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +145,8 @@ def _rung(state: RolloutState, index: int, record: PhaseRecord | None) -> PhaseV
     elif index < state.phase_index or state.status is Status.SUCCEEDED:
         rung = Rung.DONE
     else:
-        rung = Rung.STOPPED if state.status in (Status.ROLLED_BACK, Status.ABORTED) else Rung.CURRENT
+        is_off = state.status in (Status.ROLLING_BACK, Status.ROLLED_BACK, Status.ABORTED)
+        rung = Rung.STOPPED if is_off else Rung.CURRENT
     return PhaseView(
         name=phase.name,
         exposure=phase.exposure,
@@ -161,7 +166,7 @@ def sentence_of(state: RolloutState, decision: Decision | None, *, now: datetime
     """What is so and what comes next. now: plan time."""
     match state.status:
         case Status.SUCCEEDED:
-            return "The watch ended without harm; everybody has the new version."
+            return f"{_upper(state.reason)}; everybody has the new version."
         case Status.ABORTED:
             return f"Aborted: {state.reason}"
         case Status.ROLLING_BACK:
@@ -190,8 +195,15 @@ def _running(state: RolloutState, decision: Decision | None, *, now: datetime) -
     due = state.record.entered_at + state.phase.stay_min
     why = decision.reason if decision is not None else "no look yet"
     if now < due:
-        return f"No harm seen. Next: {following.exposure:.0%} {_in(due - now)} unless a guardrail turns."
+        step = f"{following.exposure:.0%} {_in(due - now)} at the earliest"
+        if state.mode is Mode.ACT:
+            return f"No harm seen. Next: {step}, once every guardrail that can be judged is proven safe."
+        return f"No harm seen. Next: {step}, and then a person is asked (mode {state.mode.value})."
     return f"Waiting to go to {following.exposure:.0%}: {why}."
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _in(left: timedelta) -> str:
