@@ -11,12 +11,16 @@ from ebbgate.cli.flags_read import KEY, describe
 from ebbgate.cli.options import ENVIRONMENT, REASON, Status, name, remote
 from ebbgate.cli.output import Output
 from ebbgate.core.errors import FlagDocumentError
+from ebbgate.core.flags.view import OptView
 
 if TYPE_CHECKING:
     from ebbgate.client import ControlClient
 
 _UNIT = click.argument("unit", type=name)
 _WISH = click.option("--reason", default="asked for it", show_default=True, metavar="TEXT", help="Kept in the audit.")
+_AS_USER = click.option(
+    "--as-user", "is_user", is_flag=True, help="The user's own wish, with a client token; the flag must allow it."
+)
 
 
 @click.command()
@@ -82,22 +86,39 @@ def restore(control: "ControlClient", out: Output, key: str, reason: str, enviro
 @click.command("opt-in")
 @KEY
 @_UNIT
+@_AS_USER
 @_WISH
 @ENVIRONMENT
 @remote
-def opt_in(control: "ControlClient", out: Output, key: str, unit: str, reason: str, environment: str) -> Status:
+def opt_in(
+    control: "ControlClient", out: Output, key: str, unit: str, is_user: bool, reason: str, environment: str
+) -> Status:
     """Put a user on the flag's opt-in list."""
-    out.give(control.flags.opt_in(key, unit, reason=reason, environment=environment), describe)
+    if is_user:
+        out.give(control.flags.opt_self(key, unit, is_in=True, environment=environment), _wish)
+    else:
+        out.give(control.flags.opt_in(key, unit, reason=reason, environment=environment), describe)
     return None
 
 
 @click.command("opt-out")
 @KEY
 @_UNIT
+@_AS_USER
 @_WISH
 @ENVIRONMENT
 @remote
-def opt_out(control: "ControlClient", out: Output, key: str, unit: str, reason: str, environment: str) -> Status:
+def opt_out(
+    control: "ControlClient", out: Output, key: str, unit: str, is_user: bool, reason: str, environment: str
+) -> Status:
     """Take a user off the flag's opt-in list."""
-    out.give(control.flags.opt_out(key, unit, reason=reason, environment=environment), describe)
+    if is_user:
+        out.give(control.flags.opt_self(key, unit, is_in=False, environment=environment), _wish)
+    else:
+        out.give(control.flags.opt_out(key, unit, reason=reason, environment=environment), describe)
     return None
+
+
+def _wish(done: OptView) -> str:
+    words = "on" if done.is_in else "not on"
+    return f"{done.unit} is {words} the list of {done.flag} ({done.environment}, snapshot {done.snapshot_version})"

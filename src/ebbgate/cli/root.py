@@ -18,6 +18,7 @@ ENTRIES = {
     "rollback": Entry("ebbgate.cli.rollouts_act:rollback", "Take a version back now: the flag goes off.", ROLLOUTS),
     "plan": Entry("ebbgate.cli.plans:plan", "Check a plan file before it runs.", ROLLOUTS),
     "flag": Entry("ebbgate.cli.flags:flag", "Read, write, kill and restore flags.", FLAGS),
+    "environment": Entry("ebbgate.cli.environments:environment", "Where flags live, and their bucketing.", FLAGS),
     "set-feature-flag": Entry("ebbgate.cli.flags_status:set_feature_flag", "Switch a feature on or off.", FLAGS),
     "evaluators": Entry("ebbgate.cli.observe:evaluators", "Who evaluates flags, and which version.", SERVER),
     "arrivals": Entry("ebbgate.cli.observe:arrivals", "Which events arrive, and which do not.", SERVER),

@@ -54,9 +54,9 @@ class FlagExchangeService:
         snapshot_version: the one that the dry run showed. Raises FlagDocumentError, NotFoundError, and ConflictError
         where a flag differs on which a rollout runs, or where the environment changed since the dry run.
         """
-        wanted = standalone_flags(document, flag_set=environment)
         with self._store.transaction() as tx:
             require_environment(tx, environment)
+            wanted = standalone_flags(document, environments=tx.environments())
             latest = tx.latest_snapshot(environment)
             version = latest.version if latest is not None else 0
             if snapshot_version is not None and snapshot_version != version:

@@ -1,21 +1,22 @@
 """The flags of a document, each on its own: references resolved, the document's metadata in each."""
 
+from collections.abc import Collection
 from typing import Any
 
 from ebbgate.core.flags.document import parse_document
 
 
-def standalone_flags(document: dict[str, Any], *, flag_set: str) -> dict[str, dict[str, Any]]:
+def standalone_flags(document: dict[str, Any], *, environments: Collection[str]) -> dict[str, dict[str, Any]]:
     """By key, each flag as it would be written alone, with the same answers. Raises FlagDocumentError for the whole.
 
     `$ref`s become what they stand for, at their places; an unknown one stays, as it is an error of its flag at
     evaluation. Metadata of the document goes into each flag below its own, but for `version`, and for a `flagSetId`
-    that is `flag_set`: the environment has its own of both.
+    that names one of the environments: each environment has its own of both.
     """
     parse_document(document)
     flags, evaluators = document["flags"], document.get("$evaluators") or {}
     shared = {name: value for name, value in (document.get("metadata") or {}).items() if name != "version"}
-    if shared.get("flagSetId") == flag_set:
+    if shared.get("flagSetId") in environments:
         del shared["flagSetId"]
     pairs = flags.items() if isinstance(flags, dict) else ((flag["key"], flag) for flag in flags)
     return {key: _standalone(flag, evaluators, shared) for key, flag in pairs}
