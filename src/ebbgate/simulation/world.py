@@ -17,10 +17,11 @@ from ebbgate.control.snapshots import SnapshotService
 from ebbgate.control.views import ViewService
 from ebbgate.core.errors import StoreUnavailableError
 from ebbgate.core.events import EvaluatorReport, Exposure, Heartbeat, Record, TrackedEvent
+from ebbgate.core.events.types import EvaluatorState
 from ebbgate.core.flags import Evaluator, Snapshot
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.state import RolloutState
-from ebbgate.ports.control_store import OutboxRow
+from ebbgate.ports.control_store import Evidence, OutboxRow
 from ebbgate.simulation.people import NO_HARM, Harm, Person, drift, people, visits
 from ebbgate.testing.clock import VirtualClock
 from ebbgate.testing.memory_control import MemoryControlStore
@@ -154,12 +155,18 @@ class World:
         for visit in visits(self.random, self.everybody, begin_at=begin_at, length=step):
             self._visit(visit.person, visit.at, entries)
         self.clock.advance(step)
+        entries += [self._report(app, "heartbeat") for app in self.evaluators if app.evaluator is not None]
         self._append(entries)
         if self.random.random() < self.faults.control_restarts:
             self.restart()
         if self.random.random() < self.faults.store_fails:
             self.store.fail_next()
         self.loop.tick()
+
+    def store_evidence(self, rollout_id: str) -> Evidence:
+        """The evidence that control has stored."""
+        with self.store.transaction() as tx:
+            return tx.evidence(rollout_id)
 
     def replay_hint(self) -> str:
         return f"replay: World(seed={self.seed}, harm={self.harm}, faults={self.faults})"
@@ -169,18 +176,19 @@ class World:
         for evaluator in self.evaluators:
             snapshot = self.publisher.current.get("production")
             if snapshot is not None and evaluator.follow(snapshot):
-                reports.append(self._report(evaluator))
+                reports.append(self._report(evaluator, "confirmed"))
         if reports:
             self._append(reports)
 
-    def _report(self, evaluator: WorldEvaluator) -> EvaluatorReport:
+    def _report(self, evaluator: WorldEvaluator, state: EvaluatorState) -> EvaluatorReport:
         now = self.clock.machine_now()
         return EvaluatorReport(
             evaluator=evaluator.name,
             name=evaluator.name,
             kind="sdk",
-            state="confirmed",
+            state=state,
             snapshot_version=evaluator.version,
+            environment="production",
             reported_at=now,
             received_at=now,
         )
