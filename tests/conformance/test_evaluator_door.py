@@ -90,3 +90,44 @@ def test_a_refused_document_says_where_and_what_to_do(tmp_path: Path) -> None:
     done = subprocess.run(command, input=b"", capture_output=True, text=False, timeout=30)
     assert done.returncode == 2
     assert b"$.flags.f.state" in done.stderr
+
+
+def test_documents_can_be_checked_by_the_schema_alone(documents: list[str], tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text(json.dumps({"flags": [{"key": "f", "state": "ENABLED", "variants": {"a": 1, "b": "1"}}]}))
+    command = [sys.executable, "-m", "ebbgate.doors.evaluator", "--check"]
+    assert subprocess.run([*command, "flags", *documents], capture_output=True, timeout=30).returncode == 0
+    done = subprocess.run([*command, "flagd", documents[0], str(bad)], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"{bad}: $.flags[0].variants: variants are of one type: a is number, b is string"
+    ]
+
+
+def test_numbers_convert_where_nothing_is_lost_and_the_last_document_wins(tmp_path: Path) -> None:
+    variants = {"ten": 10.0, "pi": 3.14, "big": 9007199254740994}
+    flags = {name: {"state": "ENABLED", "variants": variants, "defaultVariant": name} for name in variants}
+    first, second = tmp_path / "1.json", tmp_path / "2.json"
+    first.write_text(json.dumps({"flags": flags, "metadata": {"n": 1}}))
+    second.write_text(
+        json.dumps({"flags": [{**flags["pi"], "key": "last", "defaultVariant": None}], "metadata": {"n": 2}})
+    )
+    lines = [
+        json.dumps({"type": kind, "flagKey": key, "default": 1}).encode()
+        for kind, key in [
+            ("integer", "ten"),
+            ("float", "ten"),
+            ("integer", "pi"),
+            ("integer", "big"),
+            ("float", "last"),
+        ]
+    ]
+    answers = ask(lines, str(first), str(second))
+    assert [(answer["value"], answer["reason"], answer["errorCode"]) for answer in answers] == [
+        (10, "STATIC", None),
+        (10.0, "STATIC", None),
+        (1, "ERROR", "TYPE_MISMATCH"),
+        (1, "ERROR", "TYPE_MISMATCH"),
+        (1, "DEFAULT", None),
+    ]
+    assert [answer["metadata"]["n"] for answer in answers] == [1, 1, 1, 1, 2]

@@ -3,6 +3,9 @@
 Reads `{"type": "boolean|string|integer|float|object", "flagKey": ..., "default": ..., "context": {...}}` and answers
 each line with `{"value", "variant", "reason", "errorCode", "metadata"}`, flushed. A line that cannot be read is
 answered with PARSE_ERROR. Exit status 2, with a message on standard error, when a document is refused.
+
+With `--check flags|flagd` nothing is read or answered: the documents are checked against flagd's schema (`flags` for
+providers, `flagd` where an array of flags is allowed too), one finding a line on standard error, exit status 2 if any.
 """
 
 import argparse
@@ -15,7 +18,9 @@ import msgspec
 
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.core.errors import EbbgateError
-from ebbgate.core.flags import EvaluationDetails, Evaluator, FlagDocument, ValueType, parse_document
+from ebbgate.core.flags import EvaluationDetails, Evaluator, ValueType, parse_document
+from ebbgate.core.flags.schema import Finding, Form, check_document
+from ebbgate.core.flags.selector import merge_documents
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -35,22 +40,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     reason: str
     error_code: str | None
     metadata: dict[str, Any]
-
-
-def merge(documents: list[FlagDocument]) -> FlagDocument:
-    """Several documents as one, later ones winning, as flagd merges its sources.
-
-    Each flag keeps the metadata of the document that it came from.
-    """
-    if len(documents) == 1:
-        return documents[0]
-    flags = {
-        key: msgspec.structs.replace(flag, metadata={**document.metadata, **flag.metadata})
-        for document in documents
-        for key, flag in document.flags.items()
-    }
-    evaluators = {name: rule for document in documents for name, rule in document.evaluators.items()}
-    return FlagDocument(flags=flags, evaluators=evaluators)
 
 
 def answer(evaluator: Evaluator, line: bytes, timestamp: Callable[[], int]) -> Answer:
@@ -80,12 +69,31 @@ def serve(evaluator: Evaluator, source: BinaryIO, sink: BinaryIO, timestamp: Cal
             sink.flush()
 
 
+def check(paths: list[Path], form: Form) -> int:
+    """Findings of the schema, one a line; the exit status."""
+    status = 0
+    for path in paths:
+        try:
+            found = check_document(msgspec.json.decode(path.read_bytes()), form=form)
+        except OSError as error:
+            found = [Finding(path="$", message=error.strerror or "cannot be read")]
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            found = [Finding(path="$", message=f"the document is not JSON: {error}")]
+        for finding in found:
+            sys.stderr.write(f"{path}: {finding.path}: {finding.message}\n")
+            status = 2
+    return status
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Load the documents and serve standard input."""
     parser = argparse.ArgumentParser(prog="python -m ebbgate.doors.evaluator")
     parser.add_argument("--bucketing", choices=["v2", "v3"], default="v2")
+    parser.add_argument("--check", choices=["flags", "flagd"], help="Only check the documents by flagd's schema.")
     parser.add_argument("documents", nargs="+", type=Path, metavar="DOCUMENT.json")
     options = parser.parse_args(arguments)
+    if options.check:
+        return check(options.documents, options.check)
     documents = []
     for path in options.documents:
         try:
@@ -97,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stderr.write(f"{path}: {error.path or '$'}: {error.message}\n{error.hint}\n")
             return 2
     clock = SystemClock()
-    evaluator = Evaluator(merge(documents), bucketing=options.bucketing)
+    evaluator = Evaluator(merge_documents(documents), bucketing=options.bucketing)
     serve(evaluator, sys.stdin.buffer, sys.stdout.buffer, lambda: int(clock.machine_now().timestamp()))
     return 0
 

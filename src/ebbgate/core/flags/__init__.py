@@ -4,6 +4,7 @@ from ebbgate.core.audiences import Bucketing
 from ebbgate.core.flags.details import ErrorCode, EvaluationDetails, Reason, ValueType
 from ebbgate.core.flags.document import Flag, FlagDocument, parse_document
 from ebbgate.core.flags.evaluate import Evaluator, Timestamp
+from ebbgate.core.flags.explain import Explanation, Step
 from ebbgate.core.flags.rollout_rule import (
     TOTAL_PPM,
     Assignment,
@@ -28,12 +29,14 @@ __all__ = [
     "ErrorCode",
     "EvaluationDetails",
     "Evaluator",
+    "Explanation",
     "Flag",
     "FlagDocument",
     "LeaseTerms",
     "Reason",
     "RolloutRule",
     "Snapshot",
+    "Step",
     "TOTAL_PPM",
     "Timestamp",
     "ValueType",

@@ -31,7 +31,7 @@ class CompiledFlag:
     beside the function made of it.
     """
 
-    __slots__ = ("_bucketing", "_evaluators", "_flag", "_key", "_packed", "metadata")
+    __slots__ = ("_bucketing", "_flag", "_key", "_packed", "evaluators", "metadata")
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class CompiledFlag:
         self._key = key
         self._flag = msgspec.structs.replace(flag, targeting=None) if flag.targeting is not None else flag
         self._packed: bytes | dict[str, Any] | None = None
-        self._evaluators = evaluators
+        self.evaluators = evaluators
         self._bucketing: Bucketing = bucketing
         self.metadata = {**metadata, **flag.metadata} if flag.metadata else metadata
         if flag.targeting is not None and flag.state == "ENABLED":
@@ -128,7 +128,7 @@ class CompiledFlag:
         )
 
     def _closures(self, rule: dict[str, Any]) -> CompiledRule:
-        return compile_rule(rule, flag_key=self._key, bucketing=self._bucketing, evaluators=self._evaluators)
+        return compile_rule(rule, flag_key=self._key, bucketing=self._bucketing, evaluators=self.evaluators)
 
     def _generated(self, rule: dict[str, Any], compiled: CompiledRule, expected: ValueType | None) -> Resolver:
         """Raises TooLarge."""
@@ -137,7 +137,7 @@ class CompiledFlag:
             _Outcomes(self, expected),
             flag_key=self._key,
             bucketing=self._bucketing,
-            evaluators=self._evaluators,
+            evaluators=self.evaluators,
             needs_flagd=compiled.needs_flagd,
         )
 

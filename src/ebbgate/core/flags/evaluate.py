@@ -5,9 +5,10 @@ from contextlib import suppress
 from typing import Any, Literal, Self
 
 from ebbgate.core.audiences import Bucketing
-from ebbgate.core.flags.compiled import CompiledFlag, Entry, Timestamp
+from ebbgate.core.flags.compiled import CompiledFlag, Entry, Timestamp, enriched
 from ebbgate.core.flags.details import EvaluationDetails, ValueType
 from ebbgate.core.flags.document import FlagDocument, MetadataValue, parse_document
+from ebbgate.core.flags.explain import Explanation, explain
 from ebbgate.core.flags.snapshot import Snapshot
 
 __all__ = ["Evaluator", "Timestamp"]
@@ -67,6 +68,23 @@ class Evaluator:
             return entry
         return entry(default, context, timestamp)  # type: ignore[operator]
 
+    def value(
+        self,
+        flag_key: str,
+        default: Any,
+        context: Mapping[str, Any] | None,
+        expected_type: ValueType | None,
+        *,
+        timestamp: Timestamp = None,
+    ) -> Any:
+        """As `evaluate`, only the value."""
+        entry = self._tables[expected_type].get(flag_key)
+        if entry is None:
+            return self.evaluate(flag_key, default, context, expected_type, timestamp=timestamp).value
+        if entry.__class__ is EvaluationDetails:
+            return entry.value
+        return entry(default, context, timestamp).value  # type: ignore[operator]
+
     def evaluate_all(
         self, context: Mapping[str, Any] | None, *, timestamp: Timestamp = None
     ) -> dict[str, EvaluationDetails]:
@@ -80,6 +98,20 @@ class Evaluator:
             entry = table.get(key) or self._entry(key, None)
             answers[key] = entry if entry.__class__ is EvaluationDetails else entry(None, context, timestamp)  # type: ignore[operator]
         return answers
+
+    def explain(self, flag_key: str, context: Mapping[str, Any] | None, *, timestamp: Timestamp = None) -> Explanation:
+        """How the answer for a context comes about: the path through the rule, as data and as lines."""
+        now = timestamp() if callable(timestamp) else timestamp
+        details = self.evaluate(flag_key, None, context, None, timestamp=now)
+        flag = self._flags.get(flag_key)
+        # A forced flag has a rule that nothing asks.
+        rule = None if flag is None or flag_key in self._forced else flag.rule
+        data: dict[str, Any] = {}
+        if rule is not None and details.error_code != "PARSE_ERROR":
+            data = enriched(context, flag_key, now)
+        return explain(
+            flag_key, details, rule, data, bucketing=self.bucketing, evaluators=flag.evaluators if flag else {}
+        )
 
     def with_forced(self, forced: Mapping[str, str], *, reason: Literal["STATIC", "STALE"] = "STATIC") -> Self:
         """The same flags, where each flag named serves that variant, whatever its state or rule (B7).

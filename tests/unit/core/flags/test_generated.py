@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ebbgate.core.audiences.compiler import KNOWN_OPERATORS
 from ebbgate.core.errors import FlagDocumentError
 from ebbgate.core.flags import EvaluationDetails, parse_document
-from ebbgate.core.flags.compiled import CompiledFlag
+from ebbgate.core.flags.compiled import CompiledFlag, variant_name
 from ebbgate.core.flags.evaluate import Evaluator
 
 VARIANTS = {"on": True, "off": False, "true": True, "1": False}
@@ -109,6 +109,14 @@ def test_generated_code_answers_as_the_closures_do(
         assert not isinstance(generated, EvaluationDetails)
         assert not isinstance(closures, EvaluationDetails)
         assert same(generated("d", context, 7), closures("d", context, 7))
+    evaluator = Evaluator(document, bucketing=bucketing)
+    for context in rows:
+        explained = evaluator.explain("f", context, timestamp=7)
+        assert same(explained.details, evaluator.evaluate("f", None, context, None, timestamp=7))
+        if explained.path is not None:
+            value, variant = explained.path.value, explained.details.variant
+            named = default_variant if value is None else variant_name(value)
+            assert named == variant or explained.details.error_code == "GENERAL"
 
 
 def wide_rule(branches: int) -> dict[str, Any]:
