@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 
 from ebbgate.bootstrap.clocks import SystemClock
-from ebbgate.bootstrap.serve import end, spawn
+from ebbgate.bootstrap.processes import end, spawn
 from ebbgate.bootstrap.settings import LogLevel, Role, ServeSettings
 from ebbgate.core.errors import StoreUnavailableError
 
@@ -50,9 +50,14 @@ class LocalServer:
         self._process: subprocess.Popen[bytes] | None = None
         self.edge_port = 0
         self.control_port = 0
+        self.grpc_port: int | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,13 +78,19 @@ class LocalServer:
     def start(self) -> None:
         """Start, and wait until both processes listen. A port once taken is kept over restarts."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        for role in (Role.EDGE, Role.CONTROL):
-            (self.data_dir / f"{role.value}.port").unlink(missing_ok=True)
+        for name in ("edge.port", "control.port", "edge.grpc.port"):
+            (self.data_dir / name).unlink(missing_ok=True)
         self._process = spawn(self._settings)
         self.edge_port = self._read_port(Role.EDGE)
         self.control_port = self._read_port(Role.CONTROL)
+        if self._settings.grpc_port is not None:
+            self.grpc_port = self._read_port_file("edge.grpc.port", "the edge to listen for gRPC")
         self._settings = msgspec.structs.replace(
-            self._settings, edge_port=self.edge_port, control_port=self.control_port, end_at=""
+            self._settings,
+            edge_port=self.edge_port,
+            control_port=self.control_port,
+            grpc_port=self.grpc_port,
+            end_at="",
         )
 
     def stop(self) -> None:
@@ -104,8 +115,11 @@ class LocalServer:
         self._read_port(role)
 
     def _read_port(self, role: Role) -> int:
-        path = self.data_dir / f"{role.value}.port"
-        self._wait(lambda: path.exists() and path.read_text(encoding="utf-8").strip() != "", f"{role.value} to listen")
+        return self._read_port_file(f"{role.value}.port", f"{role.value} to listen")
+
+    def _read_port_file(self, name: str, what: str) -> int:
+        path = self.data_dir / name
+        self._wait(lambda: path.exists() and path.read_text(encoding="utf-8").strip() != "", what)
         return int(path.read_text(encoding="utf-8"))
 
     def _wait(self, is_done: Callable[[], bool], what: str) -> None:

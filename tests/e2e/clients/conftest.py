@@ -160,7 +160,9 @@ def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 15
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One server for all these tests. Each has users of its own, and leaves flags and server as it found them."""
     with (
-        LocalServer(tmp_path_factory.mktemp("others") / "data", cors_origins=("*",)) as server,
+        LocalServer(
+            tmp_path_factory.mktemp("others") / "data", cors_origins=("*",), grpc_port=0, grpc_without_token=True
+        ) as server,
         ControlClient(server.control_url, server.admin_token, timeout=30.0) as control,
     ):
         yield World(server, control)

@@ -16,7 +16,7 @@ ANYBODY = {"targetingKey": "node-anybody"}
 def ask(world: Any, node: Any, tmp_path: Path) -> Callable[..., Any]:
     """Asks the SDK, whose provider reads the flagd document that the edge serves from a file."""
     headers = {"authorization": f"Bearer {world.server_token}"}
-    document = httpx.get(f"{world.url}/v1/snapshot", headers=headers).raise_for_status().json()["document"]
+    document = httpx.get(f"{world.url}/flagd/v1/flags", headers=headers).raise_for_status().json()
     path = tmp_path / "flags.json"
     path.write_text(json.dumps(document), encoding="utf-8")
     process = node("server.mjs")

@@ -49,8 +49,8 @@ def exported(world: Any, tmp_path: Path) -> Path:
 def fetch(world: Any) -> Any:
     """The document as the edge serves it to those who evaluate themselves."""
     headers = {"authorization": f"Bearer {world.server_token}"}
-    answer = httpx.get(f"{world.url}/v1/snapshot", headers=headers)
-    return answer.raise_for_status().json()["document"]
+    answer = httpx.get(f"{world.url}/flagd/v1/flags", headers=headers)
+    return answer.raise_for_status().json()
 
 
 def test_a_served_document_in_a_file_gives_values_of_every_type(
