@@ -48,7 +48,7 @@ def put_flag(
 def kill_flag(
     services: Services, request: ApiRequest, key: Key, data: JSONBody[KillFlag], environment: Environment = PRODUCTION
 ) -> FlagView:
-    """Serve the old version to everybody, whatever rule and rollout say; a running rollout is not ended by it."""
+    """Serve the old version to everybody, whatever rule and rollout say; a running rollout is taken back."""
     found = services.flags.kill(environment, key, actor=actor_of(request, data.reason), variant=data.variant)
     return _changed(services, found)
 

@@ -7,6 +7,7 @@ from ebbgate.control.flags_rows import (
     check_definition,
     drop_flag,
     drop_kill,
+    kill_variant,
     put_definition,
     put_kill,
     put_opt_in,
@@ -15,6 +16,7 @@ from ebbgate.control.flags_rows import (
     require_flag,
     require_revision,
     view_flag,
+    view_flags,
 )
 from ebbgate.control.snapshots import SnapshotService, active_rollout
 from ebbgate.core.errors import BadRequestError, ConflictError, LimitError, NotFoundError, PermissionDeniedError
@@ -42,7 +44,7 @@ class FlagService:
 
     def list(self, environment: str) -> list[FlagView]:
         with self._store.transaction() as tx:
-            return [view_flag(tx, row) for row in tx.flags(environment)]
+            return view_flags(tx, environment, tx.flags(environment))
 
     def get(self, environment: str, key: str) -> FlagView:
         with self._store.transaction() as tx:
@@ -87,10 +89,15 @@ class FlagService:
         return FlagDeletedView(key=key, environment=environment, version=version.version, snapshot_version=snapshot)
 
     def kill(self, environment: str, key: str, *, actor: Actor, variant: str | None = None) -> FlagView:
-        """Serve the control to everybody, whatever the rule says. Killing a killed flag changes nothing."""
+        """Serve the control to everybody, whatever the rule says; a running rollout is then taken back by the loop.
+
+        Killing again with the same variant changes nothing, with another one it replaces the kill. Raises
+        BadRequestError.
+        """
         with self._store.transaction() as tx:
             row = require_flag(tx, environment, key)
-            if not any(kill.flag == key for kill in tx.kills(environment)):
+            wanted = kill_variant(tx, row, variant)
+            if not any(kill.flag == key and kill.variant == wanted for kill in tx.kills(environment)):
                 put_kill(tx, self._clock, row, actor, variant=variant)
                 self._snapshots.stage(tx, environment, cause=f"flag {key} killed")
                 record(tx, self._clock, actor, action="flag.kill", subject=f"flag:{environment}/{key}", after="killed")

@@ -3,12 +3,13 @@
 A version names the snapshot that first serves it: stage the snapshot after these calls, in the same transaction.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from ebbgate.control.audit import Actor
-from ebbgate.control.snapshots import active_rollout, governing_rollouts, served_flag
+from ebbgate.control.snapshots import active_rollout, governing_rollouts, served_flags
 from ebbgate.core.errors import BadRequestError, ConflictError, NotFoundError
 from ebbgate.core.flags import parse_document
 from ebbgate.core.flags.view import FlagView, KillView
@@ -95,18 +96,11 @@ def put_opt_in(
 def put_kill(
     tx: ControlTransaction, clock: Clock, row: FlagRow, actor: Actor, *, variant: str | None = None
 ) -> KillRow:
-    """Write the kill overlay. variant: the one to serve; None = the control."""
-    rollout = governing_rollouts(tx, row.environment).get(row.key)
-    control = variant or (rollout.plan.control_variant if rollout else row.definition.get("defaultVariant"))
-    if not isinstance(control, str) or control not in row.definition["variants"]:
-        known = ", ".join(sorted(row.definition["variants"]))
-        raise BadRequestError(
-            f"flag {row.key!r} does not say which variant is the old version", hint=f"name one of: {known}"
-        )
+    """Write the kill overlay, in place of another one. variant: the one to serve; None = the control."""
     kill = KillRow(
         environment=row.environment,
         flag=row.key,
-        variant=control,
+        variant=kill_variant(tx, row, variant),
         actor=actor.name,
         reason=actor.reason,
         killed_at=clock.machine_now(),
@@ -114,6 +108,23 @@ def put_kill(
     tx.put_kill(kill)
     note_version(tx, clock, row.environment, row.key, actor, action="flag.kill")
     return kill
+
+
+def kill_variant(tx: ControlTransaction, row: FlagRow, variant: str | None) -> str:
+    """What a kill serves: the control, or the variant that is named. Raises BadRequestError."""
+    rollout = governing_rollouts(tx, row.environment).get(row.key)
+    if rollout is not None and variant not in (None, rollout.plan.control_variant):
+        raise BadRequestError(
+            f"rollout {rollout.id} says that the old version of flag {row.key!r} is {rollout.plan.control_variant!r}",
+            hint="a kill serves the old version; leave --variant out",
+        )
+    control = variant or (rollout.plan.control_variant if rollout else row.definition.get("defaultVariant"))
+    if not isinstance(control, str) or control not in row.definition["variants"]:
+        known = ", ".join(sorted(row.definition["variants"]))
+        raise BadRequestError(
+            f"flag {row.key!r} does not say which variant is the old version", hint=f"name one of: {known}"
+        )
+    return control
 
 
 def drop_kill(tx: ControlTransaction, clock: Clock, row: FlagRow, actor: Actor) -> None:
@@ -167,19 +178,28 @@ def newest_version(tx: ControlTransaction, environment: str, key: str) -> FlagVe
 
 def view_flag(tx: ControlTransaction, row: FlagRow) -> FlagView:
     """The flag for people, as the transaction sees it."""
-    latest = tx.latest_snapshot(row.environment)
-    rollout = governing_rollouts(tx, row.environment).get(row.key)
-    kill = next((kill for kill in tx.kills(row.environment) if kill.flag == row.key), None)
-    newest = newest_version(tx, row.environment, row.key)
-    return FlagView(
-        key=row.key,
-        environment=row.environment,
-        revision=row.revision,
-        definition=row.definition,
-        served=served_flag(latest, row.key) if latest is not None else None,
-        kill=msgspec.convert(kill, KillView, from_attributes=True) if kill is not None else None,
-        rollout_id=rollout.id if rollout else None,
-        snapshot_version=latest.version if latest is not None else 0,
-        opt_in=row.opt_in,
-        version=newest.version if newest else 0,
-    )
+    return next(iter(view_flags(tx, row.environment, [row])))
+
+
+def view_flags(tx: ControlTransaction, environment: str, rows: Sequence[FlagRow]) -> list[FlagView]:
+    """Flags of one environment for people; what they share is read once."""
+    latest = tx.latest_snapshot(environment)
+    served: dict[str, Any] = served_flags(latest) if latest is not None else {}
+    rollouts = governing_rollouts(tx, environment)
+    kills = {kill.flag: msgspec.convert(kill, KillView, from_attributes=True) for kill in tx.kills(environment)}
+    versions = tx.newest_flag_versions(environment)
+    return [
+        FlagView(
+            key=row.key,
+            environment=environment,
+            revision=row.revision,
+            definition=row.definition,
+            served=served.get(row.key),
+            kill=kills.get(row.key),
+            rollout_id=rollouts[row.key].id if row.key in rollouts else None,
+            snapshot_version=latest.version if latest is not None else 0,
+            opt_in=row.opt_in,
+            version=versions.get(row.key, 0),
+        )
+        for row in rows
+    ]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ebbgate.control.audit import Actor
-from ebbgate.core.errors import ConflictError, StoreUnavailableError, TransitionError
+from ebbgate.core.errors import BadRequestError, ConflictError, StoreUnavailableError, TransitionError
 from ebbgate.core.flags import Evaluator, Snapshot
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.simulation.people import Harm
@@ -140,3 +140,21 @@ def test_a_try_that_may_have_exposed_somebody_is_repeated_with_other_users() -> 
     state = world.rollouts.promote(world.start(short_plan()).id, actor=PERSON)
     world.rollouts.abort(state.id, actor=PERSON)
     assert world.rollouts.retry(state.id, actor=PERSON).lineage != state.lineage
+
+
+def test_a_second_kill_with_another_variant_takes_the_place_of_the_first() -> None:
+    """RULES B6: a kill that answers success serves what it says."""
+    world = a_world()
+    definition = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"}
+    world.flags.put("production", "newWidgets", definition, actor=PERSON)
+    world.flags.kill("production", "newWidgets", actor=PERSON, variant="on")
+    assert share_on(world) == 1.0
+    world.flags.kill("production", "newWidgets", actor=PERSON, variant="off")
+    assert share_on(world) == 0.0
+
+
+def test_a_kill_under_a_rollout_serves_the_old_version_and_nothing_else() -> None:
+    world = a_world()
+    world.start(short_plan())
+    with pytest.raises(BadRequestError, match="old version"):
+        world.flags.kill("production", "newWidgets", actor=PERSON, variant="on")
