@@ -606,7 +606,7 @@ def test_evaluators_confirm_a_version_or_a_later_one(reopen: Reopen, script: Eve
     script.report(a_report("connected", 0, kind="stream", snapshot_version=4))
     script.report(a_report("confirmed", 1, snapshot_version=3))
     script.report(a_report("confirmed", 2, snapshot_version=5))
-    script.report(a_report("heartbeat", 3, snapshot_version=5))
+    script.report(a_report("heartbeat", 3, snapshot_version=5, environment="staging"))
     script.report(a_report("heartbeat", 3, evaluator="e2", kind="ofrep", name="mobile", snapshot_version=5))
     script.report(a_report("disconnected", 4, kind="stream"))
     reopen().ingest(script.records)
@@ -614,9 +614,11 @@ def test_evaluators_confirm_a_version_or_a_later_one(reopen: Reopen, script: Eve
     one, two = store.evaluators()
     assert (one.evaluator, one.kind, one.is_connected, one.snapshot_version) == ("e1", "sdk", False, 5)
     assert (one.confirmed_at, one.last_seen_at) == (minute(2), minute(4))
+    assert (one.environment, two.environment) == ("staging", None)
     assert (two.kind, two.is_connected, two.confirmed_at) == ("ofrep", True, None)
     assert [(c.evaluator, c.snapshot_version, c.received_at) for c in store.confirmations(4)] == [("e1", 5, minute(2))]
-    assert [c.received_at for c in store.confirmations(3)] == [minute(1)]
+    (first,) = store.confirmations(3)
+    assert (first.received_at, first.connected_at, first.environment) == (minute(1), minute(1), "staging")
     assert store.confirmations(6) == []
 
 

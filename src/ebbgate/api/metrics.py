@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from ebbgate.api.guard import READ_METRICS
 from ebbgate.api.services import ApiServices
-from ebbgate.control.rollbacks import CONFIRMING
+from ebbgate.control.propagation import CONFIRMING, is_connected
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.control_store import ControlTransaction
 
@@ -74,8 +74,9 @@ class ControlMetrics(Collector):
     def _evaluators(self, latest: set[int]) -> Metric:
         """confirmed: serves the newest snapshot of its environment (versions are unique over environments)."""
         counts = {"confirmed": 0, "lagging": 0, "unproven": 0}
+        now = self._services.clock.machine_now()
         for evaluator in self._services.events.evaluators():
-            if not evaluator.is_connected:
+            if not is_connected(evaluator, now):
                 continue
             if evaluator.kind not in CONFIRMING:
                 counts["unproven"] += 1

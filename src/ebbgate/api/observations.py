@@ -4,6 +4,7 @@ import msgspec
 from litestar import get
 
 from ebbgate.api.dependencies import Services
+from ebbgate.control.propagation import is_connected
 from ebbgate.core.events.view import (
     ArrivalsView,
     ArrivedEvent,
@@ -19,7 +20,9 @@ from ebbgate.core.rollouts.state import LOOKED_AT
 @get("/evaluators", sync_to_thread=True, operation_id="listEvaluators", tags=["observations"])
 def list_evaluators(services: Services) -> list[EvaluatorView]:
     """Everything that evaluates flags, connected or not, with the version that it serves."""
-    return [msgspec.convert(row, EvaluatorView, from_attributes=True) for row in services.events.evaluators()]
+    now = services.clock.machine_now()
+    rows = [msgspec.structs.replace(r, is_connected=is_connected(r, now)) for r in services.events.evaluators()]
+    return [msgspec.convert(row, EvaluatorView, from_attributes=True) for row in rows]
 
 
 @get("/arrivals", sync_to_thread=True, operation_id="getArrivals", tags=["observations"])

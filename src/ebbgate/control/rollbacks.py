@@ -6,6 +6,7 @@ import msgspec
 
 from ebbgate.control.audit import Actor
 from ebbgate.control.evidence import fold_recovery
+from ebbgate.control.propagation import prove
 from ebbgate.control.rollouts import note_change, stored
 from ebbgate.control.snapshots import SnapshotService
 from ebbgate.core.rollouts.recovery import Propagation, judge_recovery
@@ -14,9 +15,6 @@ from ebbgate.core.rollouts.steps import settle
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlStore
 from ebbgate.ports.event_store import EventStore
-
-CONFIRMING = frozenset({"sdk", "stream"})
-"""Kinds of evaluators that say which version they serve; the others stay unproven."""
 
 
 class RollbackService:
@@ -36,22 +34,20 @@ class RollbackService:
             return self._prove(state)
         return self._verify(state)
 
-    def propagation(self, version: int) -> Propagation:
-        """Who serves a version or a later one, of all evaluators that are connected now."""
-        evaluators = [e for e in self._events.evaluators() if e.is_connected]
-        confirming = [e for e in evaluators if e.kind in CONFIRMING]
-        lagging = [e for e in confirming if e.snapshot_version is None or e.snapshot_version < version]
-        return Propagation(
-            confirmed=len(confirming) - len(lagging),
-            expected=len(confirming),
-            unproven=len(evaluators) - len(confirming),
-            stragglers=tuple(sorted(e.name or e.evaluator for e in lagging)),
+    def propagation(self, state: RolloutState, version: int) -> Propagation:
+        """Who serves a version or a later one now, of the evaluators of the rollout's environment."""
+        return prove(
+            self._events.evaluators(),
+            version,
+            environment=state.plan.environment,
+            server_lost=state.plan.when.server_lost,
+            now=self._clock.machine_now(),
         )
 
     def _prove(self, state: RolloutState) -> RolloutState:
         """Wait until every connected evaluator confirmed, at most until the deadline (machine time)."""
         assert state.rollback is not None
-        proof = self.propagation(state.rollback.off_version)
+        proof = self.propagation(state, state.rollback.off_version)
         is_late = self._clock.machine_now() >= state.rollback.propagation_deadline_at
         if not is_late and not (proof.is_complete and proof.expected):
             return state
@@ -67,7 +63,7 @@ class RollbackService:
             recovery_deadline_at=now + state.plan.verify.recovery,
         )
         after = msgspec.structs.replace(state, rollback=rollback, summarised_to=state.rollback.started_at)
-        words = f"{proof.confirmed}/{proof.expected} confirmed, {proof.unproven} unproven"
+        words = f"{proof.confirmed}/{proof.expected} confirmed, {proof.unproven_words}"
         with self._store.transaction() as tx:
             after = stored(tx, state, after)
             note_change(tx, self._clock, Actor(name="ebbgate", reason=words), "rollback.propagated", state, after)
@@ -80,7 +76,7 @@ class RollbackService:
         with self._store.transaction() as tx:
             evidence = tx.evidence(state.id)
         summary = fold_recovery(state, evidence, self._events, until=watermark)
-        proof = self.propagation(state.rollback.off_version)
+        proof = self.propagation(state, state.rollback.off_version)
         now = self._clock.plan_now()
         recovery = judge_recovery(
             state, summary.analyses, summary.harm_bounds, proof, returned=summary.returned, now=now

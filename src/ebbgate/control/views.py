@@ -35,9 +35,10 @@ class ViewService:
             last = tx.last_decision(state.id)
             looks = tx.decision_count(state.id)
             latest = tx.latest_snapshot(state.plan.environment)
+            next_version = _next_version(state, tx.rollouts())
         inputs = inputs_of(last) if last is not None else None
         health = inputs.health if inputs is not None else None
-        proof = self._rollbacks.propagation(latest.version if latest is not None else 0)
+        proof = self._rollbacks.propagation(state, latest.version if latest is not None else 0)
         now = self._clock.plan_now()
         totals = self._events.totals()
         return RolloutView(
@@ -66,12 +67,14 @@ class ViewService:
             assignment=inputs.assignment if inputs else None,
             sample_ratio=health.sample_ratio if health else None,
             exposed_share=health.exposed_share if health else None,
-            exposed_units=self._exposed(state),
+            exposed_units=self._exposed(state, next_version),
             evaluators=EvaluatorsView(
                 confirmed=proof.confirmed,
                 expected=proof.expected,
                 unproven=proof.unproven,
                 stragglers=proof.stragglers,
+                unheard=proof.unheard,
+                lag_s_max=proof.lag_s_max,
             ),
             push=self._push(state),
             review=state.review,
@@ -101,29 +104,40 @@ class ViewService:
             came >= state.plan.min_units and self._clock.plan_now() >= state.phases[0].entered_at + 3 * state.plan.tick
         )
 
-    def _exposed(self, state: RolloutState) -> int | None:
-        """Distinct units that saw the new version in this rollout."""
+    def _exposed(self, state: RolloutState, next_version: int | None) -> int | None:
+        """Distinct units that saw the new version in this rollout. next_version: where the flag's next one begins."""
         if not state.phases:
             return None
         return self._events.exposed_units(
             environment=state.plan.environment,
             flag=state.plan.flag,
-            versions=(state.phases[0].snapshot_version, None),
+            versions=(state.phases[0].snapshot_version, next_version),
             variants=state.plan.treatment_variants,
         )
 
     def _push(self, state: RolloutState) -> PushView | None:
-        """How long the flag-off took to reach the evaluators that confirmed it."""
+        """How long the flag-off took to reach those that were connected then: who came later was not pushed to."""
         if state.rollback is None:
             return None
+        off_at, environment = state.rollback.off_at, state.plan.environment
         arrivals = sorted(
-            (c.received_at - state.rollback.off_at).total_seconds() * 1000.0
+            (c.received_at - off_at).total_seconds() * 1000.0
             for c in self._events.confirmations(state.rollback.off_version)
+            if c.connected_at is not None and c.connected_at <= off_at and c.environment in (None, environment)
         )
         if not arrivals:
             return PushView(confirmed=0, ms_p50=None, ms_p99=None, ms_max=None)
         points = quantiles(arrivals, n=100, method="inclusive") if len(arrivals) > 1 else [arrivals[0]] * 99
         return PushView(confirmed=len(arrivals), ms_p50=points[49], ms_p99=points[98], ms_max=arrivals[-1])
+
+
+def _next_version(state: RolloutState, others: list[RolloutState]) -> int | None:
+    """The first snapshot version of the flag's next rollout in the environment; None if there is none."""
+    if not state.phases:
+        return None
+    flag, first = (state.plan.environment, state.plan.flag), state.phases[0].snapshot_version
+    begun = [o.phases[0].snapshot_version for o in others if o.phases and (o.plan.environment, o.plan.flag) == flag]
+    return min((version for version in begun if version > first), default=None)
 
 
 def inputs_of(row: DecisionRow) -> LookInputs:

@@ -16,7 +16,7 @@ class EvaluatorStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one evaluator (RULES H2). Machine times.
 
     kind: `sdk` and `stream` confirm; `ofrep`, `flagd` cannot. confirmed_at: when the edge received its confirmation
-    of `snapshot_version`.
+    of `snapshot_version`. environment: None where it does not say.
     """
 
     evaluator: str
@@ -26,14 +26,19 @@ class EvaluatorStatus(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_version: int | None
     confirmed_at: datetime | None
     last_seen_at: datetime
+    environment: str | None = None
 
 
 class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
-    """An evaluator said that it serves a version; `received_at` is the edge's machine time."""
+    """An evaluator said that it serves a version. Machine times of the edge. connected_at: since when the evaluator had
+    been connected without a gap. environment: None where it does not say.
+    """
 
     evaluator: str
     snapshot_version: int
     received_at: datetime
+    connected_at: datetime | None = None
+    environment: str | None = None
 
 
 class NameCount(msgspec.Struct, frozen=True, kw_only=True):

@@ -157,7 +157,8 @@ def _evaluators(view: RolloutView) -> Text | None:
     if not found.expected and not found.unproven:
         return Text("no evaluator connected", style=WARN)
     proven = [f"{found.confirmed}/{found.expected} confirmed"] if found.expected else []
-    unproven = [f"{found.unproven} unproven"] if found.unproven else []
+    lag = f" (<= {found.lag_s_max:g} s)" if found.lag_s_max is not None else ""
+    unproven = [f"{found.unproven} unproven{lag}"] if found.unproven else []
     words = f"evaluators {', '.join(proven + unproven)}"
     if found.stragglers and view.rollback is None:
         words += f" (waiting for {_names(found.stragglers)})"

@@ -15,6 +15,7 @@ from ebbgate.core.metrics.reference import REFERENCE_KEPT, THRESHOLD_SPAN, block
 from ebbgate.core.metrics.values import attribute_text, kept_value
 from ebbgate.ports.event_store import Confirmation, EvaluationCounts, EvaluatorStatus, NameCount, StoreTotals
 from ebbgate.testing.memory_blocks import Head, mean_block, proportion_block, quantile_block, ratio_block
+from ebbgate.testing.memory_limits import limit_values
 from ebbgate.testing.memory_observe import Events, observe, observe_ratio
 from ebbgate.testing.memory_phase import Arm, Entrant, MemoryPhase, SeenEvent, SeenExposure
 
@@ -85,16 +86,15 @@ class MemoryEventStore:
         self, contrast: Contrast, query: LimitQuery, *, opened_at: datetime, closed_at: datetime
     ) -> list[AnyBlock]:
         phase = self._phase(contrast)
-        closing = [e for close, e in phase.closing(query.metric, opened_at, closed_at) if not e.is_crossed_by(close)]
         out: list[AnyBlock] = []
         for function in query.functions or ("",):
             on = (function,) if function else query.metric.on
             n, y = {True: 0, False: 0}, {True: 0, False: 0}
-            for entrant in closing:
-                value = self._limited(query.metric, entrant, on)
-                if value is not None:
-                    n[entrant.is_treated] += 1
-                    y[entrant.is_treated] += _is_above(query, value)
+            for entrant, value in limit_values(
+                query.metric, on, phase, self._events, self._events_of, opened_at=opened_at, closed_at=closed_at
+            ):
+                n[entrant.is_treated] += 1
+                y[entrant.is_treated] += _is_above(query, value)
             if n[True] or n[False]:
                 out.append(
                     LimitBlock(
@@ -152,14 +152,21 @@ class MemoryEventStore:
                 snapshot_version=known.snapshot_version,
                 confirmed_at=known.confirmed_at,
                 last_seen_at=known.last_seen_at,
+                environment=known.environment,
             )
             for evaluator, known in sorted(self._roster.evaluators.items())
         ]
 
     def confirmations(self, snapshot_version: int) -> list[Confirmation]:
         return [
-            Confirmation(evaluator=evaluator, snapshot_version=version, received_at=at)
-            for evaluator, version, at in self._roster.confirmations(snapshot_version)
+            Confirmation(
+                evaluator=evaluator,
+                snapshot_version=confirmed.version,
+                received_at=confirmed.at,
+                connected_at=confirmed.connected_at,
+                environment=environment,
+            )
+            for evaluator, environment, confirmed in self._roster.confirmations(snapshot_version)
         ]
 
     def names(self) -> list[NameCount]:
@@ -280,12 +287,6 @@ class MemoryEventStore:
     def _ratios(self, metric: Metric, entrants: Sequence[Entrant]) -> list[tuple[float, float]]:
         pairs = (observe_ratio(metric, entrant, self._of(entrant), metric.on) for entrant in entrants)
         return [pair for pair in pairs if pair is not None]
-
-    def _limited(self, metric: Metric, entrant: Entrant, on: Sequence[str]) -> float | None:
-        if metric.kind is not MetricKind.RATIO:
-            return observe(metric, entrant, self._of(entrant), on)
-        pair = observe_ratio(metric, entrant, self._of(entrant), on)
-        return None if pair is None else pair[0] / pair[1]
 
     def _of(self, entrant: Entrant) -> Events:
         return self._events_of.get(entrant.unit, {})

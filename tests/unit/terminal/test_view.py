@@ -189,5 +189,7 @@ def test_a_long_silence_is_cut_with_its_length(a_view: View, drawn: Draw) -> Non
 def test_evaluators_that_cannot_confirm_are_not_counted_as_if_they_could(a_view: View, drawn: Draw) -> None:
     polling = EvaluatorsView(confirmed=0, expected=0, unproven=2)
     assert "· evaluators 2 unproven" in drawn(a_view(evaluators=polling))
+    lost = EvaluatorsView(confirmed=2, expected=2, unproven=1, unheard=("a",), lag_s_max=900.0)
+    assert "· evaluators 2/2 confirmed, 1 unproven (<= 900 s)" in drawn(a_view(evaluators=lost))
     nobody = EvaluatorsView(confirmed=0, expected=0, unproven=0)
     assert "· no evaluator connected" in drawn(a_view(evaluators=nobody))

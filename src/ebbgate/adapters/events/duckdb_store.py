@@ -152,6 +152,7 @@ class DuckDbEventStore:
                     snapshot_version=known.snapshot_version,
                     confirmed_at=known.confirmed_at,
                     last_seen_at=known.last_seen_at,
+                    environment=known.environment,
                 )
                 for evaluator, known in sorted(self._ledger.roster.evaluators.items())
             ]
@@ -159,8 +160,14 @@ class DuckDbEventStore:
     def confirmations(self, snapshot_version: int) -> list[Confirmation]:
         with self._lock:
             return [
-                Confirmation(evaluator=evaluator, snapshot_version=version, received_at=at)
-                for evaluator, version, at in self._ledger.roster.confirmations(snapshot_version)
+                Confirmation(
+                    evaluator=evaluator,
+                    snapshot_version=confirmed.version,
+                    received_at=confirmed.at,
+                    connected_at=confirmed.connected_at,
+                    environment=environment,
+                )
+                for evaluator, environment, confirmed in self._ledger.roster.confirmations(snapshot_version)
             ]
 
     def names(self) -> list[NameCount]:

@@ -1,7 +1,8 @@
 """What evaluators have said so far, folded (RULES H2). Mutable: a store keeps one and feeds it in log order."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -11,11 +12,23 @@ CONFIRMATIONS_KEPT = 200
 """Versions remembered for each evaluator, newest last: far more than one rollout publishes."""
 
 
+HEARD_FOR = timedelta(seconds=35)
+"""Machine time. Heartbeats come every 10 s: whoever is silent for longer has lost three, and is not connected."""
+
+
+class ConfirmedVersion(NamedTuple):
+    """When an evaluator first confirmed a version, and since when it was connected then. Machine times."""
+
+    version: int
+    at: datetime
+    connected_at: datetime | None = None
+
+
 class KnownEvaluator(msgspec.Struct, kw_only=True):
     """The newest that is known of one evaluator. Times are machine time.
 
-    confirmations: (version, when it was first confirmed), versions growing. counts: the largest ever reported, as
-    reports are cumulative and may come twice or out of order.
+    connected_at: since when it has been connected without a gap. confirmations: versions growing. counts: the largest
+    ever reported, as reports are cumulative and may come twice or out of order.
     """
 
     name: str
@@ -24,8 +37,10 @@ class KnownEvaluator(msgspec.Struct, kw_only=True):
     is_connected: bool = True
     snapshot_version: int | None = None
     confirmed_at: datetime | None = None
-    confirmations: list[tuple[int, datetime]] = []
+    confirmations: list[ConfirmedVersion] = []
     counts: EvaluatorCounts = EvaluatorCounts()
+    environment: str | None = None
+    connected_at: datetime | None = None
 
 
 class FlagTally(msgspec.Struct, kw_only=True):
@@ -48,22 +63,27 @@ class Roster(msgspec.Struct, kw_only=True):
         if known is None:
             known = KnownEvaluator(name=report.name, kind=report.kind, last_seen_at=machine_at)
             self.evaluators[report.evaluator] = known
+        was_connected = known.connected_at is not None and machine_at - known.last_seen_at <= HEARD_FOR
+        was_connected = was_connected and known.is_connected
         known.last_seen_at = max(known.last_seen_at, machine_at)
         known.name = report.name or known.name
+        known.environment = report.environment or known.environment
         if known.kind != "sdk":  # the edge reports the same evaluator's stream; what the evaluator says itself stands
             known.kind = report.kind
         if report.state != "heartbeat":  # a heartbeat may come by another way than the stream that was lost
             known.is_connected = report.state != "disconnected"
+        if known.is_connected and not was_connected:
+            known.connected_at = machine_at
         if report.snapshot_version is not None and report.state in ("confirmed", "heartbeat"):
             _confirm(known, report.snapshot_version, machine_at)
         known.counts = _largest(known.counts, report.counts)
 
-    def confirmations(self, snapshot_version: int) -> Iterator[tuple[str, int, datetime]]:
-        """(evaluator, version, when) of each evaluator's first confirmation of that version or a later one."""
+    def confirmations(self, snapshot_version: int) -> Iterator[tuple[str, str | None, ConfirmedVersion]]:
+        """(evaluator, environment, what) of each evaluator's first confirmation of that version or a later one."""
         for evaluator, known in sorted(self.evaluators.items()):
-            for version, at in known.confirmations:
-                if version >= snapshot_version:
-                    yield evaluator, version, at
+            for confirmed in known.confirmations:
+                if confirmed.version >= snapshot_version:
+                    yield evaluator, known.environment, confirmed
                     break
 
     def tallies(self) -> dict[str, FlagTally]:
@@ -92,8 +112,8 @@ def _confirm(known: KnownEvaluator, version: int, machine_at: datetime) -> None:
         return
     if known.confirmed_at is None:
         known.confirmed_at = machine_at
-    if not known.confirmations or version > known.confirmations[-1][0]:
-        known.confirmations.append((version, machine_at))
+    if not known.confirmations or version > known.confirmations[-1].version:
+        known.confirmations.append(ConfirmedVersion(version, machine_at, known.connected_at))
         del known.confirmations[:-CONFIRMATIONS_KEPT]
 
 

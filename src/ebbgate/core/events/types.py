@@ -99,7 +99,7 @@ class EvaluatorReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """An evaluator says that it is there, and which snapshot it serves (RULES H2). Both times are machine time (A1).
 
     evaluator: a new id at each start of the evaluator. name: for people, such as host and process.
-    snapshot_version: served now, None before the first one.
+    snapshot_version: served now, None before the first one. environment: whose snapshots it serves, None if unknown.
     """
 
     evaluator: Name
@@ -109,6 +109,7 @@ class EvaluatorReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     reported_at: Moment
     snapshot_version: Version | None = None
     counts: EvaluatorCounts = EvaluatorCounts()
+    environment: Name | None = None
     received_at: Moment | None = None
     schema_version: Literal[1] = 1
 

@@ -8,7 +8,9 @@ from ebbgate.core.clock import ClockMapping
 
 
 class EvaluatorView(msgspec.Struct, frozen=True, kw_only=True):
-    """One evaluator (RULES H2). kind: `sdk` and `stream` confirm what they serve; the others cannot. Machine times."""
+    """One evaluator (RULES H2). kind: `sdk` and `stream` confirm what they serve; the others cannot. Machine times.
+    environment: None where it does not say.
+    """
 
     evaluator: str
     name: str
@@ -17,6 +19,7 @@ class EvaluatorView(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_version: int | None
     confirmed_at: datetime | None
     last_seen_at: datetime
+    environment: str | None = None
 
 
 class ArrivedEvent(msgspec.Struct, frozen=True, kw_only=True):

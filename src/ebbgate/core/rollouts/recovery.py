@@ -13,8 +13,8 @@ from ebbgate.core.rollouts.state import RollbackOutcome, RolloutState
 
 
 class Propagation(msgspec.Struct, frozen=True, kw_only=True):
-    """Which evaluators serve the off version. unproven: cannot say (polling OFREP, flagd sync), or are not heard now and
-    may serve the old version on their lease (RULES B7); the latter by name in `unheard`. stragglers: by name.
+    """Which evaluators serve the off version. unproven: cannot say (polling OFREP, flagd sync), or are not heard now
+    and may serve the treatment on their lease (RULES B7); the latter by name in `unheard`. stragglers: by name.
     lag_s_max: machine seconds that the unproven may lag at most; None if unknown, or if there are none.
     """
 

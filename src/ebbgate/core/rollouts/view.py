@@ -39,8 +39,8 @@ class PhaseView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvaluatorsView(msgspec.Struct, frozen=True, kw_only=True):
-    """Who serves the newest snapshot (RULES H2). unheard: those of the unproven that have lost the server, and may serve
-    an older one on their lease. lag_s_max: machine seconds that the unproven may lag at most; None if unknown.
+    """Who serves the newest snapshot (RULES H2). unheard: those of the unproven that have lost the server, and may
+    serve an older one on their lease. lag_s_max: machine seconds that the unproven may lag at most; None if unknown.
     """
 
     confirmed: int

@@ -15,14 +15,18 @@ def take(roster: Roster, state: Any, second: float, **changes: Any) -> None:
     roster.take(EvaluatorReport(**{**fields, **changes}), at)
 
 
+def confirmed(roster: Roster, version: int) -> list[tuple[str, int, datetime]]:
+    return [(evaluator, what.version, what.at) for evaluator, _, what in roster.confirmations(version)]
+
+
 def test_the_first_confirmation_of_a_version_or_a_later_one_counts() -> None:
     roster = Roster()
     take(roster, "confirmed", 1, snapshot_version=3)
     take(roster, "heartbeat", 2, snapshot_version=3)
     take(roster, "heartbeat", 3, snapshot_version=5)  # its confirmation was lost on the way
-    assert list(roster.confirmations(4)) == [("e1", 5, NOON + timedelta(seconds=3))]
-    assert list(roster.confirmations(3)) == [("e1", 3, NOON + timedelta(seconds=1))]
-    assert list(roster.confirmations(6)) == []
+    assert confirmed(roster, 4) == [("e1", 5, NOON + timedelta(seconds=3))]
+    assert confirmed(roster, 3) == [("e1", 3, NOON + timedelta(seconds=1))]
+    assert confirmed(roster, 6) == []
 
 
 def test_an_evaluator_that_goes_back_to_an_old_version_is_seen_to_serve_it() -> None:
@@ -31,13 +35,13 @@ def test_an_evaluator_that_goes_back_to_an_old_version_is_seen_to_serve_it() -> 
     take(roster, "heartbeat", 2, snapshot_version=4)
     known = roster.evaluators["e1"]
     assert (known.snapshot_version, known.confirmed_at) == (4, NOON + timedelta(seconds=2))
-    assert list(roster.confirmations(5)) == [("e1", 5, NOON + timedelta(seconds=1))]
+    assert confirmed(roster, 5) == [("e1", 5, NOON + timedelta(seconds=1))]
 
 
 def test_polling_evaluators_confirm_nothing() -> None:
     roster = Roster()
     take(roster, "heartbeat", 1, kind="ofrep", snapshot_version=5)
-    assert list(roster.confirmations(5)) == []
+    assert confirmed(roster, 5) == []
     assert roster.evaluators["e1"].confirmed_at is None
 
 
