@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 
 from ebbgate.bootstrap.clocks import SystemClock
-from ebbgate.bootstrap.processes import end, spawn
+from ebbgate.bootstrap.serve import end, spawn
 from ebbgate.bootstrap.settings import LogLevel, Role, ServeSettings
 from ebbgate.core.errors import StoreUnavailableError
 
