@@ -43,6 +43,7 @@ def test_versions_come_back_exactly_and_newest_first(control_store: ControlStore
         assert tx.flag_versions("production", "menu", before=3, limit=1) == [rows[1]]
         assert [tx.flag_version("production", "menu", number) for number in (0, 1, 2, 4)] == [None, *rows[:2], None]
         assert tx.flag_version("production", "never was", 1) is None
+        assert tx.newest_flag_versions("production") == {"menu": 3, "other": 1}
 
 
 @pytest.mark.parametrize("version", [1, 3])

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ebbgate.control.flags_rows import require_environment, view_flag
+from ebbgate.control.flags_rows import require_environment, view_flags
 from ebbgate.core.flags.attributes import attributes_read
 from ebbgate.core.flags.environments_view import SilentFlag
 from ebbgate.core.flags.view import FlagView
@@ -18,7 +18,7 @@ def silent_flags(store: ControlStore, events: EventStore, environment: str) -> l
     """
     with store.transaction() as tx:
         require_environment(tx, environment)
-        flags = [view_flag(tx, row) for row in tx.flags(environment)]
+        flags = view_flags(tx, environment, tx.flags(environment))
         known = {row.key for name in tx.environments() for row in tx.flags(name)}
     counts = {row.flag: row for row in events.evaluation_counts()}
     found = [finding for flag in flags for finding in _of_flag(flag, counts.get(flag.key))]

@@ -183,8 +183,8 @@ def active_rollout(tx: ControlTransaction, environment: str, flag: str) -> Rollo
     return next((s for s in states if s.plan.environment == environment), None)
 
 
-def served_flag(row: SnapshotRow, key: str) -> dict[str, Any] | None:
-    """A flag as a snapshot serves it; None if it has no such flag."""
+def served_flags(row: SnapshotRow) -> dict[str, Any]:
+    """Flags as a snapshot serves them, by key."""
     document = msgspec.json.decode(decode_snapshot(row.body).document)
-    flag: dict[str, Any] | None = document.get("flags", {}).get(key)
-    return flag
+    flags: dict[str, Any] = document.get("flags", {})
+    return flags

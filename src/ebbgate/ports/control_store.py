@@ -200,6 +200,10 @@ class ControlTransaction(Protocol):
         """Newest first, those with a version < `before`."""
         ...
 
+    def newest_flag_versions(self, environment: str) -> dict[str, int]:
+        """By flag that ever was, the number of its newest version."""
+        ...
+
     def flag_deletions(self, environment: str) -> dict[str, int]:
         """By flag that was ever deleted, the first snapshot version after its last deletion."""
         ...

@@ -220,6 +220,10 @@ class _MemoryTransaction:
         found = [row for row in reversed(rows) if before is None or row.version < before][:limit]
         return [msgspec.structs.replace(row, definition=_json_copy(row.definition)) for row in found]
 
+    def newest_flag_versions(self, environment: str) -> dict[str, int]:
+        found = sorted(self._tables.flag_versions.items())
+        return {flag: len(rows) for (where, flag), rows in found if where == environment and rows}
+
     def flag_deletions(self, environment: str) -> dict[str, int]:
         return {
             flag: max(row.snapshot_version for row in rows if row.definition is None)

@@ -38,6 +38,11 @@ class FlagHistoryTables:
         rows = self._session.rows(query.order_by(_v.version.desc()).limit(limit))
         return [FlagVersionRow(**row._mapping) for row in rows]
 
+    def newest_flag_versions(self, environment: str) -> dict[str, int]:
+        newest = sa.func.max(_v.version).label("newest")
+        query = sa.select(_v.flag, newest).where(_v.environment == environment).group_by(_v.flag).order_by(_v.flag)
+        return {row.flag: int(row.newest) for row in self._session.rows(query)}
+
     def flag_deletions(self, environment: str) -> dict[str, int]:
         query = (
             sa.select(_v.flag, sa.func.max(_v.snapshot_version).label("snapshot_version"))
