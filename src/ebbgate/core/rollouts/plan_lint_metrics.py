@@ -31,11 +31,11 @@ def _guardrail(guardrail: Guardrail) -> list[Finding]:
     findings: list[Finding] = []
     if guardrail.worse_by is None:
         message = f"`{name}` gates no phase: it is never asked to prove that nothing got worse"
-        hint = "write `worse_by: 10%`, the margin inside which it must be proven before a phase is left (RULES E6)"
+        hint = "write `worse_by: 10%`, the margin inside which it must be proven before a phase is left"
         findings.append(Finding(level=Level.WARNING, path=path, message=message, hint=hint))
     if guardrail.tolerate.absolute and guardrail.baseline is None:
         message = f"`{name}` tolerates a difference, but nobody says from where"
-        hint = "write `baseline`, the old version's value; tests compare ratios (RULES E1)"
+        hint = "write `baseline`, the old version's value; tests compare ratios"
         findings.append(Finding(level=Level.ERROR, path=f"{path}.tolerate", message=message, hint=hint))
     if _is_looser(guardrail):
         message = f"`{name}` tolerates more than `worse_by` allows: it may hold for ever, neither safe nor harmful"
@@ -105,7 +105,7 @@ def lint_answers(plan: Plan) -> list[Finding]:
         return []
     if plan.users is None:
         message = "the plan does not say how many users are active in a day, so nobody can tell what will be answered"
-        hint = "write `users: 20000`; then `ebbgate plan power` shows each guardrail in each phase (RULES E7)"
+        hint = "write `users: 20000`; then `ebbgate plan power` shows each guardrail in each phase"
         return [Finding(level=Level.WARNING, path="$", message=message, hint=hint)]
     table = power(plan)
     unknown = [guardrail for guardrail in plan.guardrails if guardrail.worse_by and needs_baseline(guardrail)]
@@ -128,7 +128,7 @@ def _unknown(guardrail: Guardrail) -> Finding:
 def _unanswered(plan: Plan, cell: PowerCell) -> Finding:
     is_early = plan.phases[cell.phase_index].early
     message = f"`{cell.guardrail}` will hold phase `{cell.phase}`: {cell.why}"
-    hint = "widen `worse_by`, lengthen `stay`, expose more, or mark the phase `early: true` (RULES E6, E7)"
+    hint = "widen `worse_by`, lengthen `stay`, expose more, or mark the phase `early: true`"
     if is_early:
         message = f"`{cell.guardrail}` cannot be proven in phase `{cell.phase}`: {cell.why}"
         hint = "the phase is marked early: it is left while the estimate is inside the margin and no harm shows"
@@ -149,7 +149,7 @@ def _untestable(plan: Plan, cells: tuple[LimitCell, ...]) -> list[Finding]:
         where = ", ".join(f"`{cell.phase}` ({cell.treatment_units:,} users)" for cell in missed)
         what = f"the limit {value} of `{name}`" + (f" on `{function}`" if function else "")
         message = f"{what} cannot be tested in {where}: {missed[0].needed_units:,} are needed"
-        hint = "lengthen the phase, expose more, or watch it with a probe (RULES G3)"
+        hint = "lengthen the phase, expose more, or watch it with a probe"
         findings.append(Finding(level=Level.WARNING, path=f"$.guardrails.{name}", message=message, hint=hint))
     return findings
 
@@ -168,6 +168,6 @@ def _may_surprise(guardrail: Guardrail) -> bool:
 
 def _shape(guardrail: Guardrail) -> Finding:
     message = f"`{guardrail.metric.name}` calls any worse distribution harm, even with an equal mean"
-    hint = "leave `harm` out to ask about the mean alone (RULES E2)"
+    hint = "leave `harm` out to ask about the mean alone"
     path = f"$.guardrails.{guardrail.metric.name}.harm"
     return Finding(level=Level.NOTE, path=path, message=message, hint=hint)

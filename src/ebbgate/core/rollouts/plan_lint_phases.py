@@ -18,7 +18,7 @@ def lint_phases(plan: Plan) -> list[Finding]:
         if index and phase.exposure <= plan.phases[index - 1].exposure:
             before = percent_text(plan.phases[index - 1].exposure)
             message = f"phase `{phase.name}` exposes {percent_text(phase.exposure)}, no more than {before} before it"
-            hint = "exposure only grows (RULES B2); remove the phase, or give it more"
+            hint = "exposure only grows; remove the phase, or give it more"
             findings.append(Finding(level=Level.ERROR, path=f"{path}.to", message=message, hint=hint))
         if phase.stay_max is not None and phase.stay_min > phase.stay_max:
             message = f"phase `{phase.name}` stays at least longer than at most"
@@ -27,7 +27,7 @@ def lint_phases(plan: Plan) -> list[Finding]:
         findings += _audiences(plan, phase, path)
         if not phase.reversible:
             message = f"from phase `{phase.name}` on, nothing is taken back by itself"
-            hint = "a harm then freezes the rollout and pages (RULES F7)"
+            hint = "a harm then freezes the rollout and pages"
             findings.append(Finding(level=Level.NOTE, path=f"{path}.reversible", message=message, hint=hint))
     return [*findings, *_ending(plan), *_tick(plan), *_unused(plan), *_lease(plan)]
 
@@ -39,7 +39,7 @@ def _audiences(plan: Plan, phase: Phase, path: str) -> list[Finding]:
     findings: list[Finding] = []
     if declared > phase.exposure:
         message = f"its audiences are {percent_text(declared)} of the users, more than {percent_text(phase.exposure)}"
-        hint = "raise `to`, or expose a part of an audience with `split: true` (RULES B1)"
+        hint = "raise `to`, or expose a part of an audience with `split: true`"
         findings.append(Finding(level=Level.ERROR, path=f"{path}.to", message=message, hint=hint))
     if phase.is_random:
         return findings
@@ -72,11 +72,11 @@ def _ending(plan: Plan) -> list[Finding]:
         hint = "add a phase `{to: 100%, who: everyone, watch: 30d}`"
         return [Finding(level=Level.WARNING, path=f"{path}.to", message=message, hint=hint)]
     message = "after 100 % there is no old version to compare with: comparisons are before/after, and called so"
-    hint = "keep some users out with `holdout: {share: 2%, for: 60d}` to go on comparing (RULES B4)"
+    hint = "keep some users out with `holdout: {share: 2%, for: 60d}` to go on comparing"
     if plan.holdout:
         length = duration_text(plan.holdout_for) if plan.holdout_for else "ever"
         message = f"{percent_text(plan.holdout)} of the users keep the old version, for {length}"
-        hint = "they are reported beside the others (RULES B4)"
+        hint = "they are reported beside the others"
         return [Finding(level=Level.NOTE, path="$.holdout", message=message, hint=hint)]
     return [Finding(level=Level.NOTE, path=f"{path}.to", message=message, hint=hint)]
 
@@ -87,7 +87,7 @@ def _tick(plan: Plan) -> list[Finding]:
     if plan.tick * 10 <= shortest:
         return []
     message = f"a look every {duration_text(plan.tick)} is too rare for a phase of {duration_text(shortest)}"
-    hint = f"write `tick: {duration_text(shortest / 10)}` or less (RULES A2)"
+    hint = f"write `tick: {duration_text(shortest / 10)}` or less"
     return [Finding(level=Level.ERROR, path="$.tick", message=message, hint=hint)]
 
 
@@ -110,7 +110,7 @@ def lint_people(plan: Plan) -> list[Finding]:
     findings: list[Finding] = []
     if not plan.commander:
         message = "nobody is named for reviews and pages"
-        hint = "write `commander: devops-lead`; a review has an owner (RULES F3)"
+        hint = "write `commander: devops-lead`; a review has an owner"
         findings.append(Finding(level=Level.WARNING, path="$", message=message, hint=hint))
     if plan.when.harm is not Response.ROLLBACK:
         message = f"harm does not take the version back: it leads to `{plan.when.harm.value}`"
@@ -118,7 +118,7 @@ def lint_people(plan: Plan) -> list[Finding]:
         findings.append(Finding(level=Level.WARNING, path="$.when.harm", message=message, hint=hint))
     if plan.mode is None:
         message = "no mode is set: the first rollout of an application asks before it acts"
-        hint = "write `mode: act` to let it act by itself, `observe` to have it only say what it would do (RULES F6)"
+        hint = "write `mode: act` to let it act by itself, `observe` to have it only say what it would do"
         findings.append(Finding(level=Level.NOTE, path="$", message=message, hint=hint))
     return findings
 

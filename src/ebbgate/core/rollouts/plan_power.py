@@ -91,7 +91,7 @@ class PowerTable(msgspec.Struct, frozen=True, kw_only=True):
 
 _ASSUMPTIONS = (
     "`users` are the units active on a day; people who return count once, so a stay beyond a day adds nobody.",
-    "Every active unit gives every metric one observation (RULES D2); where fewer do, fewer units count.",
+    "Every active unit gives every metric one observation; where fewer do, fewer units count.",
     "Units whose window closes after the phase's longest stay do not count.",
     "A named audience without a `share` is taken to fill its phase's exposure, or to be empty where `random` joins it.",
 )
