@@ -103,7 +103,7 @@ release_flags = sa.Table(
     sa.Column("environment", sa.Text, primary_key=True),
     sa.Column("flag", sa.Text, primary_key=True, index=True),
 )
-"""A release may carry several flags, and a flag may outlive several releases (DESIGN section 6)."""
+"""One release can bring several flags, and a flag may outlive several releases (DESIGN section 6)."""
 
 rollouts = sa.Table(
     "rollouts",
