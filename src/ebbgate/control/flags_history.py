@@ -111,7 +111,7 @@ def _view(row: FlagVersionRow, older: FlagVersionRow | None) -> FlagVersionView:
 
 def _changes(older: FlagVersionRow | None, newer: FlagVersionRow) -> tuple[str, ...]:
     """What lies between two versions, in sentences. older: None before the first one that was kept."""
-    if older is None and newer.action not in ("flag.put", "flag.import"):
+    if older is None and (newer.revision > 1 or newer.action not in ("flag.put", "flag.import")):
         found = []  # the flag is older than its history
     else:
         found = [*diff_definitions(older.definition if older is not None else None, newer.definition)]

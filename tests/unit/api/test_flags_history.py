@@ -128,3 +128,16 @@ def test_a_kill_by_a_rollback_is_in_the_history(desk: Any) -> None:
         "it hurts",
         ("killed: everybody gets `off`",),
     )
+
+
+def test_a_flag_that_is_older_than_its_history_was_not_made_by_its_first_version(desk: Any) -> None:
+    from ebbgate.ports.control_store import FlagRow
+
+    with desk.store.transaction() as tx:
+        now = desk.clock.machine_now()
+        tx.put_flag(FlagRow(environment="production", key="menu", definition=FLAG, revision=1, updated_at=now))
+    flags = desk.client().flags
+    assert flags.history("menu") == ()
+    flags.put("menu", RULED, reason="a rule")
+    (version,) = flags.history("menu")
+    assert (version.version, version.revision, version.changes) == (1, 2, ())
