@@ -15,7 +15,9 @@ HARMS = (Harm(error_rate=4.0), Harm(latency=2.0))
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_a_harmful_release_is_always_withdrawn(seed: int, books_agree: Callable[[World, RolloutState], None]) -> None:
+def test_harm_is_taken_back_whatever_else_goes_wrong(
+    seed: int, books_agree: Callable[[World, RolloutState], None]
+) -> None:
     world = World(seed=seed, users=1500, faults=FAULTS, harm=HARMS[seed % len(HARMS)])
     state = world.start(short_plan())
     state = world.run(state.id, until=timedelta(days=8), step=HOUR)

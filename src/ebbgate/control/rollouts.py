@@ -1,4 +1,4 @@
-"""Rollouts: start, pause, resume, promote, abort, retry, roll back; each with actor and reason."""
+"""What people do with rollouts, from the start to the way back; nothing without a name and a reason."""
 
 from collections.abc import Callable
 

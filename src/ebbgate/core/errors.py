@@ -1,5 +1,5 @@
-"""Every error raised on purpose. `code` is stable; the API makes it problem+json, the CLI two lines and an exit
-status.
+"""Every error raised on purpose. A `code` never changes its meaning: programs match on it, doors show it in their own
+way.
 """
 
 from typing import ClassVar
