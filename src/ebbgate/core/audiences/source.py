@@ -67,13 +67,17 @@ class Emitter:
 
     # Statements: the rule's result is returned where it is known.
 
-    def body(self, rule: Any, returns: Returns, finish: str) -> list[str]:
-        """The lines that return the rule's answer. finish: the name to call with a result that is computed."""
+    def body(self, rule: Any, returns: Returns, finish: str, replay: str) -> list[str]:
+        """The lines that return the rule's answer. finish: what to call with a result that is computed;
+        replay: what answers instead, by closures.
+        """
         lines: list[str] = []
-        self._body(rule, set(), 0, lines, returns, finish)
+        self._body(rule, set(), 0, lines, returns, finish, replay)
         return lines
 
-    def _body(self, rule: Any, known: Known, indent: int, lines: list[str], returns: Returns, finish: str) -> None:
+    def _body(
+        self, rule: Any, known: Known, indent: int, lines: list[str], returns: Returns, finish: str, replay: str
+    ) -> None:
         pad = " " * indent
         name, arguments = operation(rule)
         if name in ("if", "?:") and indent < _INDENT_MAX and self._has_room():
@@ -81,15 +85,15 @@ class Emitter:
             for index in range(pairs):
                 test, inside = self.test(arguments[2 * index], known, 0)
                 lines.append(f"{pad}if {test}:")
-                self._body(arguments[2 * index + 1], set(inside), indent + 1, lines, returns, finish)
+                self._body(arguments[2 * index + 1], set(inside), indent + 1, lines, returns, finish, replay)
             rest = arguments[-1] if len(arguments) % 2 else None
-            self._body(rest, known, indent, lines, returns, finish)
+            self._body(rest, known, indent, lines, returns, finish, replay)
         elif name == "$ref" and self._has_room():
-            self._body(self._evaluators[arguments[0]], known, indent, lines, returns, finish)
+            self._body(self._evaluators[arguments[0]], known, indent, lines, returns, finish, replay)
         elif name is None and not isinstance(rule, list):
             lines.append(f"{pad}return {returns(rule)}")
         elif name == "fractional" and (share := self._share(arguments, known, 0)):
-            ready, digest, steps, slow = share
+            ready, digest, steps, _ = share
             lines.append(f"{pad}if {ready}:")
             if len(steps) > 1:
                 lines.append(f"{pad} h = {digest}")
@@ -97,7 +101,8 @@ class Emitter:
                 f"{pad} {'' if below == HASH_SPACE else f'if h < {below}: '}return {returns(variant)}"
                 for below, variant in steps
             )
-            lines.append(f"{pad}return {finish}({slow}, default, d, timestamp)")
+            # Units without such a key are few: the closures answer them, made when the first one comes.
+            lines.append(f"{pad}return {replay}(default, context, timestamp)")
         else:
             lines.append(f"{pad}return {finish}({self.value(rule, known, 0)[0]}, default, d, timestamp)")
 
@@ -232,12 +237,12 @@ class Emitter:
         slow = self._closure({"fractional": arguments})[0]
         if is_shorthand:
             first, unit = self.read("targetingKey", known)
-            ready = f"{first}.__class__ is str and {unit}"
+            ready = f"{first}.__class__ is s and {unit}"
             text = f"{self._flag_key!r} + {unit}" if self._bucketing == "v2" else f"[{self._flag_key!r}, {unit}]"
         else:
             prefix, rule = self._prefixed(arguments[0])
             first, unit = self.operand(rule, known, depth)
-            ready = f"{first}.__class__ is str"
+            ready = f"{first}.__class__ is s"
             text = f"{prefix!r} + {unit}" if prefix else unit
         digest = f"hash_text({text}, 0, False)" if self._bucketing == "v2" else f"hash_value({text})"
         return ready, digest, ladder(read), slow
@@ -273,9 +278,7 @@ class Emitter:
         if name in ("starts_with", "ends_with") and type(right) is str:
             first, again = self.operand(left, known, depth)
             method = f"{again}.{name.replace('_', '')}({right!r})"
-            return (
-                f"({method} if {first}.__class__ is str else None if {again} is None else {name}({again}, {right!r}))"
-            )
+            return f"({method} if {first}.__class__ is s else None if {again} is None else {name}({again}, {right!r}))"
         if name in (">", ">=", "<", "<=") and (type(right) is int or type(right) is float):
             first, again = self.operand(left, known, depth)
             limit = self.literal(right)
@@ -297,7 +300,7 @@ class Emitter:
         if isinstance(value, str):
             if is_strict:
                 return f"(isinstance({first}, str) and {again} == {literal})"
-            return f"({again} == {literal} if {first}.__class__ is str else {again} is not None and {general})"
+            return f"({again} == {literal} if {first}.__class__ is s else {again} is not None and {general})"
         if not is_strict and not abs(value) < 2**53:
             return f"loose({first}, {literal})"
         return f"({again} == {literal} if {first}.__class__ in {self.mark(NUMBERS)} else {general})"
@@ -313,11 +316,11 @@ class Emitter:
             if not others:
                 return f"(isinstance({first}, str) and {inside})"
             among = f"among({again}, {self.mark(frozenset(texts))}, {self.mark(others)})"
-            return f"({inside} if {first}.__class__ is str else {among})"
+            return f"({inside} if {first}.__class__ is s else {among})"
         if type(needle) is str and needle and property_of(haystack):
             first, again = self.operand(haystack, known, depth)
             general = f"{again} is not None and contains({needle!r}, {again})"
-            return f"({needle!r} in {again} if {first}.__class__ is str else {general})"
+            return f"({needle!r} in {again} if {first}.__class__ is s else {general})"
         return None
 
 

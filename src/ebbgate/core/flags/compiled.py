@@ -58,6 +58,17 @@ class CompiledFlag:
         unpacked: dict[str, Any] | None = msgspec.msgpack.decode(packed) if isinstance(packed, bytes) else packed
         return unpacked
 
+    def says_the_same(self, other: "CompiledFlag", *, same_evaluators: bool) -> bool:
+        """Whether the other was made of an equal flag, so that its answers are this one's."""
+        return (
+            self._packed == other._packed
+            and self._flag == other._flag
+            and repr(self._flag.variants) == repr(other._flag.variants)  # 1, 1.0 and true are equal in Python
+            and repr(self.metadata) == repr(other.metadata)
+            and self._bucketing == other._bucketing
+            and (self._packed is None or same_evaluators)
+        )
+
     @property
     def key(self) -> str:
         """The flag's key."""

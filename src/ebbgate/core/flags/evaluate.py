@@ -25,9 +25,15 @@ class Evaluator:
     """
 
     def __init__(
-        self, document: FlagDocument | Snapshot | Mapping[str, Any] | bytes, *, bucketing: Bucketing | None = None
+        self,
+        document: FlagDocument | Snapshot | Mapping[str, Any] | bytes,
+        *,
+        bucketing: Bucketing | None = None,
+        previous: Self | None = None,
     ) -> None:
-        """bucketing: by default the snapshot's, or v2. Raises FlagDocumentError."""
+        """bucketing: by default the snapshot's, or v2. previous: the evaluator that this one follows; flags that are
+        the same in both keep their compiled code. Raises FlagDocumentError.
+        """
         if isinstance(document, Snapshot):
             bucketing = bucketing or document.bucketing
             document = bytes(document.document)
@@ -43,6 +49,8 @@ class Evaluator:
         }
         self._forced: dict[str, _Forced] = {}
         self._tables = _empty_tables()
+        if previous is not None:
+            self._take_over(previous)
 
     @property
     def flag_keys(self) -> tuple[str, ...]:
@@ -124,6 +132,25 @@ class Evaluator:
         other._forced = {**self._forced, **{key: (name, reason) for key, name in forced.items() if key in self._flags}}
         other._tables = _empty_tables()
         return other
+
+    def _take_over(self, previous: Self) -> None:
+        """Keep the code of flags that did not change, and what was made of it, unless it was forced."""
+        same_evaluators: dict[
+            int, bool
+        ] = {}  # by the old flag's: flags that were taken over have those of their document
+        for key, flag in self._flags.items():
+            old = previous._flags.get(key)
+            if old is None:
+                continue
+            shared = id(old.evaluators)
+            if shared not in same_evaluators:
+                same_evaluators[shared] = repr(old.evaluators) == repr(flag.evaluators)
+            if old.says_the_same(flag, same_evaluators=same_evaluators[shared]):
+                self._flags[key] = old
+                if key not in previous._forced:
+                    for expected, table in previous._tables.items():
+                        if entry := table.get(key):
+                            self._tables[expected][key] = entry
 
     def _entry(self, flag_key: str, expected_type: ValueType | None) -> Entry:
         table = self._tables[expected_type]

@@ -63,12 +63,13 @@ def generate(
         answer, is_call = constants.setdefault((type(value), repr(value)), outcomes.constant(value))
         return f"(f := {emitter.mark(answer)})(default, d, timestamp)" if is_call else emitter.mark(answer)
 
-    body = emitter.body(rule, returns, f"{here}.finish")
+    body = emitter.body(rule, returns, f"{here}.finish", f"{here}.replay")
     start = "if d.__class__ is not dict: d = dict(d or ())"
     if needs_flagd:
         start = f"d = {here}.enriched(context, timestamp)"
     caught = f" except Error: return {here}.replay(default, context, timestamp)"
-    lines = [_HEAD, " d = context", " try:", f"  {start}", *(f"  {line}" for line in body), caught]
+    text = " s = str" if any("is s" in line for line in body) else ""  # a local variable is shorter than a global one
+    lines = [_HEAD, " d = context", text, " try:", f"  {start}", *(f"  {line}" for line in body), caught]
     try:
         module = compile("\n".join(lines), "<flag>", "exec", dont_inherit=True, optimize=2)
     except (SyntaxError, RecursionError, MemoryError, ValueError) as error:

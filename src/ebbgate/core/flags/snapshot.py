@@ -59,4 +59,21 @@ def decode_snapshot(data: bytes) -> Snapshot:
         ) from None
 
 
+def replaces(candidate: Snapshot, current: Snapshot | None) -> bool:
+    """Whether a snapshot takes the place of the one in force, of the same environment.
+
+    Versions only grow, so that a lower one is a late answer or a replica that lags. But one of the same or a lower
+    version that was published later, with other content, comes from a server that began anew (a restored backup, an
+    emptied data directory): ignoring that one would serve dead flags, and confirm a version that is not served.
+    """
+    if current is None or candidate.version > current.version:
+        return True
+    return candidate.published_at > current.published_at and not is_equal(candidate, current)
+
+
+def is_equal(one: Snapshot, other: Snapshot) -> bool:
+    """Whether both are the same version of the same content, whenever they were published."""
+    return msgspec.structs.replace(one, published_at=other.published_at) == other
+
+
 _DECODER = msgspec.json.Decoder(Snapshot)

@@ -156,3 +156,28 @@ def test_importing_it_pulls_in_nothing_heavy(module: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_flags_that_did_not_change_keep_their_code_and_others_do_not(a_flag: Build) -> None:
+    def written(role: str, *, value: Any) -> dict[str, Any]:
+        rule = {"if": [{"==": [{"var": "role"}, "a"]}, "on"]}
+        flags = {"same": a_flag(targeting=rule), "value": a_flag(variants={"off": value}), "forced": a_flag()}
+        return {"flags": {**flags, "by-role": a_flag(targeting={"if": [{"==": [{"var": "role"}, role]}, "on"]})}}
+
+    first = Evaluator(written("a", value=1))
+    for key in first.flag_keys:
+        first.evaluate(key, None, {"role": "a"}, None)
+    second = Evaluator(written("b", value=1.0), previous=first.with_forced({"forced": "on"}))
+    answers = {key: second.evaluate(key, None, {"role": "b"}, None) for key in second.flag_keys}
+    assert [answer.value for answer in answers.values()] == [False, 1.0, False, True]
+    assert type(answers["value"].value) is float
+    third = Evaluator(written("b", value=1.0), previous=second)
+    assert third._tables[None]["same"] is second._tables[None]["same"]
+
+
+def test_an_evaluator_that_a_changed_reference_reaches_is_compiled_anew(a_document: Build) -> None:
+    document = a_document(targeting={"if": [{"$ref": "r"}, "on"]})
+    first = Evaluator({**document, "$evaluators": {"r": {"var": "a"}}})
+    assert first.evaluate("new-widgets", None, {"b": 1}, None).variant == "off"
+    second = Evaluator({**document, "$evaluators": {"r": {"var": "b"}}}, previous=first)
+    assert second.evaluate("new-widgets", None, {"b": 1}, None).variant == "on"
