@@ -34,7 +34,7 @@ class FlagHistoryService:
             if not rows and tx.flag(environment, key) is None and newest_version(tx, environment, key) is None:
                 raise _never_was(environment, key)
         olders: list[FlagVersionRow | None] = [*rows[1:], None]
-        return [_view(row, older) for row, older in zip(rows, olders, strict=True)][:limit]
+        return [_view(row, older) for row, older in zip(rows, olders, strict=False)][:limit]
 
     def diff(self, environment: str, key: str, older: int, newer: int) -> FlagDiffView:
         """What differs from one version to another. Raises NotFoundError."""

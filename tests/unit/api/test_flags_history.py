@@ -139,5 +139,6 @@ def test_a_flag_that_is_older_than_its_history_was_not_made_by_its_first_version
     flags = desk.client().flags
     assert flags.history("menu") == ()
     flags.put("menu", RULED, reason="a rule")
+    assert flags.history("menu", before=1) == ()
     (version,) = flags.history("menu")
     assert (version.version, version.revision, version.changes) == (1, 2, ())
