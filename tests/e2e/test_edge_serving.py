@@ -111,8 +111,9 @@ class EdgeProcess:
 class EventSource:
     """As a browser's: it comes back by itself with the last id, as long as it is answered with 200."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, headers: dict[str, str] | None = None) -> None:
         self.url = url
+        self.headers = headers or {"origin": "https://shop.example"}
         self.ids: list[str] = []
         self.data: list[Any] = []
         self.is_over = threading.Event()
@@ -124,7 +125,7 @@ class EventSource:
         while not self.is_over.is_set():
             headers = {"last-event-id": self.ids[-1]} if self.ids else {}
             try:
-                with httpx.stream("GET", self.url, headers=headers | {"origin": "https://shop.example"}) as answer:
+                with httpx.stream("GET", self.url, headers=headers | self.headers) as answer:
                     if answer.status_code != 200:
                         self.refused = answer.status_code
                         return
@@ -405,6 +406,31 @@ def test_evaluations_over_grpc_are_exposures_and_a_change_is_told(grpc_edge: Edg
     assert (ready.type, changed.type) == ("provider_ready", "configuration_change")
     assert {"newWidgets", "plain"} <= plain(changed.data)["flags"].keys()
     assert [(e.unit, e.snapshot_version) for e in grpc_edge.entries(Exposure)] == [("u1", 1), ("u2", 1)]
+
+
+def test_metrics_tell_how_far_a_change_has_got(grpc_edge: EdgeProcess) -> None:
+    """RULES H2."""
+    sdk = EventSource(f"{grpc_edge.url}/v1/stream?evaluator=e1", bearer("server"))
+    silent = EventSource(f"{grpc_edge.url}/v1/stream?evaluator=e2", bearer("server"))
+    synced = Flagd(grpc_edge).sync("SyncFlags")
+    next(synced)
+    wait_until(lambda: sdk.ids == silent.ids == ["1"])
+    grpc_edge.publish(2, {"plain": BOOLEAN})
+    wait_until(lambda: sdk.ids[-1] == silent.ids[-1] == "2")
+    report = {
+        "type": "evaluator", "evaluator": "e1", "name": "host:1", "kind": "sdk", "state": "confirmed",
+        "reported_at": CLOCK.machine_now().isoformat(), "snapshot_version": 2,
+    }  # fmt: skip
+    assert grpc_edge.post("/v1/events", [report], "server").json() == {"accepted": 1, "rejected": []}
+    text = httpx.get(grpc_edge.url + "/metrics", headers=bearer("operator")).text
+    grpc_edge.stop()
+    for source in (sdk, silent):
+        source.join()
+
+    for proof in ("confirmed", "straggler", "unproven"):
+        assert f'ebbgate_change_evaluators{{environment="production",proof="{proof}"}} 1.0' in text
+    assert 'ebbgate_change_confirmed_seconds{environment="production",quantile="0.99"} 0.' in text
+    assert 'ebbgate_snapshot_stale{environment="production"} 0.0' in text
 
 
 def evaluated(unit: str) -> dict[str, str]:

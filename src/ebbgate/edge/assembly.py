@@ -16,6 +16,7 @@ from ebbgate.edge.log_gate import LogGate
 from ebbgate.edge.metrics import EdgeMetrics
 from ebbgate.edge.ofrep import OfrepService
 from ebbgate.edge.otlp import OtlpLogs
+from ebbgate.edge.proof import ProofBook
 from ebbgate.edge.served import ServedSnapshots
 from ebbgate.edge.settings import EdgeSettings
 from ebbgate.edge.streams import StreamHub
@@ -30,7 +31,7 @@ class Edge:
     """One edge.
 
     app: for the server. background: to start before it, and to stop after it. hub: to close first of all.
-    snapshots: what is served. guard, ofrep, documents, changes: for a server of another protocol.
+    snapshots: what is served. guard, ofrep, documents, changes, proofs: for a server of another protocol.
     """
 
     def __init__(
@@ -52,18 +53,19 @@ class Edge:
         gate = LogGate(open_writer, clock, metrics)
         journal = Journal(gate, snapshots, metrics, entries_max=settings.entries_pending_max, source=f"edge-{run_id}")
         exposures = ExposureRecorder(journal, snapshots, metrics, known_max=settings.exposures_known_max)
-        self.hub = StreamHub(settings, guard, snapshots, journal, metrics, clock)
+        self.proofs = proofs = ProofBook(clock)
+        self.hub = StreamHub(settings, guard, snapshots, journal, proofs, metrics, clock)
         self.changes = Changes()
         self.documents = FlagdDocuments(guard, snapshots)
-        event_streams = EventStreams(settings, guard, snapshots, self.hub, clock)
-        self.ofrep = OfrepService(settings, guard, snapshots, exposures, event_streams)
+        event_streams = EventStreams(settings, guard, snapshots, self.hub, proofs, clock)
+        self.ofrep = OfrepService(settings, guard, snapshots, exposures, event_streams, metrics)
         self.app = EdgeApp(
             guard=guard,
             snapshots=snapshots,
             gate=gate,
             metrics=metrics,
             ofrep=self.ofrep,
-            intake=EventIntake(settings, guard, snapshots, gate, metrics),
+            intake=EventIntake(settings, guard, snapshots, gate, proofs, metrics),
             otlp=OtlpLogs(settings, guard, snapshots, gate, metrics),
             hub=self.hub,
             event_streams=event_streams,
@@ -93,5 +95,7 @@ class Edge:
             evaluations=usage.totals,
             versions=snapshots.versions,
             streams=self.hub.counts,
+            changes=proofs.tallies,
+            stale=snapshots.stale,
             is_log_writable=lambda: gate.is_writable,
         )

@@ -48,6 +48,7 @@ class ControlWatch:
         self._metrics = metrics
         self._clock = clock
         self._failures: dict[str, str] = {}
+        self._refused: dict[str, str] = {}  # read, and not to be served; until there is a good one
 
     def look(self) -> None:
         """Read what changed. What cannot be read leaves the last good one in force, and is said once."""
@@ -58,22 +59,24 @@ class ControlWatch:
             self._changes.notify()
             _log.info("access_loaded", tokens=len(access.tokens))
         changed = self._source.read_changed()
-        failures = self._source.failures()
         for published in changed:
             try:
                 served = self._snapshots.put(published)
             except EbbgateError as error:
-                failures[published.snapshot.environment] = str(error)
+                self._refused[published.snapshot.environment] = str(error)
                 continue
+            self._refused.pop(published.snapshot.environment, None)
             if served is not None:
                 self._hub.push(served, noticed_at=noticed_at)
                 self._changes.notify()
                 _log.info("snapshot_served", environment=served.environment, version=served.version)
+        failures = self._source.failures() | self._refused
         for environment, reason in failures.items():
             if self._failures.get(environment) != reason:
                 self._metrics.snapshot_failures.inc()
                 _log.error("snapshot_refused", environment=environment, reason=reason)
         self._failures = failures
+        self._snapshots.mark_stale(failures.keys())
 
 
 class Background:

@@ -6,6 +6,7 @@ import msgspec
 
 from ebbgate.edge.guard import Grant, Guard
 from ebbgate.edge.http import Answer, Receive, Scope, Send, give, header, query
+from ebbgate.edge.proof import ProofBook
 from ebbgate.edge.served import Served, ServedSnapshots
 from ebbgate.edge.settings import EdgeSettings
 from ebbgate.edge.streams import Stream, StreamHub
@@ -21,12 +22,19 @@ class EventStreams:
     """Offers streams in bulk answers, and serves them."""
 
     def __init__(
-        self, settings: EdgeSettings, guard: Guard, snapshots: ServedSnapshots, hub: StreamHub, clock: Clock
+        self,
+        settings: EdgeSettings,
+        guard: Guard,
+        snapshots: ServedSnapshots,
+        hub: StreamHub,
+        proofs: ProofBook,
+        clock: Clock,
     ) -> None:
         self._settings = settings
         self._guard = guard
         self._snapshots = snapshots
         self._hub = hub
+        self._proofs = proofs
         self._clock = clock
         self._offers: dict[tuple[str, str], tuple[int, msgspec.Raw]] = {}  # by token and environment
 
@@ -73,7 +81,8 @@ class EventStreams:
             transport=scope.get("state", {}).get("transport"),
         )
         stream.put(_first(scope, served))
-        await self._hub.run(stream, receive, send)
+        with self._proofs.follow(environment):
+            await self._hub.run(stream, receive, send)
 
     def _admit(self, scope: Scope) -> tuple[Grant, str, bool]:
         text = query(scope).get("ticket")

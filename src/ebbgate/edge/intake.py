@@ -17,11 +17,12 @@ from ebbgate.core.events.accept import (
     accept_body,
     accept_entries,
 )
-from ebbgate.core.events.types import Exposure, Record, WireEntry
+from ebbgate.core.events.types import EvaluatorReport, Exposure, Record, WireEntry
 from ebbgate.edge.guard import Guard
 from ebbgate.edge.http import Answer, Receive, Scope, Send, TooLargeError, give, header, read_body
 from ebbgate.edge.log_gate import LogGate
 from ebbgate.edge.metrics import EdgeMetrics
+from ebbgate.edge.proof import ProofBook
 from ebbgate.edge.served import ServedSnapshots
 from ebbgate.edge.settings import EdgeSettings
 
@@ -44,13 +45,20 @@ class EventIntake:
     """POST /v1/events. The names seen are kept for each environment while the edge runs."""
 
     def __init__(
-        self, settings: EdgeSettings, guard: Guard, snapshots: ServedSnapshots, gate: LogGate, metrics: EdgeMetrics
+        self,
+        settings: EdgeSettings,
+        guard: Guard,
+        snapshots: ServedSnapshots,
+        gate: LogGate,
+        proofs: ProofBook,
+        metrics: EdgeMetrics,
     ) -> None:
         self._bytes_max = settings.event_bytes_max
         self._limits = IntakeLimits(names_max=settings.names_max)
         self._guard = guard
         self._snapshots = snapshots
         self._gate = gate
+        self._proofs = proofs
         self._metrics = metrics
         self._names: dict[str, set[str]] = {}
 
@@ -71,6 +79,7 @@ class EventIntake:
             taken = _within(grant.token.environment, taken)
         if taken.accepted:
             await self._append(taken, received_at, machine_at)
+            self._note_proofs(taken)
         if taken.new_names:
             self._names.setdefault(environment, set()).update(taken.new_names)
         self._metrics.events_accepted.inc(len(taken.accepted))
@@ -78,6 +87,12 @@ class EventIntake:
             self._metrics.events_rejected.labels(rejection.code).inc()
         receipt = _Receipt(accepted=len(taken.accepted), rejected=taken.rejected)
         await give(send, Answer(HTTPStatus.OK, _encode(receipt)))
+
+    def _note_proofs(self, taken: Acceptance) -> None:
+        """What evaluators say of the version that they serve, once it is on disk (RULES H2)."""
+        for entry in taken.accepted:
+            if type(entry) is EvaluatorReport and entry.snapshot_version is not None and entry.kind == "sdk":
+                self._proofs.confirm(entry.evaluator, entry.snapshot_version)
 
     async def _append(self, taken: Acceptance, received_at: datetime, machine_at: datetime) -> None:
         try:

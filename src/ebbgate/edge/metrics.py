@@ -7,6 +7,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from ebbgate.edge.proof import ChangeTally
+
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -31,6 +33,12 @@ class EdgeMetrics:
             "ebbgate_otel_records",
             "Log records over OTLP: exposed, known already, refused, or no exposure (other, failed, not_in_rollout).",
             ["outcome"],
+            registry=self.registry,
+        )
+        self.stale_evaluations = Counter(
+            "ebbgate_evaluations_stale",
+            "Evaluations here from an older snapshot than there is, as the newer one could not be served.",
+            ["environment"],
             registry=self.registry,
         )
         self.journal_dropped = Counter(
@@ -62,11 +70,13 @@ class EdgeMetrics:
         evaluations: Callable[[], dict[tuple[str, str | None], int]],
         versions: Callable[[], dict[str, int]],
         streams: Callable[[], dict[str, int]],
+        changes: Callable[[], dict[str, ChangeTally]],
+        stale: Callable[[], dict[str, int]],
         is_log_writable: Callable[[], bool],
     ) -> None:
         """Say where the numbers are that are read at a scrape. Called once."""
         self.log_writable.set_function(lambda: float(is_log_writable()))
-        self.registry.register(_Readings(evaluations, versions, streams))
+        self.registry.register(_Readings(evaluations, versions, streams, changes, stale))
 
     def text(self) -> bytes:
         """Prometheus' text format."""
@@ -79,10 +89,14 @@ class _Readings(Collector):
         evaluations: Callable[[], dict[tuple[str, str | None], int]],
         versions: Callable[[], dict[str, int]],
         streams: Callable[[], dict[str, int]],
+        changes: Callable[[], dict[str, ChangeTally]],
+        stale: Callable[[], dict[str, int]],
     ) -> None:
         self._evaluations = evaluations
         self._versions = versions
         self._streams = streams
+        self._changes = changes
+        self._stale = stale
 
     def collect(self) -> Iterable[Metric]:
         evaluations = CounterMetricFamily(
@@ -93,6 +107,30 @@ class _Readings(Collector):
         yield evaluations
         yield _gauge("ebbgate_snapshot_version", "Version served, by environment.", self._versions())
         yield _gauge("ebbgate_streams_open", "Open event streams, by environment.", self._streams())
+        yield _gauge(
+            "ebbgate_snapshot_stale", "1 while a newer snapshot is there that cannot be served.", self._stale()
+        )
+        yield from _of_changes(self._changes())
+
+
+def _of_changes(changes: dict[str, ChangeTally]) -> Iterable[Metric]:
+    """How far the newest change of each environment has got (RULES H2)."""
+    evaluators = GaugeMetricFamily(
+        "ebbgate_change_evaluators", "Who has the newest change, by proof.", labels=["environment", "proof"]
+    )
+    lags = GaugeMetricFamily(
+        "ebbgate_change_confirmed_seconds",
+        "From noticing the newest change to its confirmations, by quantile.",
+        labels=["environment", "quantile"],
+    )
+    for environment, tally in sorted(changes.items()):
+        evaluators.add_metric([environment, "confirmed"], tally.confirmed)
+        evaluators.add_metric([environment, "straggler"], tally.stragglers)
+        evaluators.add_metric([environment, "unproven"], tally.unproven)
+        for quantile, lag in tally.lags.items():
+            lags.add_metric([environment, f"{quantile:g}"], lag)
+    yield evaluators
+    yield lags
 
 
 def _gauge(name: str, text: str, by_environment: dict[str, int]) -> GaugeMetricFamily:

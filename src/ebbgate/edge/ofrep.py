@@ -10,6 +10,7 @@ from ebbgate.edge.event_streams import EventStreams
 from ebbgate.edge.exposures import ExposureRecorder
 from ebbgate.edge.guard import Grant, Guard
 from ebbgate.edge.http import Answer, Receive, Scope, Send, give, is_match, read_body
+from ebbgate.edge.metrics import EdgeMetrics
 from ebbgate.edge.served import Served, ServedSnapshots, etag_of
 from ebbgate.edge.settings import EdgeSettings
 
@@ -42,12 +43,14 @@ class OfrepService:
         snapshots: ServedSnapshots,
         exposures: ExposureRecorder,
         event_streams: EventStreams,
+        metrics: EdgeMetrics,
     ) -> None:
         self._limit = settings.ofrep_bytes_max
         self._guard = guard
         self._snapshots = snapshots
         self._exposures = exposures
         self._event_streams = event_streams
+        self._metrics = metrics
 
     async def single(self, scope: Scope, receive: Receive, send: Send, key: str) -> None:
         """POST /ofrep/v1/evaluate/flags/{key}; `key` is percent-decoded."""
@@ -104,6 +107,8 @@ class OfrepService:
         usage = grant.usage
         unit = context.get("targetingKey") if context else None
         is_keyed = isinstance(unit, str) and unit != ""
+        if served.is_stale:
+            self._metrics.stale_evaluations.labels(served.environment).inc()
         usage.count(key, details.variant, served.version, is_keyless=not is_keyed)
         attributes = served.leases.get(key)
         if attributes is None:

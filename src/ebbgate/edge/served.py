@@ -1,5 +1,6 @@
 """The snapshots that the edge serves: each compiled once when it arrives, then only called."""
 
+from collections.abc import Collection
 from datetime import datetime
 from hashlib import blake2b
 from typing import NamedTuple
@@ -36,12 +37,13 @@ class Served:
     event: for streams of snapshots; notice: for streams that only say that something changed. Each is encoded once.
     leases: flags under rollout, with the attributes that their rules read.
     document: flagd's, as it came; selected: parts of it by flag set. own: every flag of it.
+    is_stale: a newer one is there, and cannot be read or is refused.
     answers: successes by flag, variant and reason, encoded once.
     """
 
     __slots__ = (
-        "answers", "data", "document", "environment", "etag", "evaluator", "event", "flag_set", "leases", "metadata",
-        "notice", "own", "selected", "version",
+        "answers", "data", "document", "environment", "etag", "evaluator", "event", "flag_set", "is_stale", "leases",
+        "metadata", "notice", "own", "selected", "version",
     )  # fmt: skip
 
     def __init__(self, published: PublishedSnapshot) -> None:
@@ -51,6 +53,7 @@ class Served:
         self.environment = snapshot.environment
         self.flag_set = snapshot.flag_set
         self.document = bytes(snapshot.document)
+        self.is_stale = False
         self.selected: dict[str, bytes] = {}
         document = parse_document(self.document)
         self.evaluator = Evaluator(document, bucketing=snapshot.bucketing)
@@ -123,6 +126,15 @@ class ServedSnapshots:
     def versions(self) -> dict[str, int]:
         """The version served in each environment."""
         return {environment: served.version for environment, served in self._by_environment.items()}
+
+    def mark_stale(self, environments: Collection[str]) -> None:
+        """Say of which environments a newer snapshot is there that cannot be served."""
+        for environment, served in self._by_environment.items():
+            served.is_stale = environment in environments
+
+    def stale(self) -> dict[str, int]:
+        """1 for each environment that is served from an older snapshot than there is, else 0."""
+        return {environment: int(served.is_stale) for environment, served in self._by_environment.items()}
 
     def past(self, environment: str, *, version: int | None, at: datetime) -> PastVersion:
         """What was served under a version; if it is None or not known any more, at a machine time.

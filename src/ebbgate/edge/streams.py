@@ -13,6 +13,7 @@ from ebbgate.edge.guard import Guard
 from ebbgate.edge.http import Receive, Scope, Send, query
 from ebbgate.edge.journal import Journal
 from ebbgate.edge.metrics import EdgeMetrics
+from ebbgate.edge.proof import ProofBook
 from ebbgate.edge.served import Served, ServedSnapshots, StreamEvent
 from ebbgate.edge.settings import EdgeSettings
 from ebbgate.ports.clock import Clock
@@ -150,6 +151,7 @@ class StreamHub:
         guard: Guard,
         snapshots: ServedSnapshots,
         journal: Journal,
+        proofs: ProofBook,
         metrics: EdgeMetrics,
         clock: Clock,
     ) -> None:
@@ -157,6 +159,7 @@ class StreamHub:
         self._guard = guard
         self._snapshots = snapshots
         self._journal = journal
+        self._proofs = proofs
         self._metrics = metrics
         self._clock = clock
         self._streams: set[Stream] = set()
@@ -169,6 +172,7 @@ class StreamHub:
 
     def push(self, served: Served, *, noticed_at: float) -> None:
         """Leave the snapshot with every stream of its environment."""
+        self._proofs.change(served.environment, served.version, noticed_at=noticed_at)
         streams = [stream for stream in self._streams if stream.environment == served.environment]
         push = Push(self._clock, self._metrics, noticed_at=noticed_at, left=len(streams))
         now = self._clock.monotonic()
@@ -212,6 +216,7 @@ class StreamHub:
         self._streams.add(stream)
         if stream.evaluator is not None:
             self._by_evaluator[stream.evaluator] = stream
+            self._proofs.connect(stream.evaluator, stream.environment)
         if self._is_closed:
             stream.close()
         watcher = asyncio.create_task(_close_when_gone(stream, receive))
@@ -271,6 +276,7 @@ class StreamHub:
         # An evaluator that has connected anew is not disconnected because its old connection ends at last.
         if stream.evaluator is not None and self._by_evaluator.get(stream.evaluator) is stream:
             del self._by_evaluator[stream.evaluator]
+            self._proofs.disconnect(stream.evaluator)
             self._report(stream, "disconnected")
 
     def _drop(self, stream: Stream) -> None:

@@ -12,6 +12,7 @@ from ebbgate.edge.grpc.calls import Call, Door, refuse
 from ebbgate.edge.grpc.messages import VALUE_TYPES, Message, fill, message, plain
 from ebbgate.edge.guard import Grant, Guard
 from ebbgate.edge.ofrep import OfrepService
+from ebbgate.edge.proof import ProofBook
 from ebbgate.edge.served import Served, ServedSnapshots
 
 _EXPECTED: dict[str, ValueType] = {
@@ -37,6 +38,7 @@ class EvaluationService:
         snapshots: ServedSnapshots,
         ofrep: OfrepService,
         changes: Changes,
+        proofs: ProofBook,
     ) -> None:
         self._package = package
         self._door = door
@@ -44,6 +46,7 @@ class EvaluationService:
         self._snapshots = snapshots
         self._ofrep = ofrep
         self._changes = changes
+        self._proofs = proofs
 
     def handler(self) -> Any:
         """For the server."""
@@ -108,7 +111,7 @@ class EvaluationService:
         answer_type = message(f"{self._package}.EventStreamResponse")
         try:
             grant, served = self._admit(call)
-            with self._changes.watch() as changed:
+            with self._proofs.follow(served.environment), self._changes.watch() as changed:
                 yield answer_type(type="provider_ready")
                 while self._guard.is_good(grant):
                     current = self._snapshots.get(served.environment)

@@ -50,10 +50,11 @@ class GrpcServer:
                 snapshots=edge.snapshots,
                 ofrep=edge.ofrep,
                 changes=edge.changes,
+                proofs=edge.proofs,
             )
             for package in EVALUATION
         ]
-        sync = SyncService(door, edge.guard, edge.documents, edge.changes)
+        sync = SyncService(door, edge.guard, edge.documents, edge.changes, edge.proofs)
         server.add_generic_rpc_handlers([sync.handler(), *(service.handler() for service in evaluations)])
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         try:

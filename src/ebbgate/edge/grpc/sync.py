@@ -12,6 +12,7 @@ from ebbgate.edge.grpc.calls import Call, Door, refuse
 from ebbgate.edge.grpc.messages import SYNC, Message, message
 from ebbgate.edge.guard import Grant, Guard
 from ebbgate.edge.http import Scope, header
+from ebbgate.edge.proof import ProofBook
 
 _SyncAnswer = message(f"{SYNC}.SyncFlagsResponse")
 _FetchAnswer = message(f"{SYNC}.FetchAllFlagsResponse")
@@ -21,11 +22,14 @@ _MetadataAnswer = message(f"{SYNC}.GetMetadataResponse")
 class SyncService:
     """Every stream waits for itself alone: a reader that does not read holds nobody up."""
 
-    def __init__(self, door: Door, guard: Guard, documents: FlagdDocuments, changes: Changes) -> None:
+    def __init__(
+        self, door: Door, guard: Guard, documents: FlagdDocuments, changes: Changes, proofs: ProofBook
+    ) -> None:
         self._door = door
         self._guard = guard
         self._documents = documents
         self._changes = changes
+        self._proofs = proofs
 
     def handler(self) -> Any:
         """For the server."""
@@ -52,7 +56,8 @@ class SyncService:
         try:
             scope, grant, selector = self._admit(request, call)
             last: bytes | None = None
-            with self._changes.watch() as changed:
+            environment = self._documents.served(selector, scope, grant).environment
+            with self._proofs.follow(environment), self._changes.watch() as changed:
                 while self._guard.is_good(grant):
                     data = document_of(self._documents.served(selector, scope, grant), selector)
                     if data != last:
