@@ -43,28 +43,23 @@ def test_a_toggle_is_seen_at_the_next_evaluation(world: Any, ask: Callable[..., 
 def test_users_keep_their_variant_over_a_restart_and_are_in_the_table_of_exposures(
     world: Any, ask: Callable[..., Any]
 ) -> None:
+    """Those that OFREP and the OpenTelemetry hook both report are there once."""
     expected = world.expected(UNITS)
+    reported_twice = [f"node-both-{n}" for n in range(20)]
     assert set(expected.values()) == {"on", "off"}
 
     assert ask("variants", flag="newWidgets", units=UNITS) == expected
+    headers = {"Authorization": f"Bearer {world.client_token}"}
+    ask("report", encoding="protobuf", options={"url": f"{world.url}/v1/logs", "headers": headers})
+    seen = ask("variants", flag="newWidgets", units=reported_twice)
+    ask("flush")
     with world.stopped():
         down = ask("evaluate", type="boolean", flag="newWidgets", fallback=False, context=ANYBODY)
         assert (down["value"], down["errorCode"]) == (False, "GENERAL")
         assert world.exposures("node-ofrep-") == expected
+        assert sorted(world.exposure_rows("node-both-")) == sorted(seen.items())
 
     assert ask("variants", flag="newWidgets", units=UNITS) == expected
-
-
-def test_what_ofrep_and_the_opentelemetry_hook_both_report_is_one_exposure(world: Any, ask: Callable[..., Any]) -> None:
-    units = [f"node-both-{n}" for n in range(20)]
-    headers = {"Authorization": f"Bearer {world.client_token}"}
-    ask("report", encoding="protobuf", options={"url": f"{world.url}/v1/logs", "headers": headers})
-
-    seen = ask("variants", flag="newWidgets", units=units)
-    ask("flush")
-
-    with world.stopped():
-        assert sorted(world.exposure_rows("node-both-")) == sorted(seen.items())
 
 
 def _value(ask: Callable[..., Any], type_: str, flag: str, fallback: Any) -> Any:
