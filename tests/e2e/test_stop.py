@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ebbgate.bootstrap.clocks import SystemClock
-from ebbgate.bootstrap.serve import STOP_WITHIN_S
+from ebbgate.bootstrap.processes import STOP_WITHIN_S
 from ebbgate.demo.server import LocalServer
 
 

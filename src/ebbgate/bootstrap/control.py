@@ -1,13 +1,9 @@
 """The control plane with its real stores; `run_control` is one of the two processes of `ebbgate serve` (RULES I3)."""
 
-import fcntl
 import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import structlog
 import uvicorn
@@ -16,11 +12,13 @@ from ebbgate.adapters.events import SegmentedLogReader
 from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
 from ebbgate.adapters.notify.log_lines import LogNotifier
 from ebbgate.adapters.plans import read_plan
-from ebbgate.adapters.snapshots import FileAccessPublisher, FileSnapshotPublisher, NoticeSender, replace_file
+from ebbgate.adapters.snapshots import FileSnapshotPublisher, NoticeSender, replace_file
 from ebbgate.adapters.sql import SqlControlStore
 from ebbgate.api import create_app
 from ebbgate.api.services import ApiServices
+from ebbgate.bootstrap.access import access_service
 from ebbgate.bootstrap.clocks import SystemClock
+from ebbgate.bootstrap.directory import make_directory, only_one
 from ebbgate.bootstrap.logs import configure_logs
 from ebbgate.bootstrap.settings import ServeSettings
 from ebbgate.control.access import AccessService
@@ -46,8 +44,8 @@ log = structlog.get_logger("ebbgate.control")
 
 def run_control(settings: ServeSettings) -> None:
     """Serve the API and run the loop until SIGTERM or SIGINT. Raises StoreUnavailableError, BadRequestError."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with _only_control(settings.data_dir):
+    make_directory(settings.data_dir)
+    with only_one(settings.data_dir / "control.lock", holder="another control process"):
         store = SqlControlStore(settings.control_url)
         store.migrate()
         clock = stored_clock(store, scale=settings.scale)
@@ -79,7 +77,7 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
     on_step = end_at(settings.end_at)
     publisher = FileSnapshotPublisher(directory / "snapshots", notices)
     snapshots = SnapshotService(store, clock, publisher, on_step=on_step)
-    access = AccessService(store, clock, FileAccessPublisher(directory / "access.json", notices))
+    access = access_service(directory, store, clock)
     rollouts = RolloutService(store, events, clock, snapshots)
     rollbacks = RollbackService(store, events, clock, snapshots)
     reader = SegmentedLogReader(directory / "log")
@@ -121,16 +119,26 @@ def stored_clock(store: ControlStore, *, scale: float) -> SystemClock:
 
 
 def announce_admin(settings: ServeSettings, access: AccessService) -> None:
-    """Hand out the one-time admin token at the very first start, and never again: to the file, if one is named."""
-    secret = access.ensure_admin()
+    """Hand out the one-time admin token at the very first start, and never again: to the file, if one is named.
+
+    One that cannot be handed out is not made, so that the next start makes another. Raises StoreUnavailableError.
+    """
+
+    def hand_out(secret: str) -> None:
+        if settings.admin_token_file is not None:
+            replace_file(settings.admin_token_file, secret.encode(), mode=0o600)
+            log.info("admin_token_written", path=str(settings.admin_token_file))
+            return
+        try:
+            print(f"admin token (shown once): {secret}", flush=True)  # noqa: T201 - not a log line: it must not be kept
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"the admin token cannot be printed: {error.strerror or error}",
+                hint="name a file for it with --admin-token-file",
+            ) from error
+
+    access.ensure_admin(hand_out)
     access.publish()
-    if secret is None:
-        return
-    if settings.admin_token_file is not None:
-        replace_file(settings.admin_token_file, secret.encode(), mode=0o600)
-        log.info("admin_token_written", path=str(settings.admin_token_file))
-        return
-    print(f"admin token (shown once): {secret}", flush=True)  # noqa: T201 - not a log line: it must not be kept
 
 
 def end_at(step: str) -> Step:
@@ -181,19 +189,3 @@ def _listen(settings: ServeSettings) -> socket.socket:
         ) from error
     replace_file(port_file, str(listener.getsockname()[1]).encode(), mode=0o644)
     return listener
-
-
-@contextmanager
-def _only_control(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock; the system frees it when the process ends, however it ends."""
-    descriptor = os.open(directory / "control.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StoreUnavailableError(
-                f"another control process runs on {directory}", hint="stop it, or use another data directory"
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)

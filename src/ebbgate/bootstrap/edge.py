@@ -1,18 +1,16 @@
 """The edge with its real files and sockets; `run_edge` is one of the two processes of `ebbgate serve` (RULES I3)."""
 
 import asyncio
-import fcntl
-import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import closing
 from secrets import token_hex
 
 from ebbgate.adapters.events import SegmentedLogWriter
 from ebbgate.adapters.snapshots import FileAccessSource, FileSnapshotSource, NoticeSocket, replace_file
 from ebbgate.bootstrap.clocks import SystemClock
+from ebbgate.bootstrap.directory import make_directory, only_one
 from ebbgate.bootstrap.logs import configure_logs
 from ebbgate.bootstrap.settings import ServeSettings
 from ebbgate.core.errors import MissingExtraError, StoreUnavailableError
@@ -28,14 +26,12 @@ def run_edge(settings: EdgeSettings, *, log_level: str = "info") -> None:
     """Serve until SIGTERM or SIGINT. Raises StoreUnavailableError if the data directory or the port is taken."""
     clock = SystemClock()
     configure_logs(clock, process="edge", level=log_level)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with (
-        _only_edge(settings.data_dir),
-        closing(_listen(settings)) as listener,
-        asyncio.Runner(loop_factory=_loop_factory()) as runner,
-    ):
+    make_directory(settings.data_dir)
+    with only_one(settings.data_dir / "edge.lock", holder="another edge"):
         edge = assemble(settings, clock)
-        runner.run(EdgeServer(settings, edge, _beside(settings, edge)).serve_edge(listener))
+        beside = _beside(settings, edge)  # before listening: a missing extra keeps the edge from starting
+        with closing(_listen(settings)) as listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(EdgeServer(settings, edge, beside).serve_edge(listener))
 
 
 def edge_settings(settings: ServeSettings) -> EdgeSettings:
@@ -78,22 +74,6 @@ def _beside(settings: EdgeSettings, edge: Edge) -> Companion | None:
             f"gRPC needs a package that is not installed: {error.name}", hint="pip install 'ebbgate[server,grpc]'"
         ) from error
     return GrpcServer(settings, edge, tell_port=lambda port: replace_file(port_file, str(port).encode(), mode=0o644))
-
-
-@contextmanager
-def _only_edge(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock; the system gives it free when the process ends, however it ends."""
-    descriptor = os.open(directory / "edge.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StoreUnavailableError(
-                f"another edge runs on {directory}", hint="Stop it, or give this one its own data directory."
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _listen(settings: EdgeSettings) -> socket.socket:

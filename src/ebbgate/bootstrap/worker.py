@@ -1,21 +1,23 @@
-"""`python -m ebbgate.bootstrap.worker SETTINGS`: one process of `ebbgate serve`, started by its supervisor."""
+"""`python -m ebbgate.bootstrap.worker [ERRORS]`: one process of `ebbgate serve`, as `spawn` starts it.
+
+Its settings are the first line of standard input. ERRORS: the descriptor that takes the error that ends it.
+"""
 
 import sys
 
-import msgspec
-
-from ebbgate.bootstrap.serve import end_with_parent, serve
-from ebbgate.bootstrap.settings import ServeSettings
+from ebbgate.bootstrap.processes import end_with_parent, receive_settings, tell_error
+from ebbgate.bootstrap.serve import serve
 from ebbgate.core.errors import EbbgateError
 
 
 def main() -> int:
-    settings = msgspec.json.decode(sys.argv[1], type=ServeSettings, dec_hook=lambda kind, value: kind(value))
+    descriptor = int(sys.argv[1]) if sys.argv[1:] else None
+    settings = receive_settings()
     end_with_parent()
     try:
         return serve(settings)
     except EbbgateError as error:
-        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr, flush=True)  # noqa: T201
+        tell_error(error, descriptor)
         return 1
 
 

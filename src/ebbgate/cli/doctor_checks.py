@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import socket
+import stat
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -15,6 +16,9 @@ import msgspec
 OLDEST_PYTHON = (3, 11)
 SPARE_BYTES = 1_000_000_000
 """Free disk space below which a warning is due: the event log grows by some hundred megabytes a day."""
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""What a mode may not allow: anything for the group, or for the world."""
 
 _SERVER = (
     *("alembic", "duckdb", "httptools", "httpx", "ibis", "litestar", "prometheus_client", "pyarrow", "rich"),
@@ -86,7 +90,31 @@ def check_data(directory: Path) -> list[Check]:
         spare = msgspec.structs.replace(spare, finding=Finding.WARNING, hint=hint)
     has_run = (directory / "control.db").exists()
     detail = f"{directory}" if has_run else f"{directory} holds no server's data yet"
-    return [Check(name="data", finding=Finding.OK if has_run else Finding.NOTE, detail=detail), spare]
+    data = Check(name="data", finding=Finding.OK if has_run else Finding.NOTE, detail=detail)
+    return [data, check_modes(directory), spare]
+
+
+def check_modes(directory: Path) -> Check:
+    """Whether other accounts are kept out of the data directory: it holds users' ids, and hashes of tokens."""
+    mode = _mode(directory)
+    if not mode & OTHERS:
+        return Check(name="modes", finding=Finding.OK, detail=f"{directory} is closed to other accounts")
+    open_files = sorted(path.name for path in directory.iterdir() if _mode(path) & OTHERS)
+    files = f", and in it {', '.join(open_files)}" if open_files else ""
+    return Check(
+        name="modes",
+        finding=Finding.WARNING,
+        detail=f"{directory} is open to other accounts (mode {mode:04o}){files}",
+        hint=f"close it: chmod 700 {directory}",
+    )
+
+
+def _mode(path: Path) -> int:
+    """Its permissions; none where it has just gone, as SQLite's own files do."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return 0
 
 
 def check_ports(directory: Path) -> list[Check]:

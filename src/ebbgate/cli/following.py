@@ -72,6 +72,11 @@ def patient_once(read: Callable[[], RolloutView], before: RolloutView) -> Rollou
 
 def follow(control: "ControlClient", out: "Output", ref: str) -> int:
     """Show a rollout until it is over; returns the exit status that tells how it ended."""
+    return exit_of_view(follow_to_end(control, out, ref))
+
+
+def follow_to_end(control: "ControlClient", out: "Output", ref: str) -> RolloutView:
+    """Show a rollout until it is over; returns it as it was shown last."""
     clock = SystemClock()
     first = control.rollouts.get(ref)
     read = patient(lambda: control.rollouts.get(first.id), clock)
@@ -89,4 +94,4 @@ def follow(control: "ControlClient", out: "Output", ref: str) -> int:
         from ebbgate.cli.output import console
 
         view = watch(read, console=console(), clock=clock, until=is_over)
-    return exit_of_view(view)
+    return view

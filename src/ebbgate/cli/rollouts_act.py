@@ -101,8 +101,9 @@ def rollback(control: "ControlClient", out: Output, ref: str, reason: str, is_wa
     if not is_watching:
         out.give(view, lambda seen: ["The flag is off.", *_picture(seen)])
         return None
-    _follow(control, out, view)
-    return exit_of_outcome(control.rollouts.get(view.id))
+    from ebbgate.cli.following import follow_to_end
+
+    return exit_of_outcome(follow_to_end(control, out, view.id))  # what was shown: asking again could fail
 
 
 def exit_of_outcome(view: RolloutView) -> Exit:

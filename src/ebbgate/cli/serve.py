@@ -49,13 +49,66 @@ def serve(as_json: bool, **options: object) -> Status:
     from ebbgate.bootstrap.serve import serve as run
 
     settings = read_settings(options)
-    stdout = os.dup(sys.stdout.fileno())
-    if as_json:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what the processes print is no part of the document
-    before = {role: _stamp(_port_file(settings, role)) for role in _roles(settings)}
-    teller = threading.Thread(target=_tell, args=(settings, before, stdout if as_json else None), daemon=True)
-    teller.start()
-    return run(settings)
+    teller = _Teller(settings, as_json=as_json)
+    try:
+        return run(settings)
+    finally:
+        teller.end()
+
+
+class _Teller:
+    """Says where the server is, once, as soon as every port file is a new one.
+
+    as_json: as the one document on standard output, where nothing else may go then. If it ends before it has said
+    that, standard output is free again, for the error.
+    """
+
+    def __init__(self, settings: ServeSettings, *, as_json: bool) -> None:
+        self._settings = settings
+        self._before = {role: _stamp(_port_file(settings, role)) for role in _roles(settings)}
+        self._stdout: int | None = None
+        if as_json:
+            self._stdout = os.dup(sys.stdout.fileno())
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what the processes print is no part of the document
+        self._is_over = threading.Event()
+        self._has_told = False
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+        if self._stdout is not None and not self._has_told:
+            os.dup2(self._stdout, sys.stdout.fileno())
+
+    def _look(self) -> None:
+        clock = SystemClock()
+        end_at = clock.monotonic() + LOOK_FOR.total_seconds()
+        while clock.monotonic() < end_at and not self._is_over.is_set():
+            if all(_stamp(_port_file(self._settings, role)) not in (None, old) for role, old in self._before.items()):
+                self._tell()
+                return
+            self._is_over.wait(LOOK_EVERY.total_seconds())
+
+    def _tell(self) -> None:
+        urls = {role: url_of(self._settings.host, _port_file(self._settings, role)) for role in self._before}
+        serving = Serving(
+            data_dir=str(self._settings.data_dir.absolute()),
+            edge_url=urls.get(Role.EDGE),
+            control_url=urls.get(Role.CONTROL),
+        )
+        self._has_told = True
+        if self._stdout is not None:
+            os.write(self._stdout, msgspec.json.format(msgspec.json.encode(serving), indent=2) + b"\n")
+            return
+        for name, url in (("edge   ", serving.edge_url), ("control", serving.control_url)):
+            if url is not None:
+                print(f"{name} {url}", file=sys.stderr, flush=True)
+
+
+def url_of(host: str, port_file: Path) -> str:
+    """The URL of what listens there; an IPv6 address stands in brackets (RFC 3986, section 3.2.2)."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port_file.read_text('ascii').strip()}"
 
 
 def _roles(settings: ServeSettings) -> tuple[Role, ...]:
@@ -73,26 +126,3 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns
-
-
-def _tell(settings: ServeSettings, before: dict[Role, tuple[int, int] | None], stdout: int | None) -> None:
-    """Say where the server is, as soon as every port file is a new one."""
-    clock = SystemClock()
-    end_at = clock.monotonic() + LOOK_FOR.total_seconds()
-    while clock.monotonic() < end_at:
-        if all((now := _stamp(_port_file(settings, role))) is not None and now != before[role] for role in before):
-            break
-        clock.sleep(LOOK_EVERY)
-    else:
-        return
-    urls = {role: f"http://{settings.host}:{_port_file(settings, role).read_text('ascii').strip()}" for role in before}
-    serving = Serving(
-        data_dir=str(settings.data_dir.absolute()), edge_url=urls.get(Role.EDGE), control_url=urls.get(Role.CONTROL)
-    )
-    if stdout is not None:
-        text = msgspec.json.format(msgspec.json.encode(serving), indent=2) + b"\n"
-        os.write(stdout, text)
-        return
-    for name, url in (("edge   ", serving.edge_url), ("control", serving.control_url)):
-        if url is not None:
-            print(f"{name} {url}", file=sys.stderr, flush=True)

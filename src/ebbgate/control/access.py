@@ -3,6 +3,7 @@
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import cast, get_args
 
 import msgspec
@@ -40,7 +41,8 @@ _ID_BYTES = 6
 class AccessService:
     """Creates, revokes and checks tokens. Every change leaves one audit row in its transaction, then goes to the edge.
 
-    entropy: gives that many random bytes. A change that could not be told to the edge is stored all the same:
+    entropy: gives that many random bytes. publishing: held from reading the list to having published it; one that
+    other processes hold, too, where they publish. A change that could not be told to the edge is stored all the same:
     StoreUnavailableError, and the next `publish` (at the latest at the next start) makes up for it.
     """
 
@@ -51,12 +53,14 @@ class AccessService:
         publisher: AccessPublisher,
         *,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
+        publishing: Callable[[], AbstractContextManager[object]] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._publisher = publisher
         self._entropy = entropy
-        self._publishing = threading.Lock()
+        lock = threading.Lock()
+        self._publishing = publishing or (lambda: lock)
 
     def list(self) -> list[TokenRow]:
         """All tokens, oldest first, revoked ones as well."""
@@ -96,15 +100,20 @@ class AccessService:
         self.publish()
         return row
 
-    def ensure_admin(self) -> str | None:
-        """The text of a first admin token, to be printed once; None where there is a usable one already."""
+    def ensure_admin(self, hand_out: Callable[[str], None]) -> bool:
+        """Make a first admin token where there is no usable one; whether it was made.
+
+        hand_out: gets its text before it is stored. When that fails there is no token, and the next start tries again:
+        one that is stored but was never handed out would lock everybody out for good.
+        """
         with self._store.transaction() as tx:
             if _usable_admins(tx.tokens()):
-                return None
+                return False
             first = Actor(name="ebbgate", reason="there was no admin token at the start")
             _, secret = self._add(tx, "admin", "first admin", None, first)
+            hand_out(secret)
         self.publish()
-        return secret
+        return True
 
     def authenticate(self, secret: str) -> TokenRow:
         """The token of that text. Raises AuthenticationError for one that is not known, or was revoked."""
@@ -129,7 +138,7 @@ class AccessService:
 
     def publish(self) -> None:
         """Give the edge the list as it now is. Repeatable; raises StoreUnavailableError."""
-        with self._publishing:  # else a list read before a revocation could overwrite the one after it
+        with self._publishing():  # else a list read before a revocation could overwrite the one after it
             with self._store.transaction() as tx:
                 rows = tx.tokens()
             self._publisher.publish(AccessList(tokens=tuple(_stored(row) for row in rows)))

@@ -12,7 +12,8 @@ from typing import Any, Self
 import msgspec
 
 from ebbgate.bootstrap.clocks import SystemClock
-from ebbgate.bootstrap.serve import end, spawn
+from ebbgate.bootstrap.directory import make_directory
+from ebbgate.bootstrap.processes import end, spawn
 from ebbgate.bootstrap.settings import LogLevel, Role, ServeSettings
 from ebbgate.core.errors import StoreUnavailableError
 
@@ -77,7 +78,7 @@ class LocalServer:
 
     def start(self) -> None:
         """Start, and wait until both processes listen. A port once taken is kept over restarts."""
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        make_directory(self.data_dir)
         for name in ("edge.port", "control.port", "edge.grpc.port"):
             (self.data_dir / name).unlink(missing_ok=True)
         self._process = spawn(self._settings)

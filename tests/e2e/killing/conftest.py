@@ -18,7 +18,7 @@ import pytest
 
 from ebbgate import Client, Timing
 from ebbgate.bootstrap.clocks import SystemClock
-from ebbgate.bootstrap.serve import end, spawn
+from ebbgate.bootstrap.processes import end, spawn
 from ebbgate.bootstrap.settings import Role, ServeSettings
 from ebbgate.client import ControlClient
 from ebbgate.core.audiences import unit_bucket

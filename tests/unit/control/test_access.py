@@ -1,7 +1,8 @@
 """Tokens: made, revoked, checked; audited, and told to the edge."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import msgspec
@@ -146,17 +147,45 @@ def test_a_token_that_is_too_weak_is_told_which_kind_may(desk: Desk) -> None:
 
 
 def test_the_first_start_gives_an_admin_token_once(desk: Desk) -> None:
-    secret = desk.service.ensure_admin()
+    handed_out: list[str] = []
 
-    assert secret is not None
+    assert desk.service.ensure_admin(handed_out.append)
+    assert not desk.service.ensure_admin(handed_out.append)
+
+    (secret,) = handed_out
     assert desk.service.authorize(secret, "administer").kind == "admin"
     assert desk.published.knows(secret)
-    assert desk.service.ensure_admin() is None
     assert [row.action for row in desk.audit()] == ["token.create"]
 
 
+def test_a_first_token_that_cannot_be_handed_out_is_not_made(desk: Desk) -> None:
+    def full_disk(_secret: str) -> None:
+        raise StoreUnavailableError("the disk is full", hint="make room")
+
+    with pytest.raises(StoreUnavailableError):
+        desk.service.ensure_admin(full_disk)
+
+    assert (desk.service.list(), desk.audit()) == ([], [])
+    assert desk.service.ensure_admin(lambda _: None), "the next start makes another"
+
+
+def test_a_list_is_read_and_published_in_one_turn(desk: Desk) -> None:
+    turns: list[int] = []
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        known = len(desk.published.access.tokens)
+        yield
+        turns.append(len(desk.published.access.tokens) - known)
+
+    service = AccessService(desk.store, desk.clock, desk.published, publishing=turn)
+    service.create_token("client", "shop", actor=ADA)
+
+    assert turns == [1]
+
+
 def test_the_last_admin_token_cannot_be_revoked(desk: Desk) -> None:
-    desk.service.ensure_admin()
+    desk.service.ensure_admin(lambda _: None)
     (first,) = desk.service.list()
 
     with pytest.raises(ConflictError):
