@@ -133,7 +133,7 @@ class Guard:
         bucket = known.bucket if known else None
         if bucket is None:
             bucket = RateBucket(per_s=settings.rate_per_s, burst=settings.rate_burst, now=self._clock.monotonic())
-        return Grant(token, bucket, self._usage.of(token.id))
+        return Grant(token, bucket, self._usage.of(token.id, token.environment))
 
 
 def _token_of(scope: Scope) -> bytes:

@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 
+from ebbgate.core.access import may
 from ebbgate.core.errors import BadRequestError, LimitError
 from ebbgate.core.events.accept import (
     Acceptance,
     IntakeLimits,
     Reception,
     Rejection,
+    ReportRules,
     accept,
     accept_body,
     accept_entries,
@@ -70,7 +72,14 @@ class EventIntake:
         is_packed = b"msgpack" in (header(scope, b"content-type") or b"")
         received_at, machine_at = self._snapshots.moment()
         names = self._names.get(environment, set())
-        reception = Reception(received_at=received_at, machine_at=machine_at, names=names, limits=self._limits)
+        reports = ReportRules(
+            may_report=may(grant.token.kind, "read_snapshot"),
+            environment=grant.token.environment,
+            newest=self._snapshots.versions(),
+        )
+        reception = Reception(
+            received_at=received_at, machine_at=machine_at, names=names, limits=self._limits, reports=reports
+        )
         try:
             taken = _accept_packed(body, reception) if is_packed else _accept_json(body, reception)
         except LimitError as error:  # trying the same batch again will not help, as 429 would say

@@ -12,6 +12,7 @@ from ebbgate.core.errors import NotFoundError
 from ebbgate.core.flags.attributes import attributes_read
 from ebbgate.core.flags.document import parse_document
 from ebbgate.core.flags.evaluate import Evaluator
+from ebbgate.core.flags.snapshot import Snapshot, replaces
 from ebbgate.edge.http import Answer, NotReadyError
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.snapshots import PublishedSnapshot
@@ -43,12 +44,13 @@ class Served:
 
     __slots__ = (
         "answers", "data", "document", "environment", "etag", "evaluator", "event", "flag_set", "is_stale", "leases",
-        "metadata", "notice", "own", "selected", "version",
+        "metadata", "notice", "own", "selected", "snapshot", "version",
     )  # fmt: skip
 
     def __init__(self, published: PublishedSnapshot) -> None:
         """Raises FlagDocumentError when the document is refused."""
         snapshot = published.snapshot
+        self.snapshot = snapshot
         self.version = snapshot.version
         self.environment = snapshot.environment
         self.flag_set = snapshot.flag_set
@@ -91,25 +93,25 @@ class ServedSnapshots:
         self._clock = clock
         self._by_environment: dict[str, Served] = {}
         self._mapping: ClockMapping | None = None
-        self._newest = -1
+        self._newest: Snapshot | None = None
         self._past: dict[str, list[PastVersion]] = {}
 
     def put(self, published: PublishedSnapshot) -> Served | None:
-        """Serve it from now on; None if it is not newer than what is served.
+        """Serve it from now on; None if it does not replace what is served.
 
         Raises FlagDocumentError when the document is refused, and the old one stays.
         """
         snapshot = published.snapshot
         current = self._by_environment.get(snapshot.environment)
-        if current is not None and snapshot.version <= current.version:
+        if current is not None and not replaces(snapshot, current.snapshot):
             return None
         served = Served(published)
         self._by_environment[snapshot.environment] = served
         past = self._past.setdefault(snapshot.environment, [])
         past.append(PastVersion(self._clock.machine_now(), served.version, frozenset(served.leases)))
         del past[:-_PAST_MAX]
-        if snapshot.version > self._newest:
-            self._newest, self._mapping = snapshot.version, snapshot.clock
+        if replaces(snapshot, self._newest):
+            self._newest, self._mapping = snapshot, snapshot.clock
         return served
 
     def get(self, environment: str) -> Served:

@@ -298,6 +298,7 @@ class StreamHub:
                 kind="stream",
                 state=state,
                 reported_at=self._clock.machine_now(),
+                environment=stream.environment,
             )
         )
 

@@ -15,11 +15,13 @@ class TokenUsage:
 
     evaluations: by flag and variant, None where the caller's default stands. keyless: by flag.
     missing: by flag under rollout and attribute that its rule reads. version: of the snapshot that answered last.
+    environment: the only one that the token is good for, None for all.
     """
 
-    __slots__ = ("evaluations", "keyless", "missing", "version")
+    __slots__ = ("environment", "evaluations", "keyless", "missing", "version")
 
-    def __init__(self) -> None:
+    def __init__(self, environment: str | None = None) -> None:
+        self.environment = environment
         self.evaluations: dict[tuple[str, str | None], int] = {}
         self.keyless: dict[str, int] = {}
         self.missing: dict[str, dict[str, int]] = {}
@@ -64,9 +66,9 @@ class UsageBook:
         self._by_token: dict[str, TokenUsage] = {}
         self._reported: dict[str, int] = {}
 
-    def of(self, token_id: str) -> TokenUsage:
-        """The token's counts, to be added to."""
-        return self._by_token.setdefault(token_id, TokenUsage())
+    def of(self, token_id: str, environment: str | None = None) -> TokenUsage:
+        """The token's counts, to be added to. environment: as in `TokenUsage`."""
+        return self._by_token.setdefault(token_id, TokenUsage(environment))
 
     def totals(self) -> Counter[tuple[str, str | None]]:
         """Evaluations by flag and variant, over all tokens."""
@@ -92,6 +94,7 @@ class UsageBook:
                     reported_at=machine_at,
                     snapshot_version=usage.version,
                     counts=usage.counts(),
+                    environment=usage.environment,
                 )
             )
         return reports

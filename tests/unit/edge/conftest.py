@@ -143,14 +143,16 @@ class MemoryEdge:
         self.control.access = AccessList(tokens=tokens or tuple(usual))
         self.look()
 
-    def serve(self, version: int = 1, *, environment: str = "production", **flags: Any) -> None:
+    def serve(
+        self, version: int = 1, *, environment: str = "production", published_at: datetime = NOON, **flags: Any
+    ) -> None:
         """Publish a snapshot: by default one plain flag and one under rollout."""
         rollout = render_rollout(BOOLEAN, RolloutRule(salt="r1", hash_ppm=500_000))
         snapshot = Snapshot(
             version=version,
             environment=environment,
             flag_set="shop",
-            published_at=NOON,
+            published_at=published_at,
             clock=self.clock.mapping,
             document=raw_document({"flags": flags or {"plain": BOOLEAN, "newWidgets": rollout}}),
             leases={"newWidgets": LeaseTerms(control_variant="off")},

@@ -1,5 +1,6 @@
 """Routes, health, what is served of control's files, and heartbeats."""
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -51,6 +52,16 @@ async def test_an_older_or_equal_snapshot_does_not_replace_a_newer_one(edge: Any
     edge.serve(3)
     edge.serve(2, plain={"state": "ENABLED", "variants": {"old": "old"}, "defaultVariant": "old"})
     assert (await edge.ofrep("plain", {})).json()["variant"] == "off"
+
+
+async def test_a_restored_server_is_followed_to_its_lower_or_equal_version(edge: Any) -> None:
+    edge.serve(3)
+    later = edge.clock.machine_now() + timedelta(hours=1)
+    for version, variant in ((2, "old"), (2, "older")):
+        flag = {"state": "ENABLED", "variants": {variant: variant}, "defaultVariant": variant}
+        edge.serve(version, published_at=later, plain=flag)
+        assert (await edge.ofrep("plain", {})).json()["variant"] == variant
+        later += timedelta(hours=1)
 
 
 async def test_a_snapshot_whose_document_is_refused_leaves_the_last_good_one(edge: Any) -> None:

@@ -115,3 +115,18 @@ async def test_a_token_of_one_environment_records_no_exposures_of_another(edge: 
         (0, "missing_field"),
         (1, "wrong_environment"),
     ]
+
+
+async def test_only_a_token_that_may_read_snapshots_reports_what_it_serves(edge: Any) -> None:
+    """RULES H2: a browser's token must not be able to confirm a flag-off for the servers."""
+    at = edge.clock.machine_now().isoformat()
+    report = {
+        "type": "evaluator", "evaluator": "e", "name": "web-1", "kind": "sdk", "state": "confirmed",
+        "reported_at": at, "snapshot_version": 1,
+    }  # fmt: skip
+    forged = await edge.events(report, edge.an_event())
+    ahead = await edge.events({**report, "snapshot_version": 2}, kind="server")
+    taken = await edge.events(report, kind="server")
+    assert (forged.json()["accepted"], forged.json()["rejected"][0]["code"]) == (1, "not_permitted")
+    assert ahead.json()["rejected"][0]["code"] == "unknown_version"
+    assert taken.json() == {"accepted": 1, "rejected": []}

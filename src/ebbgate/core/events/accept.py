@@ -5,7 +5,7 @@ Lengths and counts are checked by the decoder (`types`); here are the rules abou
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from math import isfinite
@@ -36,7 +36,8 @@ class IntakeLimits(msgspec.Struct, frozen=True, kw_only=True):
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     """An entry that was not taken. index: its place in the batch. reason: a sentence.
 
-    code: malformed, missing_field, too_long, too_old, in_the_future or too_many_names; stable.
+    code: malformed, missing_field, too_long, too_old, in_the_future, too_many_names, not_permitted, unknown_version or
+    wrong_environment; stable.
     """
 
     index: int
@@ -52,11 +53,23 @@ class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
     new_names: frozenset[str]
 
 
+class ReportRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sender may report as an evaluator: reports are the proof of propagation (RULES H2), so that nobody may
+    write them for others. may_report: whether at all. environment: the only one that the sender is good for, None for
+    all. newest: the newest version served, by environment; None where nothing is known of it.
+    """
+
+    may_report: bool = True
+    environment: str | None = None
+    newest: Mapping[str, int] | None = None
+
+
 class Reception(msgspec.Struct, frozen=True, kw_only=True):
     """What the server knows when a batch arrives.
 
     received_at: plan time. machine_at: machine time of the same moment. names: event names taken so far.
-    horizon: plan time; older events could not be told from repeated ones (RULES C4).
+    horizon: plan time; older events could not be told from repeated ones (RULES C4). reports: what is taken
+    of evaluators' reports.
     """
 
     received_at: datetime
@@ -64,6 +77,7 @@ class Reception(msgspec.Struct, frozen=True, kw_only=True):
     names: AbstractSet[str] = frozenset()
     limits: IntakeLimits = IntakeLimits()
     horizon: timedelta = DEDUP_HORIZON
+    reports: ReportRules = ReportRules()
 
 
 def accept_body(body: bytes, reception: Reception) -> Acceptance:
@@ -106,9 +120,10 @@ def accept_entries(entries: list[WireEntry], reception: Reception) -> Acceptance
     known, sent_at = names.known, None
     for index, entry in enumerate(entries):
         if type(entry) is EvaluatorReport:
-            if not _is_plausible(entry.reported_at):
-                refused.append(_implausible(index, "reported_at"))
+            if (refusal := _report_refusal(index, entry, reception.reports)) is not None:
+                refused.append(refusal)
                 continue
+            _stamp(entry, "environment", entry.environment or reception.reports.environment)
             _stamp(entry, "received_at", reception.machine_at)
             continue
         # RULES C3: corrected, the age at receipt is the age at sending, both by the sender's clock. A batch nearly
@@ -180,6 +195,24 @@ def _is_plausible(at: datetime) -> bool:
 
 def _implausible(index: int, field: str) -> Rejection:
     return Rejection(index=index, code="malformed", reason=f"`{field}` is not a time between the years 1970 and 9000")
+
+
+def _report_refusal(index: int, report: EvaluatorReport, rules: ReportRules) -> Rejection | None:
+    if not _is_plausible(report.reported_at):
+        return _implausible(index, "reported_at")
+    if not rules.may_report:
+        reason = "the token may not read snapshots, so that its holder cannot serve one"
+        return Rejection(index=index, code="not_permitted", reason=reason)
+    if rules.environment is not None and report.environment not in (None, rules.environment):
+        reason = f"the token is for environment `{rules.environment}`, not `{report.environment}`"
+        return Rejection(index=index, code="wrong_environment", reason=reason)
+    if rules.newest and report.snapshot_version is not None:
+        environment = report.environment or rules.environment
+        newest = rules.newest.get(environment, 0) if environment is not None else max(rules.newest.values())
+        if report.snapshot_version > newest:
+            reason = f"version {report.snapshot_version} was never served, the newest is {newest}"
+            return Rejection(index=index, code="unknown_version", reason=reason)
+    return None
 
 
 def _misplaced(index: int, entry: Exposure | TrackedEvent, horizon: timedelta) -> Rejection:

@@ -13,6 +13,7 @@ from ebbgate.core.events.accept import (
     Acceptance,
     IntakeLimits,
     Reception,
+    ReportRules,
     accept,
     accept_body,
     accept_entries,
@@ -257,3 +258,30 @@ def test_entries_that_were_built_are_taken_like_decoded_ones() -> None:
     assert taken.received_at == NOON
     assert isinstance(taken, TrackedEvent)
     assert taken.invalid
+
+
+@pytest.mark.parametrize(
+    ("rules", "changes", "code"),
+    [
+        (ReportRules(may_report=False), {}, "not_permitted"),
+        (ReportRules(environment="staging"), {"environment": "production"}, "wrong_environment"),
+        (ReportRules(newest={"production": 2, "staging": 9}), {"environment": "production"}, "unknown_version"),
+        (ReportRules(newest={"production": 2}), {}, "unknown_version"),
+        (ReportRules(newest={"production": 3}), {"environment": "elsewhere"}, "unknown_version"),
+        (ReportRules(newest={"production": 2}, environment="staging"), {}, "unknown_version"),
+    ],
+)
+def test_nobody_confirms_what_was_never_served_to_him(rules: ReportRules, changes: Any, code: str) -> None:
+    """RULES H2: a report is a part of the proof that a flag is off."""
+    reception = Reception(received_at=NOON, machine_at=MACHINE_NOON, reports=rules)
+    result = take(a_report(**changes), an_event(), reception=reception)
+    assert refusals(result) == [(0, code)]
+    assert len(result.accepted) == 1
+
+
+def test_a_report_without_an_environment_gets_that_of_its_token() -> None:
+    rules = ReportRules(environment="staging", newest={"staging": 3})
+    reception = Reception(received_at=NOON, machine_at=MACHINE_NOON, reports=rules)
+    (report,) = take(a_report(), reception=reception).accepted
+    assert isinstance(report, EvaluatorReport)
+    assert report.environment == "staging"
