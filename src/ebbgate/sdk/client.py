@@ -37,7 +37,8 @@ class Client:
     good snapshot is kept; None keeps none. kill, kill_file: as EBBGATE_KILL and EBBGATE_KILL_FILE, which are the
     defaults. chance: numbers in [0, 1) for the jitter of reconnecting.
 
-    The constructor starts two threads and returns; the only error it raises is BadRequestError for a url that is none.
+    The constructor starts two threads and returns; the only error it raises is BadRequestError for a url or a
+    token that cannot be one.
     """
 
     def __init__(
@@ -56,13 +57,13 @@ class Client:
         ssl_context: "ssl.SSLContext | None" = None,
     ) -> None:
         self._url = url or os.environ.get("EBBGATE_URL", "")
-        self._token = token or os.environ.get("EBBGATE_TOKEN", "")
+        self._token = (token or os.environ.get("EBBGATE_TOKEN", "")).strip()  # files end with a newline
         self._given_name = name
         self._environment = environment
         self._timing = timing or Timing()
         self._clock = clock or SdkClock()
         self._monotonic = self._clock.monotonic
-        self._timestamp = self._clock.unix_seconds
+        self._timestamp = self._clock.plan_seconds
         self._chance = chance
         self._ssl_context = ssl_context
         self._is_closed = False

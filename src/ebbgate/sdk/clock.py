@@ -31,9 +31,9 @@ class SdkClock:
         """Machine time in seconds since 1970."""
         return time.time()
 
-    def unix_seconds(self) -> int:
-        """Machine time in whole seconds since 1970, for `$flagd.timestamp`."""
-        return int(self.unix())
+    def plan_seconds(self) -> int:
+        """Plan time in whole seconds since 1970, for `$flagd.timestamp`: as the edge tells it to its callers."""
+        return int(self.plan_now().timestamp())
 
     def machine_now(self) -> datetime:
         return datetime.fromtimestamp(self.unix(), UTC)

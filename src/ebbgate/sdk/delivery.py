@@ -207,6 +207,7 @@ class Delivery:
             reported_at=self._clock.machine_now(),
             snapshot_version=version,
             counts=counts,
+            environment=self._holder.environment,
         )
         answer = self._post(_encode([report]))
         if answer is None:

@@ -25,6 +25,11 @@ class EventStreamParser:
         self._name = ""
         self._data: list[bytes] = []
 
+    @property
+    def is_between_events(self) -> bool:
+        """Whether everything that came is complete."""
+        return not self._buffer and not self._data
+
     def feed(self, piece: bytes) -> list[StreamEvent]:
         """Raises StreamFormatError on a line longer than LINE_MAX_BYTES."""
         self._buffer += piece

@@ -5,7 +5,7 @@ from math import inf
 from typing import Literal
 
 from ebbgate.core.errors import EbbgateError
-from ebbgate.core.flags.snapshot import Snapshot, decode_snapshot
+from ebbgate.core.flags.snapshot import decode_snapshot, is_equal, replaces
 from ebbgate.sdk.clock import SdkClock
 from ebbgate.sdk.disk import DiskCopy
 from ebbgate.sdk.kills import KillList
@@ -49,11 +49,18 @@ class SnapshotHolder:
         self._kills = kills
         self._disk = disk
         self._lock = threading.Lock()
+        self._saving = threading.Lock()
         self._compiled: Compiled | None = None
         self._stored: bytes | None = None  # what the disk holds
         self._data: bytes | None = None  # what is served
         self._source: Literal["unknown", "found", "lost"] = "unknown"
         self._is_lapse_told = False
+        self._kill_problem = ""
+        self._tell_kill_problem()
+
+    @property
+    def environment(self) -> str:
+        return self._environment
 
     @property
     def snapshot_version(self) -> int | None:
@@ -83,8 +90,11 @@ class SnapshotHolder:
         self._swap(compiled, stored.data)
 
     def receive(self, data: bytes) -> bool:
-        """A snapshot from the server. False: it is refused, or older than what is served."""
+        """A snapshot from the server. True: it is in force, which renews the leases. False: it is refused, or older
+        than what is served.
+        """
         if data == self._data:
+            self.heard()
             self.ready.set()
             return True
         try:
@@ -94,8 +104,12 @@ class SnapshotHolder:
             return False
         with self._lock:
             current = self._compiled.snapshot if self._compiled else None
-            if not _is_newer(compiled.snapshot, current):
-                return current is not None and compiled.snapshot.version == current.version
+            if current is not None and not replaces(compiled.snapshot, current):
+                if not is_equal(compiled.snapshot, current):
+                    return False
+                self.heard()
+                return True
+            self.heard()  # before the swap: the new snapshot begins with a fresh lease
             before = self._swap(compiled, data)
         self.ready.set()
         self._tell_changed(before, "a new snapshot is in force")
@@ -103,7 +117,9 @@ class SnapshotHolder:
 
     def refresh_kills(self) -> None:
         """Look at the kill file."""
-        if not self._kills.refresh() or self._compiled is None:
+        has_changed = self._kills.refresh()
+        self._tell_kill_problem()
+        if not has_changed or self._compiled is None:
             return
         with self._lock:
             before = self._swap(self._compiled, self._data)
@@ -119,7 +135,7 @@ class SnapshotHolder:
             )
 
     def heard(self) -> None:
-        """Something came from the server."""
+        """The server has said that what is served is still in force."""
         self.contact.last_at = self._clock.monotonic()
         self._is_lapse_told = False
 
@@ -144,15 +160,18 @@ class SnapshotHolder:
 
     def save(self) -> None:
         """Write what is served, and when the server was last heard, to disk."""
-        data = self._data
-        if self._disk is None or data is None or self.contact.last_at == -inf:
+        if self._disk is None:
             return
-        age_s = self._clock.monotonic() - self.contact.last_at
-        try:
-            self._disk.save(data, self._clock.unix() - age_s, is_durable=data is not self._stored)
-            self._stored = data
-        except OSError as error:
-            self._tell_error(f"the copy on disk cannot be written: {error}")
+        with self._saving:  # two threads save: the later one must not be overwritten with what the earlier one read
+            data = self._data
+            if data is None or self.contact.last_at == -inf:
+                return
+            age_s = self._clock.monotonic() - self.contact.last_at
+            try:
+                self._disk.save(data, self._clock.unix() - age_s, is_durable=data is not self._stored)
+                self._stored = data
+            except OSError as error:
+                self._tell_error(f"the copy on disk cannot be written: {error}")
 
     def renew_in_child(self) -> None:
         """After a fork: new locks, and counts from zero. What is served stays."""
@@ -161,6 +180,7 @@ class SnapshotHolder:
         if is_ready:
             self.ready.set()
         self._lock = threading.Lock()
+        self._saving = threading.Lock()
         self.notices.renew_lock()
         self.tallies = Tallies(self._timing.flags_max)
         self.contact.is_live = False
@@ -184,6 +204,7 @@ class SnapshotHolder:
         self._compiled = compiled
         self._data = data
         self.serving = compiled.serving(self._kills.kills, self.tallies, self._timing, before)
+        self._tell_unknown_kills(self.serving)
         return before
 
     def _tell_changed(self, before: Serving | None, message: str) -> None:
@@ -194,16 +215,17 @@ class SnapshotHolder:
             version = serving.snapshot.version
             self.notices.post(Notice(kind="changed", message=message, snapshot_version=version, flags_changed=changed))
 
+    def _tell_kill_problem(self) -> None:
+        if self._kills.problem != self._kill_problem:
+            self._kill_problem = self._kills.problem
+            if self._kill_problem:
+                self._tell_error(self._kill_problem)
+
+    def _tell_unknown_kills(self, serving: Serving) -> None:
+        for key, variant in serving.kills.items():
+            flag = serving.document.flags.get(key)
+            if flag is not None and variant is not None and variant not in flag.variants:
+                self._tell_error(f"the kill list names `{key}={variant}`, which is no variant: control is served")
+
     def _tell_error(self, message: str) -> None:
         self.notices.post(Notice(kind="error", message=message, snapshot_version=self.snapshot_version))
-
-
-def _is_newer(snapshot: Snapshot, current: Snapshot | None) -> bool:
-    """Versions only grow, so an older one is a late answer or a replica that lags, and is ignored.
-
-    A lower version that was published later comes from a server that began anew (a restored backup, an emptied data
-    directory). Ignoring that one would serve dead flags, and confirm a version that the server will reach again.
-    """
-    if current is None or snapshot.version > current.version:
-        return True
-    return snapshot.version < current.version and snapshot.published_at > current.published_at

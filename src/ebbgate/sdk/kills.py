@@ -24,7 +24,8 @@ def parse_kills(text: str) -> dict[str, str | None]:
 class KillList:
     """The kills of the environment variable, read once, and of the file, read again whenever it changes.
 
-    A file that is gone kills nothing; one that cannot be read leaves its last kills in force.
+    A file that is gone kills nothing; one that cannot be read leaves its last kills in force. problem: why the file
+    could not be read at the last look; empty if it could.
     """
 
     def __init__(self, text: str, path: str | None) -> None:
@@ -32,6 +33,7 @@ class KillList:
         self._path = path
         self._stamp: tuple[int, int, int] | None = None
         self._from_file: dict[str, str | None] = {}
+        self.problem = ""
         self.refresh()
 
     @property
@@ -46,14 +48,18 @@ class KillList:
             found = os.stat(self._path)
             stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
             if stamp == self._stamp:
+                self.problem = ""
                 return False
-            with open(self._path, encoding="utf-8") as file:
+            with open(self._path, encoding="utf-8-sig") as file:
                 from_file = parse_kills(file.read())
         except FileNotFoundError:
             stamp, from_file = None, {}
-        except (OSError, UnicodeError):
+        except (OSError, UnicodeError) as error:
+            reason = "it is not UTF-8" if isinstance(error, UnicodeError) else str(error)
+            self.problem = f"the kill file {self._path} cannot be read, its last kills stay in force: {reason}"
             return False
         self._stamp = stamp
+        self.problem = ""
         is_changed = from_file != self._from_file
         self._from_file = from_file
         return is_changed

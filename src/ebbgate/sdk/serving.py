@@ -138,8 +138,10 @@ def _look(serving: Serving, key: str) -> tuple[Any, ...]:
 
 
 def _killed_variant(flag: Flag, lease: LeaseTerms | None, variant: str | None) -> str:
-    """What a kill serves: the variant it names, else the rollout's control, else `off`, else the flag's default."""
-    if variant is not None:
+    """What a kill serves: the variant it names, if there is such a one, else the rollout's control, else `off`, else
+    the flag's default. A misspelt name must not give the code's default, which may be the new version (RULES B6).
+    """
+    if variant is not None and variant in flag.variants:
         return variant
     if lease is not None:
         return lease.control_variant

@@ -76,36 +76,42 @@ class SnapshotSource:
         self._stream = stream
         self.connections += 1
         parser = EventStreamParser()
+        is_in_force = False  # what this connection sent last: until it is served, the bytes prove nothing (RULES B7)
         try:
             while not self._stopping.is_set():
                 piece = stream.read()
                 if not piece:
                     return "the server ended the stream"
-                self._holder.heard()
                 for event in parser.feed(piece):
                     if event.name == "snapshot":
-                        self._take(event.data)
+                        is_in_force = self._take(event.data)
+                if is_in_force and parser.is_between_events:
+                    self._holder.heard()
             return "the client is closing"
         finally:
             self._stream = None
             self._holder.contact.is_live = False
             stream.close()
 
-    def _take(self, data: bytes) -> None:
-        """Swap first; everything else can wait. A snapshot that is ignored still proves that the server is there."""
+    def _take(self, data: bytes) -> bool:
+        """Swap first; everything else can wait. Whether the snapshot is in force."""
         is_in_force = self._holder.receive(data)
-        self._holder.found()
         self._backoff.reset()
-        self._confirm(is_in_force)
         if is_in_force:
+            self._holder.found()
+            self._confirm(is_in_force)
             self._holder.save()
+        else:
+            self._holder.contact.is_live = False
+        return is_in_force
 
     def _poll(self) -> str:
         answer = self._transport.get_snapshot(environment=self._environment, etag=self._etag)
         if answer.status not in (200, 304):
             raise RefusedError(answer.status, answer.detail)
-        self._holder.heard()
-        if answer.status == 200:
+        if answer.status == 304:  # of a snapshot that came into force: no other's tag is sent
+            self._holder.heard()
+        else:
             is_in_force = self._holder.receive(answer.body)
             self._etag = answer.etag if is_in_force else None
             self._confirm(is_in_force)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 READ_BYTES = 65_536
 SNAPSHOT_MAX_BYTES = 64 * 1024 * 1024
+_TOKEN_SIGN = "ebb_"
 
 # A fork in the middle of an import would leave the child a module lock that nobody opens; `lifecycle` takes this lock
 # around every fork.
@@ -52,12 +53,15 @@ class Transport:
     """
 
     def __init__(self, url: str, token: str, timing: Timing, ssl_context: "ssl.SSLContext | None" = None) -> None:
-        scheme, separator, rest = url.partition("://")
+        scheme, separator, rest = url.strip().partition("://")
         self._host, slash, path = rest.partition("/")
-        if not separator or scheme not in {"http", "https"} or not self._host:
+        if not separator or scheme not in {"http", "https"} or not _is_host(self._host):
+            told = "the url" if _TOKEN_SIGN in url else repr(url)  # url and token may have been exchanged
             raise BadRequestError(
-                f"{url!r} is no address of an ebbgate edge", hint="Give one like http://127.0.0.1:8120."
+                f"{told} is no address of an ebbgate edge", hint="Give one like http://127.0.0.1:8120."
             )
+        if not all("!" <= char <= "~" for char in token):  # the standard library would tell it in its error
+            raise BadRequestError("the token holds characters that no token has", hint="Copy it again.")
         self._is_tls = scheme == "https"
         self._base = (slash + path).rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}", "User-Agent": "ebbgate-python"}
@@ -187,6 +191,15 @@ class Stream:
         self._response.close()
         self._connection.close()
         self._sock.close()
+
+
+def _is_host(text: str) -> bool:
+    """Whether it is a host, with or without a port."""
+    after_bracket = text.rpartition("]")[2]  # an IPv6 address has colons of its own
+    host, colon, port = after_bracket.partition(":") if "]" in text else text.partition(":")
+    if not (host or "]" in text) or not all("!" <= char <= "~" for char in text):
+        return False
+    return not colon or (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536)
 
 
 def _is(response: "HTTPResponse", content_type: str) -> bool:

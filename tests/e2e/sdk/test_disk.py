@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import msgspec
 import pytest
 
 from ebbgate.sdk.client import Client
+from ebbgate.sdk.clock import SdkClock
 from ebbgate.sdk.disk import DiskCopy, StoredSnapshot
+from ebbgate.sdk.holder import SnapshotHolder
 from ebbgate.sdk.kills import KillList
 from ebbgate.sdk.timing import Timing
 
@@ -112,3 +115,47 @@ def test_the_guide_names_every_setting_with_its_default() -> None:
         assert f"`{field.name}` {field.default:,g}" in " ".join(guide.split()), field.name
     for setting in list(inspect.signature(Client).parameters):
         assert setting in guide, setting
+
+
+def test_a_kill_file_with_a_byte_order_mark_kills_and_an_unreadable_one_is_told(tmp_path: Path) -> None:
+    """Editors of some systems write the mark; a kill that silently does nothing is the worst of answers."""
+    marked, unreadable = tmp_path / "marked", tmp_path / "unreadable"
+    marked.write_text("new\n", encoding="utf-8-sig")
+    unreadable.write_text("new\n", encoding="utf-16")
+    assert dict(KillList("", str(marked)).kills) == {"new": None}
+    client = Client("", "", kill_file=str(unreadable))
+    assert "cannot be read" in (client.status.last_error or "")
+    client.close(timeout=0)
+
+
+def test_two_threads_that_save_leave_the_newest_snapshot(tmp_path: Path, a_snapshot: Any) -> None:
+    """The heartbeat saves, too: with what it read before a push it must not overwrite what the push saved."""
+    is_saving, may_go_on = threading.Event(), threading.Event()
+
+    class SlowOnce(DiskCopy):
+        def save(self, data: bytes, contact_at: float, *, is_durable: bool) -> None:
+            if not is_saving.is_set():
+                is_saving.set()
+                may_go_on.wait(5)
+            super().save(data, contact_at, is_durable=is_durable)
+
+    holder = SnapshotHolder(
+        environment="production",
+        clock=SdkClock(),
+        timing=Timing(),
+        kills=KillList("", None),
+        disk=SlowOnce(tmp_path, "production"),
+    )
+    holder.receive(a_snapshot(7))
+    threads = [threading.Thread(target=holder.save) for _ in range(2)]
+    threads[0].start()
+    is_saving.wait(5)
+    holder.receive(a_snapshot(8))
+    threads[1].start()
+    threads[1].join(0.2)  # without a lock it is through by now
+    may_go_on.set()
+    for thread in threads:
+        thread.join(5)
+    stored = DiskCopy(tmp_path, "production").load()
+    assert stored is not None
+    assert stored.data == a_snapshot(8)

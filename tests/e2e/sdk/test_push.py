@@ -11,6 +11,7 @@ import pytest
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.core.errors import BadRequestError
 from ebbgate.sdk.client import Client
+from ebbgate.sdk.timing import Timing
 
 USER = {"targetingKey": "user-1"}
 
@@ -196,7 +197,7 @@ def test_a_local_kill_works_without_a_server_and_outranks_everything(
     client = connect(url="", cache_dir=tmp_path, kill="old, unknown, new=on", kill_file=str(kill_file))
     assert client.boolean_value("old", True, USER) is False
     assert client.boolean_value("new", False, USER) is True  # outranks the lease, which has lapsed or will
-    assert client.boolean_value("unknown", True, USER) is True
+    assert client.boolean_value("unknown", True, USER) is False  # off by convention, whatever the code says
     client.close()
 
     client = connect(url="", cache_dir=tmp_path, kill_file=str(kill_file))
@@ -285,3 +286,21 @@ def test_a_handler_may_close_the_client(edge: Any, connect: Any, a_snapshot: Any
     edge.publish(a_snapshot(1))
     eventually(lambda: edge.streams == 0 and client.status.snapshot_version == 1)
     assert client.status.handler_errors == 0
+
+
+def test_a_stream_without_a_good_snapshot_renews_no_lease(
+    edge: Any, connect: Any, a_snapshot: Any, eventually: Any
+) -> None:
+    """RULES B7: keepalives behind a snapshot that is refused prove nothing of what is served."""
+    edge.keepalive_s = 0.05
+    edge.publish(a_snapshot(1, server_lost_s=0.5))
+    client = connect(timing=Timing(read_timeout_s=0.5, backoff_base_s=0.02, backoff_cap_s=0.1))
+    assert client.wait_ready(5)
+    users = [{"targetingKey": f"user-{i}"} for i in range(100)]
+    treated = next(user for user in users if client.boolean_value("new", False, user))
+    edge.snapshot = b'{"version": 99}'
+    edge.push(edge.snapshot)
+    eventually(lambda: not client.boolean_value("new", True, treated), "control")
+    assert edge.streams == 1
+    edge.publish(a_snapshot(2, server_lost_s=0.5))
+    eventually(lambda: client.boolean_value("new", False, treated), "treatment again")

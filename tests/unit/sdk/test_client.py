@@ -1,13 +1,18 @@
 """Calls, with the clock held still: what they answer, and what they record."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from ebbgate.core.clock import ClockMapping
+from ebbgate.core.errors import BadRequestError
 from ebbgate.sdk.client import Client
 from ebbgate.sdk.timing import Timing
+from ebbgate.sdk.transport import Transport
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 USER = {"targetingKey": "user-1"}
 
 
@@ -94,4 +99,52 @@ def test_a_local_kill_gives_off_even_where_nothing_was_ever_received(clock: Any)
     assert client.boolean_value("new", True, USER) is False
     assert client.boolean_value("other", True, USER) is True
     assert client.string_value("new", "mine", USER) == "mine"
+    client.close(timeout=0)
+
+
+def test_rules_see_the_plan_clock(clock: Any, a_snapshot: Any) -> None:
+    """RULES A1: as the edge answers its callers."""
+    mapping = ClockMapping(origin_at=NOON, plan_origin_at=NOON, scale=3600.0)
+    rule = {"if": [{">": [{"var": "$flagd.timestamp"}, int(NOON.timestamp()) + 3000]}, "on", "off"]}
+    flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off", "targeting": rule}
+    client = Client("", "", clock=clock)
+    client._holder.receive(a_snapshot(1, flags={"old": flag}, leases={}, clock=mapping))
+    assert client.boolean_value("old", False, USER) is False
+    clock.now = 1.0  # an hour of plan time
+    assert client.boolean_value("old", False, USER) is True
+    client.close(timeout=0)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h:port", "http://h:", "http://h:0", "http://h:70000", "http://:80", "http://a b", "http://[::1]:x"]
+)
+def test_a_url_with_a_bad_host_or_port_is_refused(url: str) -> None:
+    with pytest.raises(BadRequestError):
+        Transport(url, "t", Timing())
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h", "http://h:80", " https://h:8120/base/ ", "http://[::1]:80", "http://[::1]"]
+)
+def test_a_good_url_is_taken(url: str) -> None:
+    Transport(url, "t", Timing())
+
+
+@pytest.mark.parametrize(
+    ("url", "token"),
+    [
+        ("http://127.0.0.1:9", "ebb_server_SECRET\n2"),
+        ("http://127.0.0.1:9", "ebb_server_SECRET\u00e9"),
+        ("ebb_server_SECRET", "http://127.0.0.1:9"),
+    ],
+)
+def test_no_message_tells_the_token(url: str, token: str) -> None:
+    with pytest.raises(BadRequestError) as refused:
+        Client(url, token)
+    assert "SECRET" not in str(refused.value) + repr(refused.value)
+
+
+def test_white_space_around_a_token_is_no_part_of_it(clock: Any) -> None:
+    client = Client("", " ebb_server_x\n", clock=clock)
+    assert client._token == "ebb_server_x"
     client.close(timeout=0)

@@ -110,7 +110,7 @@ def test_a_short_lease_does_not_lapse_between_keepalives(holder: SnapshotHolder,
     [
         ("new", (False, "off", "STATIC")),  # the rollout's control
         ("new=on", (True, "on", "STATIC")),
-        ("new=no_such_variant", ("default", None, "ERROR")),
+        ("new=no_such_variant", (False, "off", "STATIC")),  # told, and control
         ("elsewhere", (True, "on", "TARGETING_MATCH")),
     ],
 )
@@ -206,3 +206,30 @@ def test_no_call_ever_raises(clock: Any, a_snapshot: Any) -> None:
         assert client.status.failures > 0
     finally:
         client.close(timeout=0)
+
+
+def test_a_restored_server_that_reaches_the_same_number_is_followed(holder: SnapshotHolder, a_snapshot: Any) -> None:
+    """RULES H2: what is confirmed is what is served."""
+    off = {"old": {**FLAG, "defaultVariant": "off"}}
+    holder.receive(a_snapshot(7))
+    assert not holder.receive(a_snapshot(7, flags=off, leases={}))  # nothing says that it is newer
+    assert served(holder, "old")[0] is True
+    assert holder.receive(a_snapshot(7, flags=off, leases={}, published_at=NOON + timedelta(hours=1)))
+    assert served(holder, "old")[0] is False
+
+
+def test_only_a_snapshot_in_force_renews_the_lease(holder: SnapshotHolder, clock: Any, a_snapshot: Any) -> None:
+    """RULES B7: a server whose snapshots are refused is as good as lost."""
+    holder.receive(a_snapshot(2))
+    clock.now = 50.0
+    assert not holder.receive(b'{"version": 99}')
+    assert not holder.receive(a_snapshot(1))
+    assert holder.contact.last_at == 0.0
+    assert holder.receive(a_snapshot(2))
+    assert holder.contact.last_at == 50.0
+
+
+def test_a_misspelt_kill_is_told(clock: Any, a_snapshot: Any) -> None:
+    holder = a_holder(clock, "new=offf")
+    holder.receive(a_snapshot(1))
+    assert "new=offf" in (holder.notices.last_error or "")
