@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test check dev bench gen sim lock clean
+.PHONY: setup demo test check dev bench bench-flags bench-edge gen sim lock clean
 
 setup: $(STAMP)
 
@@ -35,6 +35,12 @@ dev: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+bench-flags: setup
+	$(BIN)/python benchmarks/flags.py
+
+bench-edge: setup
+	$(BIN)/python benchmarks/edge.py
 
 gen: setup
 	$(BIN)/python -m ebbgate.doors.plan_schema > spec/plan.schema.json
