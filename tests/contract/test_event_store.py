@@ -594,6 +594,93 @@ def test_a_limit_on_a_latency_counts_units_above_it(store: EventStore, script: E
     assert (got.function, got.treatment_n, got.treatment_y) == ("", 3, 1)  # type: ignore[union-attr]
 
 
+def limits(store: EventStore, opened: float, closed: float, metric: Metric | None = None, limit: float = 0.05) -> Any:
+    """(treatment n, y, control n, y), or None without observations."""
+    query = LimitQuery(metric=metric or a_metric(), limit=limit)
+    blocks = store.limit_blocks(a_contrast(), query, opened_at=minute(opened), closed_at=minute(closed))
+    counts = [(b.treatment_n, b.treatment_y, b.control_n, b.control_y) for b in blocks if isinstance(b, LimitBlock)]
+    return counts[0] if counts else None
+
+
+def test_an_outage_days_after_a_unit_s_first_window_is_seen_by_limits(store: EventStore, script: EventScript) -> None:
+    (new,), (old,) = treated(), controls()
+    day = 24 * 60
+    script.expose(new, "on", 0)
+    script.expose(old, "off", 0)
+    for at in (1, 6 * day, 6 * day + 1):
+        script.track(old, "api_request", at)
+        request = script.track(new, "api_request", at)
+        if at > day:
+            script.track(new, "api_error", at + 0.1, of=request)
+    script.quiet_until(7 * day)
+    store.ingest(script.records)
+    assert limits(store, 0, 5 * day) == (1, 0, 1, 0)
+    assert limits(store, 5 * day, 7 * day) == (1, 1, 1, 0)  # once in a block, however often it asks
+    assert limits(store, 6 * day + 2, 6 * day + 3) == (1, 1, 1, 0)  # two minutes of lateness
+    assert limits(store, 6 * day + 1, 6 * day + 1.9) is None
+    assert limits(store, 6 * day + 3, 7 * day) is None
+
+
+def test_limits_leave_out_what_was_before_the_exposure_or_came_too_late(store: EventStore, script: EventScript) -> None:
+    (unit,) = treated()
+    script.track(unit, "api_request", 1)
+    script.expose(unit, "on", 5)
+    script.track(unit, "api_request", 20, received=22)
+    request = script.track(unit, "api_request", 30)
+    script.track(unit, "api_error", 31, of=request, received=32)
+    script.quiet_until(60)
+    store.ingest(script.records)
+    assert limits(store, 0, 30) is None
+    assert limits(store, 30, 60) == (1, 0, 0, 0)  # the request was known in time, its error was not
+
+
+def test_an_error_belongs_to_the_latest_trial_before_it_in_limits_too(store: EventStore, script: EventScript) -> None:
+    one, two = treated(2)
+    for unit, at in ((one, 21.5), (two, 20.5)):
+        script.expose(unit, "on", 0)
+        script.track(unit, "api_request", 20)
+        script.track(unit, "api_request", 21)
+        script.track(unit, "api_error", at)
+    script.quiet_until(60)
+    store.ingest(script.records)
+    assert limits(store, 20, 60) == (2, 1, 0, 0)
+
+
+def test_a_unit_that_saw_both_versions_is_out_of_limits_from_then_on(store: EventStore, script: EventScript) -> None:
+    (unit,) = treated()
+    script.expose(unit, "on", 0)
+    script.track(unit, "api_request", 1)
+    script.expose(unit, "off", 10)
+    script.track(unit, "api_request", 11)
+    script.quiet_until(60)
+    store.ingest(script.records)
+    assert limits(store, 0, 5) == (1, 0, 0, 0)
+    assert limits(store, 5, 60) is None
+
+
+def test_a_share_s_trial_has_its_window_to_succeed_in_limits(store: EventStore, script: EventScript) -> None:
+    metric, units = a_metric(MetricKind.SHARE), treated(2)
+    for unit, at in zip(units, (109, 111), strict=True):
+        script.expose(unit, "on", 0)
+        script.track(unit, "api_request", 100)
+        script.track(unit, "api_error", at)
+    script.quiet_until(200)
+    store.ingest(script.records)
+    assert limits(store, 20, 111, metric) is None
+    assert limits(store, 111, 200, metric) == (2, 1, 0, 0)
+
+
+def test_a_count_is_held_against_its_limit_window_after_window(store: EventStore, script: EventScript) -> None:
+    (unit,) = treated()
+    script.expose(unit, "on", 0)
+    for at in (1, 25, 26, 27):
+        script.track(unit, "api_ms", at, 1.0)
+    script.quiet_until(60)
+    store.ingest(script.records)
+    found = [limits(store, at, at + 10, a_metric(MetricKind.COUNT), 2.0) for at in (2, 12, 22, 32)]
+    assert found == [(1, 0, 0, 0), (1, 0, 0, 0), (1, 1, 0, 0), (1, 0, 0, 0)]
+
+
 # --- H2 and silence ---
 
 

@@ -1,11 +1,14 @@
 """Ratios clustered by unit, absolute limits and the sizes of the arms (RULES D3, E3, G1)."""
 
+from datetime import timedelta
 from math import sin
 
+import msgspec
 import numpy as np
 
 from ebbgate.core.metrics import (
     Assignment,
+    CriticalLimit,
     LimitBlock,
     MetricKind,
     PairMoments,
@@ -117,3 +120,43 @@ def test_arms_of_the_promised_sizes_are_rarely_doubted(runs, ramp, most_crossing
 
 def test_arms_of_the_wrong_sizes_are_always_doubted(ramp):
     assert _doubts(100, 36, ramp, 1.3) == 100
+
+
+def test_returning_people_with_lasting_habits_at_the_limit_are_rarely_shown_above(
+    runs, ramp, a_guardrail, most_crossings
+):
+    """Limits see the same people block after block (RULES G1): here 300, whose habits are exactly at it on average."""
+    rng, fired, guardrail = np.random.default_rng(37), 0, a_guardrail(MetricKind.RATE)
+    for _ in range(runs):
+        habits = rng.beta(0.5, 9.5, 300)
+        habits *= 0.05 / habits.mean()
+        evidence = start_limit(guardrail, limit=0.05, function="", alpha=0.05)
+        for _, _, _, common in ramp():
+            there = rng.choice(habits, 60, replace=False)
+            bad = int((rng.random(60) < there).sum())
+            evidence = fold_limit(evidence, LimitBlock(limit=0.05, treatment_n=60, treatment_y=bad, **common))
+            if evidence.log_e >= evidence.threshold:
+                fired += 1
+                break
+    assert fired <= most_crossings(0.05)
+
+
+def test_an_outage_of_both_versions_is_rarely_blamed_on_the_new_one(runs, ramp, a_guardrail, most_crossings):
+    """RULES F4: both fail at the same rate for a while, at any exposure."""
+    rng, blamed = np.random.default_rng(38), 0
+    critical = CriticalLimit(value=0.05, sustained=timedelta(0))
+    guardrail = msgspec.structs.replace(a_guardrail(MetricKind.RATE), critical=critical)
+    for _ in range(runs):
+        evidence, share = start_limit(guardrail, limit=0.05, function="", alpha=0.01), rng.uniform(0.05, 0.95)
+        length = len(list(ramp()))
+        begin = int(rng.integers(0, length // 2))
+        for place, (_, _, _, common) in enumerate(ramp()):
+            n = int(rng.binomial(400, share))
+            rate = 0.3 if begin <= place < begin + length // 4 else 0.02
+            treated, control = int(rng.binomial(n, rate)), int(rng.binomial(400 - n, rate))
+            block = LimitBlock(
+                limit=0.05, treatment_n=n, treatment_y=treated, control_n=400 - n, control_y=control, **common
+            )
+            evidence = fold_limit(evidence, block)
+        blamed += evidence.is_own
+    assert blamed <= most_crossings(0.05)

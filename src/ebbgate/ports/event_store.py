@@ -98,7 +98,15 @@ class EventStore(Protocol):
     def limit_blocks(
         self, contrast: Contrast, query: LimitQuery, *, opened_at: datetime, closed_at: datetime
     ) -> list[AnyBlock]:
-        """One LimitBlock for each function of the query that had observations in the span."""
+        """One LimitBlock for each function of the query that had observations in the span.
+
+        Counted by when things happened, not by when a unit was first seen (RULES G1): every unit of the phase that was
+        not crossed by then, with its first eligible event in `(opened_at - delay, closed_at - delay]` after its first
+        exposure in the phase, known less than `limit_delay` after it happened. For rates and shares that event is a
+        trial; it is bad (or good) by an event that belongs to it, by `of` or by time until the unit's next trial.
+        Counts and ratios: the newest of the unit's consecutive windows that closed in the span. Treatment are units
+        exposed by hash or attribute, newly or earlier; in the checks after a rollback, those formerly treated.
+        """
         ...
 
     def assignment(self, contrast: Contrast) -> Assignment:

@@ -22,12 +22,20 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 class Harm(msgspec.Struct, frozen=True, kw_only=True):
     """What the new version does to those who see it. error_rate, latency: factors; persists: stays with whoever saw
-    it.
+    it. begin, end: how long after the world's beginning it begins and ends; end None: never. both_arms: an outage of
+    everything, whichever version.
     """
 
     error_rate: float = 1.0
     latency: float = 1.0
     persists: bool = False
+    begin: timedelta = timedelta(0)
+    end: timedelta | None = None
+    both_arms: bool = False
+
+    def is_on(self, age: timedelta) -> bool:
+        """Whether it harms at that age of the world."""
+        return self.begin <= age and (self.end is None or age < self.end)
 
 
 NO_HARM = Harm()

@@ -205,7 +205,8 @@ class World:
         if details.variant is not None and self.seen.get((person.key, app.version)) != details.variant:
             self.seen[person.key, app.version] = details.variant
             entries.append(self._exposure(person, at, app, details.variant))
-        harmed = is_new or (self.harm.persists and person.key in self.touched)
+        met = is_new or self.harm.both_arms or (self.harm.persists and person.key in self.touched)
+        harmed = met and self.harm.is_on(at - self.begin_at)
         factor = drift(at, self.begin_at, size=self.drift_size)
         rate = self.base_error * person.error_odds * factor * (self.harm.error_rate if harmed else 1.0)
         delay = self.base_ms * person.speed * (self.harm.latency if harmed else 1.0)

@@ -90,11 +90,11 @@ class MemoryEventStore:
         for function in query.functions or ("",):
             on = (function,) if function else query.metric.on
             n, y = {True: 0, False: 0}, {True: 0, False: 0}
-            for entrant, value in limit_values(
+            for is_treated, value in limit_values(
                 query.metric, on, phase, self._events, self._events_of, opened_at=opened_at, closed_at=closed_at
             ):
-                n[entrant.is_treated] += 1
-                y[entrant.is_treated] += _is_above(query, value)
+                n[is_treated] += 1
+                y[is_treated] += _is_above(query, value)
             if n[True] or n[False]:
                 out.append(
                     LimitBlock(

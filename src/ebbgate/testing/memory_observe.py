@@ -18,7 +18,7 @@ def observe(metric: Metric, entrant: Entrant, events: Events, on: Sequence[str])
     """
     if metric.kind in (MetricKind.SHARE, MetricKind.RATE):
         return _first_trial(metric, entrant, events, on)
-    counted = [event for event in _inside(metric, entrant, events, metric.event) if _is_on(metric, event, on)]
+    counted = [event for event in _inside(metric, entrant, events, metric.event) if is_on(metric, event, on)]
     if metric.kind is MetricKind.COUNT:
         return float(len(counted))
     valued = sorted((event.at, event.seq, event.value) for event in counted if event.value is not None)
@@ -35,8 +35,8 @@ def observe(metric: Metric, entrant: Entrant, events: Events, on: Sequence[str])
 def observe_ratio(metric: Metric, entrant: Entrant, events: Events, on: Sequence[str]) -> tuple[int, int] | None:
     """The unit's (numerator, denominator); None where the denominator is 0."""
     assert metric.trial is not None
-    below = sum(_is_on(metric, event, on) for event in _inside(metric, entrant, events, metric.trial))
-    above = sum(_is_on(metric, event, on) for event in _inside(metric, entrant, events, metric.event))
+    below = sum(is_on(metric, event, on) for event in _inside(metric, entrant, events, metric.trial))
+    above = sum(is_on(metric, event, on) for event in _inside(metric, entrant, events, metric.event))
     return (above, below) if below else None
 
 
@@ -45,7 +45,7 @@ def _first_trial(metric: Metric, entrant: Entrant, events: Events, on: Sequence[
     next trial of any kind, which is the one that a later event belongs to."""
     assert metric.trial is not None
     trials = _inside(metric, entrant, events, metric.trial)
-    first = min((t for t in trials if _is_on(metric, t, on)), key=lambda t: (t.at, t.seq), default=None)
+    first = min((t for t in trials if is_on(metric, t, on)), key=lambda t: (t.at, t.seq), default=None)
     if first is None:
         return None
     next_at = min((t.at for t in trials if t.at > first.at), default=None)
@@ -72,5 +72,6 @@ def _is_inside(metric: Metric, entrant: Entrant, event: SeenEvent) -> bool:
     return at is not None and at < entrant.at + metric.window
 
 
-def _is_on(metric: Metric, event: SeenEvent, on: Sequence[str]) -> bool:
+def is_on(metric: Metric, event: SeenEvent, on: Sequence[str]) -> bool:
+    """Whether the event's function is one of these; empty: all."""
     return not on or event.attributes.get(metric.by or FUNCTION_ATTRIBUTE) in on

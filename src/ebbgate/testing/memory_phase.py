@@ -3,7 +3,8 @@
 from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from copy import copy
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
@@ -55,7 +56,7 @@ class Arm(Enum):
 
 class Entrant:
     """A unit of the phase. `at` and `occurred_at` are its first exposure's, in the order of the log: they never change,
-    so that a block asked for twice is the same. is_treated: its arm for absolute limits."""
+    so that a block asked for twice is the same. is_treated: exposed, so far as its first exposure tells."""
 
     __slots__ = (
         "arm",
@@ -98,6 +99,16 @@ class Entrant:
         if self.audience_at is not None and self.audience_at < close:
             return False
         return not self.is_crossed_by(close)
+
+    def is_treated_by(self, close: datetime) -> bool:
+        """Its side for absolute limits. After a rollback the audience is on it as soon as it is known to be one."""
+        return self.is_treated or (self.audience_at is not None and self.audience_at < close)
+
+    def in_window(self, at: datetime) -> "Entrant":
+        """The same unit in a later window of its own, which nothing from before is moved to."""
+        later = copy(self)
+        later.at, later.occurred_at = at, datetime.max.replace(tzinfo=UTC)
+        return later
 
     def places(self, event: SeenEvent) -> datetime | None:
         """When the event happened for this unit's window; None if before its first exposure.
@@ -214,8 +225,8 @@ class MemoryPhase:
         bucket = unit_bucket(self.contrast.salt, exposure.unit, bucketing=self.contrast.bucketing)
         arm = _arm(self.contrast, exposure.variant, bucket)
         if self.contrast.phase in AFTERWARDS:
-            # Everybody sees the control now: who was treated before is told by bucket and audience (RULES H3).
-            is_treated = arm is Arm.TREATMENT or exposure.unit in self._audience
+            # Everybody sees the control now: who was treated before is told by bucket, and by audience_at (RULES H3).
+            is_treated = arm is Arm.TREATMENT
         if self.contrast.returning_from is not None and exposure.unit not in self._returning:
             arm = Arm.APART
         entrant = Entrant(exposure, bucket, arm, is_treated=is_treated)

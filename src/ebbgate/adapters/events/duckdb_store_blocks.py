@@ -11,6 +11,7 @@ from ibis.expr.types import Table
 from ebbgate.adapters.events import queries, queries_blocks
 from ebbgate.adapters.events.duckdb_store_schema import from_microseconds
 from ebbgate.adapters.events.queries import CONTROL, TREATMENT, microseconds
+from ebbgate.adapters.events.queries_limits import limit_observations
 from ebbgate.core.metrics.blocks import (
     BET_SIZES,
     AnyBlock,
@@ -45,8 +46,9 @@ class BlockRunner:
     def observe(
         self, metric: Metric, on: tuple[str, ...], entrants: str, opened_at: int, closed_at: int, *, is_limit: bool
     ) -> None:
-        """Fill the table `observations`."""
-        query = queries.bound(_observations(metric, on, is_limit), entrants, opened_at, closed_at)
+        """Fill the table `observations`: of the randomised units, or against a limit (RULES G1)."""
+        compiled = _limit_observations(metric, on) if is_limit else _observations(metric, on)
+        query = queries.bound(compiled, entrants, opened_at, closed_at)
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE observations AS {query}")
 
     def newest_control(self) -> Reference:
@@ -180,12 +182,17 @@ class BlockRunner:
 
 @lru_cache(maxsize=1024)
 def _closing(metric: Metric) -> str:
-    return _sql(queries.closing(metric, is_limit=False).limit(1))
+    return _sql(queries.closing(metric).limit(1))
 
 
 @lru_cache(maxsize=4096)
-def _observations(metric: Metric, on: tuple[str, ...], is_limit: bool) -> str:
-    return _sql(queries.observations(metric, on, is_limit=is_limit))
+def _observations(metric: Metric, on: tuple[str, ...]) -> str:
+    return _sql(queries.observations(metric, on))
+
+
+@lru_cache(maxsize=4096)
+def _limit_observations(metric: Metric, on: tuple[str, ...]) -> str:
+    return _sql(limit_observations(metric, on))
 
 
 @cache

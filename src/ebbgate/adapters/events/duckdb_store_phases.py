@@ -209,7 +209,7 @@ class DuckDbPhase:
                 INSERT INTO {self.entrants}
                 SELECT n.unit, bucket, CASE WHEN $only_returning AND r.unit IS NULL THEN {APART} ELSE {_ARM} END,
                   CASE WHEN $is_recovery
-                    THEN (bucket >= $treatment_start AND bucket < $treatment_end) OR n.noted_at IS NOT NULL
+                    THEN variant = $treatment AND bucket >= $treatment_start AND bucket < $treatment_end
                     ELSE variant NOT IN ($control, $holdout) END, x.happened_at, x.occurred_at,
                   x.known_at, x.log_offset, n.treated_at, n.control_at, n.noted_at
                 FROM entering n JOIN buckets USING (unit) JOIN exposures x ON x.seq = n.first_seq
@@ -218,8 +218,8 @@ class DuckDbPhase:
                 """,
                 {
                     "only_returning": contrast.returning_from is not None,
-                    # After a rollback everybody sees the control: who was treated before is told by bucket and
-                    # audience.
+                    # After a rollback everybody sees the control: who was treated before is told by bucket, and by
+                    # `audience_at`; the holdout never was.
                     "is_recovery": contrast.phase in AFTERWARDS,
                     "treatment": contrast.treatment_variant,
                     "control": contrast.control_variant,

@@ -64,48 +64,50 @@ def bound(sql: str, entrants: str, opened_at: int, closed_at: int) -> str:
     return named.replace(str(_OPENED), str(opened_at)).replace(str(_CLOSED), str(closed_at))
 
 
-def observations(metric: Metric, on: Sequence[str], *, is_limit: bool) -> Table:
-    """One row for each unit that has an observation: unit, bucket, arm, close, x, y.
+def entrants() -> Table:
+    """The units of the contrast, with their first exposure."""
+    return ibis.table(_ENTRANT_COLUMNS, name=ENTRANTS)
+
+
+def observations(metric: Metric, on: Sequence[str]) -> Table:
+    """One row for each randomised unit that has an observation: unit, bucket, arm, close, x, y.
 
     x: the value, 0 or 1 for shares and rates, the numerator of ratios. y: the denominator of ratios, else null.
-    on: values of the metric's `by` attribute that count; empty: all. is_limit: all units by the side that they saw
-    (RULES G1), instead of the randomised ones by their arm.
+    on: values of the metric's `by` attribute that count; empty: all.
     """
-    units = closing(metric, is_limit=is_limit)
-    if metric.kind in (MetricKind.SHARE, MetricKind.RATE):
-        values = _first_trials(metric, on, units)
-    elif metric.kind is MetricKind.RATIO:
-        values = _ratios(metric, on, units)
-    else:
-        values = _values(metric, on, units)
+    units = closing(metric)
+    is_event = metric.kind in (MetricKind.SHARE, MetricKind.RATE)
+    values = _first_trials(metric, on, units) if is_event else windowed_values(metric, on, units)
     how = "left" if metric.kind is MetricKind.COUNT else "inner"
     joined = units.join(values, "unit", how=how)
     return joined.select("unit", "bucket", "arm", "close", x=_.x.cast("float64").fill_null(0.0), y=_.y.cast("float64"))
 
 
-def closing(metric: Metric, *, is_limit: bool) -> Table:
-    """The units whose windows closed in the span: unit, bucket, arm, close, first_at, first_occurred_at."""
+def windowed_values(metric: Metric, on: Sequence[str], units: Table) -> Table:
+    """unit, x, y: what the units' windows hold, for all kinds but shares and rates. units: as `closing` gives them."""
+    return (_ratios if metric.kind is MetricKind.RATIO else _values)(metric, on, units)
+
+
+def closing(metric: Metric) -> Table:
+    """The randomised units whose windows closed in the span: unit, bucket, arm, close, first_at, first_occurred_at."""
     length = microseconds(metric.window) + microseconds(metric.lateness)
-    table = ibis.table(_ENTRANT_COLUMNS, name=ENTRANTS)
-    closed = table.filter(
+    closed = entrants().filter(
         _.happened_at > OPENED - length, _.happened_at <= CLOSED - length, _.known_at < _.happened_at + length
     )
-    arm = ibis.cases((closed.is_treated, TREATMENT), else_=CONTROL) if is_limit else closed.arm
     units = closed.select(
         "unit",
         "bucket",
         "treated_at",
         "control_at",
         "audience_at",
-        arm=arm.cast("int8"),
+        "arm",
         close=_.happened_at + length,
         first_at=_.happened_at,
         first_occurred_at=_.occurred_at,
     )
     # A null time is never before the close: the comparison must be false then, not unknown.
     units = units.filter(~((_.treated_at < _.close) & (_.control_at < _.close)).fill_null(False))
-    if not is_limit:
-        units = units.filter(_.arm.isin([TREATMENT, CONTROL]), ~(_.audience_at < _.close).fill_null(False))
+    units = units.filter(_.arm.isin([TREATMENT, CONTROL]), ~(_.audience_at < _.close).fill_null(False))
     return units.drop("treated_at", "control_at", "audience_at")
 
 
@@ -124,14 +126,15 @@ def _is_inside(metric: Metric) -> Deferred:
     return after | moved
 
 
-def _is_on(metric: Metric, events: Table, on: Sequence[str]) -> BooleanValue:
+def is_on(metric: Metric, events: Table, on: Sequence[str]) -> BooleanValue:
+    """Whether the event's function is one of these."""
     function = events.attributes.cast("json")[metric.by or FUNCTION_ATTRIBUTE].str
     return function.isin(list(on)).fill_null(False)
 
 
 def _inside(metric: Metric, on: Sequence[str], units: Table, name: str) -> Table:
     events = _known(metric, units, name).filter(_is_inside(metric))
-    return events.filter(_is_on(metric, events, on)) if on else events
+    return events.filter(is_on(metric, events, on)) if on else events
 
 
 def _first_trials(metric: Metric, on: Sequence[str], units: Table) -> Table:

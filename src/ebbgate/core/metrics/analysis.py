@@ -30,7 +30,10 @@ class LimitStanding(StrEnum):
 
 
 class LimitAnalysis(msgspec.Struct, frozen=True, kw_only=True):
-    """One absolute limit, one function. attributable: the control does not breach it as well (RULES F4)."""
+    """One absolute limit, one function. attributable: of a breach, whether it was the new version's doing when it began
+    (RULES F4). window_opened_at: event time from which the breach may date, fixed when it is shown; before, of the
+    trailing window. Compare it, not the time of the look, with an exposure step.
+    """
 
     metric: str
     function: str

@@ -1,8 +1,8 @@
 """Block summaries: all that the statistics ever see of the events (RULES D4, DESIGN section 7).
 
-A block holds the units of one phase whose windows closed in `(opened_at, closed_at]`, one observation each. Any
-engine that
-can count, sum and rank can make them; the core never sees a unit.
+A block holds the units of one phase whose windows closed in `(opened_at, closed_at]`, one observation each; a block of
+an absolute limit those that did something then. Any engine that can count, sum and rank can make them; the core never
+sees a unit.
 """
 
 from datetime import datetime
@@ -125,11 +125,16 @@ class QuantileBlock(Block, frozen=True, kw_only=True, tag="quantile"):
 
 
 class LimitBlock(Block, frozen=True, kw_only=True, tag="limit"):
-    """Observations against an absolute limit (RULES G), all exposed units of an arm, one function or endpoint at a
+    """Observations against an absolute limit (RULES G), all exposed units of a side, one function or endpoint at a
     time.
 
-    limit: the value tested; for rates y counts events, for quantiles and means observations above the limit.
-    function: the value of the metric's `by` attribute, or "" for all.
+    One observation for each unit that did something: its first eligible event that happened in `(opened_at - delay,
+    closed_at - delay]` after its first exposure in the phase (`limit_delay`; windowed kinds: its newest window that
+    closed in the block). So a unit is observed again block after block, and the null is that the share among those
+    who are there keeps to the limit.
+
+    limit: the value tested; for rates y counts events, for all other kinds observations above the limit.
+    function: one of the functions that the limit names, or "" for all together.
     """
 
     limit: float

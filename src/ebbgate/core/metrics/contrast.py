@@ -67,7 +67,8 @@ class LimitQuery(msgspec.Struct, frozen=True, kw_only=True):
     """One absolute limit to count: observations of all exposed units of each arm, whatever their interval (RULES D1,
     G1).
 
-    functions: values of the metric's `by` attribute, one LimitBlock each; empty: one block for all.
+    functions: values of the metric's `by` attribute, one LimitBlock each; empty: one block for all. A `by` whose limit
+    names no functions is not split by its values: they are judged together.
     """
 
     metric: Metric

@@ -8,10 +8,14 @@ import msgspec
 
 from ebbgate.core.metrics.blocks import LimitBlock
 from ebbgate.core.metrics.definition import Direction, Guardrail, MetricKind
-from ebbgate.core.stats import above_log_e, below_log_e, log_average, restarting, start_weight
+from ebbgate.core.metrics.limits_delay import limit_delay
+from ebbgate.core.stats import above_log_e, below_log_e, block_log_e, log_average, restarting, start_weight
 
 LIMIT_MIN_N = 30
 """Observations of the treatment without which a window says nothing; it is widened until it has them."""
+
+FEW_ALPHA = 0.05
+"""A control of fewer than the minimum excuses the treatment only when its own e-value against the limit says so."""
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -31,8 +35,14 @@ class LimitEvidence(msgspec.Struct, frozen=True, kw_only=True):
     share: of bad observations at which the limit is just met. bad_is_above: whether observations above the limit are
     the bad ones. threshold: log(1 / alpha). above, within, control_above: restarting log e-values on the grid of odds
     (`stats.restarting`), over `steps` blocks. log_e: of the treatment being beyond the limit. recent: the trailing
-    window, oldest first, at least `sustained` long and min_n large where the data allow. breached_at: first breach;
-    latched if the limit is critical.
+    window, oldest first, at least `sustained` long and min_n large where the data allow. delay: from what happened to
+    the block that counts it (`limit_delay`).
+
+    breached_at: close of the block with which the breach began. is_own: whether it is the new version's doing, decided
+    then and never again for worse: so the end of an outage of both versions cannot turn it into the new one's (RULES
+    F4). A critical breach of its own is latched; any other ends when the treatment is no longer beyond. versus: log
+    e-values, on the grid of odds, of the treatment doing worse than the control since a breach began that is not its
+    own. began_at: event time at which the breach began, not before the trailing window.
     """
 
     metric: str
@@ -50,7 +60,11 @@ class LimitEvidence(msgspec.Struct, frozen=True, kw_only=True):
     control_above: tuple[float, ...] = ()
     log_e: float = 0.0
     recent: tuple[Window, ...] = ()
+    delay: timedelta = timedelta(0)
     breached_at: datetime | None = None
+    began_at: datetime | None = None
+    is_own: bool = False
+    versus: tuple[float, ...] = ()
 
 
 def start_limit(guardrail: Guardrail, *, limit: float, function: str, alpha: float) -> LimitEvidence:
@@ -72,6 +86,7 @@ def start_limit(guardrail: Guardrail, *, limit: float, function: str, alpha: flo
         sustained=critical.sustained if critical is not None and is_critical else timedelta(0),
         min_n=max(LIMIT_MIN_N, ceil(4 * rare / (1 - rare))),  # GrowthBook's rule for quantiles (analysis.md 1.7)
         threshold=log(1 / alpha),
+        delay=limit_delay(metric),
     )
 
 
@@ -102,12 +117,60 @@ def fold_limit(evidence: LimitEvidence, block: LimitBlock) -> LimitEvidence:
         log_e=worth(above, step),
         recent=_trimmed(evidence, (*evidence.recent, window)),
     )
-    breached_now = is_beyond(evidence)
-    if breached_now and evidence.breached_at is None:
-        return msgspec.structs.replace(evidence, breached_at=block.closed_at)
-    if not breached_now and not evidence.is_critical:
-        return msgspec.structs.replace(evidence, breached_at=None)
-    return evidence
+    return _judged(evidence, window)
+
+
+def _judged(evidence: LimitEvidence, newest: Window) -> LimitEvidence:
+    """The evidence with the breach begun, gone on or ended by its newest block."""
+    if evidence.is_critical and evidence.breached_at is not None and evidence.is_own:
+        return evidence
+    if not is_beyond(evidence):
+        return msgspec.structs.replace(evidence, breached_at=None, began_at=None, is_own=False, versus=())
+    if evidence.breached_at is None:
+        return msgspec.structs.replace(
+            evidence,
+            breached_at=newest.closed_at,
+            began_at=onset(evidence),
+            is_own=is_attributable(evidence),
+            versus=(),
+        )
+    if evidence.is_own:
+        return evidence
+    # Both failed when it began. The treatment alone is to blame for going on only by evidence gathered since, block by
+    # block against the control of the same time: an e-process from 1, so that its crossing is right at any look.
+    counts = newest.treatment_n, newest.treatment_y, newest.control_n, newest.control_y
+    block = block_log_e(*counts)
+    versus = tuple(a + b for a, b in zip(evidence.versus, block, strict=True)) if evidence.versus else block
+    is_own = log_average(versus) >= evidence.threshold
+    return msgspec.structs.replace(evidence, versus=versus, is_own=is_own)
+
+
+def is_attributable(evidence: LimitEvidence) -> bool:
+    """Whether a breach that began now would be the new version's doing: the control is not beyond the limit, or far
+    less so.
+
+    "Beyond" by its e-process; or by its share in the trailing window where it has enough observations, and by its
+    e-value there where it has few, as beside a version that nearly everybody has. "Far less" by the exact two-sample
+    test on that window, so that an old version slightly over a limit does not excuse a new one that fails every second
+    time.
+    """
+    treatment_n, treatment_y = treatment_count(evidence.recent)
+    control_n, control_y = control_count(evidence.recent)
+    shown = worth(evidence.control_above, evidence.steps) >= evidence.threshold
+    seen = _exceeds(control_n, control_y, evidence.share)
+    if control_n < evidence.min_n:
+        seen = log_average(above_log_e(control_n, control_y, evidence.share)) >= log(1 / FEW_ALPHA)
+    if not shown and not seen:
+        return True
+    return log_average(block_log_e(treatment_n, treatment_y, control_n, control_y)) >= evidence.threshold
+
+
+def onset(evidence: LimitEvidence) -> datetime:
+    """Event time from which the treatment's breach may date: the opening of the first block of the trailing window
+    that is itself beyond the limit, less the delay. Not after the true beginning, and before it by one block at most
+    where blocks are large."""
+    beyond = (w for w in evidence.recent if _exceeds(w.treatment_n, w.treatment_y, evidence.share))
+    return next(beyond, evidence.recent[0]).opened_at - evidence.delay
 
 
 def worth(grid: tuple[float, ...], steps: int) -> float:

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from math import log
 
 import msgspec
@@ -76,7 +77,8 @@ def test_few_observations_widen_the_window(a_guardrail, a_critical, a_block):
     evidence = _folded(guardrail, _minutes(a_block, [0.5] * 30, n=2))
     analysis = judge_limit(evidence)
     assert analysis.treatment_n == 30
-    assert analysis.window_opened_at == evidence.recent[-15].opened_at
+    assert analysis.window_opened_at is not None
+    assert analysis.window_opened_at < evidence.recent[-15].opened_at - guardrail.metric.lateness  # when it was shown
     assert analysis.standing is LimitStanding.BREACHED
 
 
@@ -94,6 +96,54 @@ def test_a_control_slightly_above_does_not_excuse_a_treatment_far_above(a_guardr
 
 def test_without_a_control_a_breach_is_the_treatment_s(a_guardrail, a_critical, a_block):
     assert judge_limit(_folded(a_guardrail(critical=a_critical()), _minutes(a_block, [0.5] * 6))).attributable
+
+
+def test_an_outage_of_both_versions_is_nobody_s_doing_also_when_it_has_ended(a_guardrail, a_critical, a_block):
+    guardrail = a_guardrail(critical=a_critical())
+    for n, control_n in ((20, 380), (80, 320), (200, 200), (380, 20)):
+        evidence, said = start_limit(guardrail, limit=0.05, function="", alpha=0.01), set()
+        for minute in range(300):
+            rate = 0.2 if 30 <= minute < 60 else 0.0
+            treated, control = (n, round(n * rate)), (control_n, round(control_n * rate))
+            (block,) = _minutes(a_block, [treated[1] / n], n=n, control=control, start=minute)
+            evidence = fold_limit(evidence, block)
+            analysis = judge_limit(evidence)
+            if analysis.standing is LimitStanding.BREACHED:
+                said.add(analysis.attributable)
+        assert said == {False}, (n, control_n)
+        assert judge_limit(evidence).standing is LimitStanding.WITHIN
+
+
+def test_a_version_that_goes_on_failing_after_an_outage_of_both_is_to_blame(a_guardrail, a_critical, a_block):
+    evidence = _folded(a_guardrail(critical=a_critical()), _minutes(a_block, [0.5] * 10, control=(40, 20)))
+    assert not judge_limit(evidence).attributable
+    for block in _minutes(a_block, [0.5] * 5, control=(40, 0), start=10):
+        evidence = fold_limit(evidence, block)
+    assert judge_limit(evidence).attributable
+
+
+def test_an_outage_of_both_does_not_excuse_the_new_version_s_own_later_breach(a_guardrail, a_critical, a_block):
+    guardrail = a_guardrail(critical=a_critical())
+    blocks = _minutes(a_block, [0.3] * 10, control=(200, 60))
+    blocks += _minutes(a_block, [0.0] * 200, control=(200, 0), start=10)
+    evidence = _folded(guardrail, blocks)
+    assert judge_limit(evidence).standing is not LimitStanding.BREACHED
+    for block in _minutes(a_block, [0.5] * 10, control=(200, 2), start=210):
+        evidence = fold_limit(evidence, block)
+    analysis = judge_limit(evidence)
+    assert analysis.standing is LimitStanding.BREACHED
+    assert analysis.attributable
+
+
+def test_a_breach_dates_from_when_things_happened(a_guardrail, a_critical, a_block, noon):
+    guardrail = a_guardrail(critical=a_critical(minutes=5))
+    blocks = _minutes(a_block, [0.0] * 30 + [0.5] * 10, control=(200, 2))
+    evidence = _folded(guardrail, blocks)
+    began_at = noon + timedelta(minutes=30) - guardrail.metric.lateness
+    assert judge_limit(evidence).window_opened_at == began_at
+    for block in _minutes(a_block, [0.5] * 60, control=(200, 2), start=40):
+        evidence = fold_limit(evidence, block)
+    assert judge_limit(evidence).window_opened_at == began_at
 
 
 def test_a_healthy_version_is_shown_within_its_limit(a_guardrail, a_critical, a_block):
