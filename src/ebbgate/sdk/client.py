@@ -13,7 +13,7 @@ from ebbgate.sdk.delivery import Delivery
 from ebbgate.sdk.disk import DiskCopy
 from ebbgate.sdk.holder import SnapshotHolder
 from ebbgate.sdk.kills import ENVIRONMENT_VARIABLE, FILE_VARIABLE, KillList
-from ebbgate.sdk.lifecycle import adopt, release
+from ebbgate.sdk.lifecycle import adopt, end_when_dropped, release
 from ebbgate.sdk.notices import Handler, Notice, NoticeKind
 from ebbgate.sdk.serving import FlagPlan, Lease, Serving
 from ebbgate.sdk.source import SnapshotSource
@@ -234,6 +234,7 @@ class Client:
     def restart_in_child(self) -> None:
         """After a fork, in the child: an evaluator of its own, with nothing of the parent's to send."""
         if not self._is_closed:
+            self._end.detach()
             self._delivery.abandon()
             if self._source is not None:
                 self._source.abandon()
@@ -378,6 +379,7 @@ class Client:
         except RuntimeError as error:  # no more threads: serve what there is
             self._threads = [thread for thread in self._threads if thread.ident is not None]
             self._holder.notices.post(Notice(kind="error", message=f"a thread cannot be started: {error}"))
+        self._end = end_when_dropped(self, self._source, self._delivery)
 
 
 def _code_default(default: Any, message: str) -> EvaluationDetails:

@@ -2,10 +2,14 @@
 
 import atexit
 import os
-from typing import Protocol
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakSet, finalize
 
 from ebbgate.sdk.transport import import_lock
+
+if TYPE_CHECKING:
+    from ebbgate.sdk.delivery import Delivery
+    from ebbgate.sdk.source import SnapshotSource
 
 EXIT_TIMEOUT_S = 2.0
 
@@ -38,6 +42,19 @@ def adopt(client: Living) -> None:
 def release(client: Living) -> None:
     """It is closed."""
     _living.discard(client)
+
+
+def end_when_dropped(client: Living, source: "SnapshotSource | None", delivery: "Delivery") -> "finalize[..., Any]":
+    """The threads do not hold their client: one that is dropped without `close` ends them, and sends what is queued."""
+    end = finalize(client, _end, source, delivery)
+    end.atexit = False  # `_close_all` sees to exits
+    return end
+
+
+def _end(source: "SnapshotSource | None", delivery: "Delivery") -> None:
+    if source is not None:
+        source.stop()
+    delivery.stop(EXIT_TIMEOUT_S)
 
 
 def _close_all() -> None:

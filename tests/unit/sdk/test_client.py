@@ -1,5 +1,6 @@
 """Calls, with the clock held still: what they answer, and what they record."""
 
+import gc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -148,3 +149,13 @@ def test_white_space_around_a_token_is_no_part_of_it(clock: Any) -> None:
     client = Client("", " ebb_server_x\n", clock=clock)
     assert client._token == "ebb_server_x"
     client.close(timeout=0)
+
+
+def test_a_client_that_is_dropped_ends_its_threads(clock: Any) -> None:
+    client = Client("", "", clock=clock)
+    (thread,) = client._threads
+    assert thread.is_alive()
+    del client
+    gc.collect()
+    thread.join(5)
+    assert not thread.is_alive()
