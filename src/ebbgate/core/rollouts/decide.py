@@ -75,7 +75,8 @@ def _environment(state: RolloutState, analyses: Mapping[str, Analysis]) -> Decis
         return None
     begun = [limit.window_opened_at for limit in breaches if limit.window_opened_at is not None]
     since_step = min(begun) - state.record.entered_at if begun else None
-    if since_step is not None and since_step <= state.plan.when.starvation_window:
+    # The onset is known to a look's length: what clearly began before the step is not its doing.
+    if since_step is not None and -state.plan.tick <= since_step <= state.plan.when.starvation_window:
         reason = f"both versions fail soon after an exposure step, maybe starved by it: {_limits(state, breaches)}"
         return _take_back(state, Code.STARVATION, reason, breaches)
     reason = f"both versions fail, so it is not the new one's doing: {_limits(state, breaches)}"

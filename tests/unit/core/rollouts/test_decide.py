@@ -133,6 +133,13 @@ def test_both_arms_bad_soon_after_a_step_blames_the_step() -> None:
     assert decision.code is Code.STARVATION
 
 
+def test_both_arms_bad_since_before_the_step_do_not_blame_it() -> None:
+    breach = a_breach(attributable=False, window_opened_at=NOON - hours(5))
+    decision = look(a_rollout(), an_analysis(limits=(breach,)), after=hours(2))
+    assert isinstance(decision, Hold)
+    assert decision.code is Code.ENVIRONMENT
+
+
 def test_both_arms_bad_long_after_a_step_holds_and_alerts() -> None:
     decision = look(a_rollout(), an_analysis(limits=(a_breach(attributable=False),)))
     assert isinstance(decision, Hold)
