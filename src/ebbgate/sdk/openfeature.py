@@ -1,5 +1,6 @@
 """The OpenFeature provider, over a `Client`. Needs the extra `openfeature`."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,8 @@ class EbbgateProvider(AbstractProvider):
         self._client = client
         self._hooks = list(hooks)
         self._ready_timeout_s = ready_timeout_s
+        self._lock = threading.Lock()
+        self._is_starting = True  # until `initialize` returns, the registry tells what it came to
         self._is_ready = False  # whether OpenFeature has been told so
         client.on("ready", self._on_ready)
         client.on("stale", self._on_stale)
@@ -50,9 +53,12 @@ class EbbgateProvider(AbstractProvider):
         return self._hooks
 
     def initialize(self, evaluation_context: EvaluationContext) -> None:
-        if not self._client.wait_ready(self._ready_timeout_s):
+        self._client.wait_ready(self._ready_timeout_s)
+        with self._lock:
+            self._is_starting = False
+            self._is_ready = self._client.snapshot_version is not None
+        if not self._is_ready:
             raise ProviderNotReadyError(f"no snapshot within {self._ready_timeout_s} s, and none on disk")
-        self._is_ready = True  # the registry tells so when this returns
 
     def shutdown(self) -> None:
         self._client.close()
@@ -108,9 +114,11 @@ class EbbgateProvider(AbstractProvider):
         )
 
     def _on_ready(self, notice: Notice) -> None:
-        if not self._is_ready:  # after an outage, or after an initialization that failed
+        with self._lock:
+            if self._is_starting or self._is_ready:
+                return
             self._is_ready = True
-            self.emit_provider_ready(_event(notice))
+        self.emit_provider_ready(_event(notice))  # after an outage, or after an initialization that failed
 
     def _on_stale(self, notice: Notice) -> None:
         if self._is_ready:

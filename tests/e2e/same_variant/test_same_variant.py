@@ -125,7 +125,7 @@ def test_the_variants_that_flagd_publishes_come_out_of_sdk_provider_and_ofrep(
         assert client.string_value(row["flag"], "none", row["context"]) == row["variant"]
 
 
-def test_another_rollout_of_the_flag_draws_others_and_a_retry_does_once_somebody_was_exposed(
+def test_another_rollout_of_the_flag_draws_others_and_so_does_a_retry_once_the_hash_was_open(
     serve: Any, administer: Any, connect: Any, eventually: Any, by_sdk: Any
 ) -> None:
     everybody = users(2000)
@@ -143,9 +143,9 @@ def test_another_rollout_of_the_flag_draws_others_and_a_retry_does_once_somebody
         return {key for key in keys if unit_bucket(salt, key) < 100_000}
 
     first = control.rollouts.start(RANDOM_PLAN, release="v2.0.0", reason="first try").id
-    control.rollouts.abort(first, reason="before anybody asked")
-    second = control.rollouts.retry(first, reason="nobody was exposed").id
-    kept = drawn()
+    control.rollouts.abort(first, reason="before anybody was seen to ask")
+    second = control.rollouts.retry(first, reason="somebody may have asked: exposures can still be on their way").id
+    second_draw = drawn()
     assert client.flush(15)
     eventually(lambda: control.observations.totals().exposures >= len(everybody), "exposures to be read")
     control.rollouts.abort(second, reason="seen enough")
@@ -155,12 +155,17 @@ def test_another_rollout_of_the_flag_draws_others_and_a_retry_does_once_somebody
     fourth = control.rollouts.start(RANDOM_PLAN, release="v2.1.0", reason="the next release").id
     renewed = drawn()
 
-    assert kept == by_hash(first)  # B2: the salt is kept, as nobody had been exposed
+    assert second_draw == by_hash(second)  # B2: the salt is kept only if nobody can have been exposed
     assert retried == by_hash(third)
     assert renewed == by_hash(fourth)
-    for draw in (kept, retried, renewed):
+    for draw in (second_draw, by_hash(first), retried, renewed):
         assert 150 < len(draw) < 250
-    for one, other in ((kept, retried), (retried, renewed), (kept, renewed)):
+    for one, other in (
+        (by_hash(first), second_draw),
+        (second_draw, retried),
+        (retried, renewed),
+        (second_draw, renewed),
+    ):
         assert len(one & other) < 45  # 20 expected of independent draws; all 200 of repeated ones
 
 

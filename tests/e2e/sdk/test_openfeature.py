@@ -151,8 +151,14 @@ def test_provider_events_follow_the_connection(
     assert client.get_boolean_value("old", False, USER) is True  # the last good snapshot serves
     edge.start()
     eventually(lambda: client.get_provider_status() is ProviderStatus.READY)
-    kinds = [kind.removeprefix("PROVIDER_") for kind, _ in seen]
-    assert [k for k in kinds if k != "ERROR"] == ["READY", "READY", "CONFIGURATION_CHANGED", "STALE", "READY"]
+
+    def kinds() -> list[str]:
+        told = [kind.removeprefix("PROVIDER_") for kind, _ in seen]
+        return [kind for kind in told if kind != "ERROR"]
+
+    # OpenFeature runs handlers in a pool of its own: the last one may come after the status.
+    eventually(lambda: len(kinds()) >= 5)
+    assert kinds() == ["READY", "READY", "CONFIGURATION_CHANGED", "STALE", "READY"]
 
 
 def test_without_server_and_disk_the_provider_is_not_ready_until_it_is(

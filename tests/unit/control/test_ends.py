@@ -142,6 +142,13 @@ def test_a_try_that_may_have_exposed_somebody_is_repeated_with_other_users() -> 
     assert world.rollouts.retry(state.id, actor=PERSON).lineage != state.lineage
 
 
+def test_a_try_in_which_nobody_can_have_been_exposed_is_repeated_with_the_same_users() -> None:
+    world = a_world()
+    state = world.start(short_plan())  # its first phase draws nobody at random
+    world.rollouts.abort(state.id, actor=PERSON)
+    assert world.rollouts.retry(state.id, actor=PERSON).lineage == state.lineage
+
+
 def test_a_second_kill_with_another_variant_takes_the_place_of_the_first() -> None:
     """RULES B6: a kill that answers success serves what it says."""
     world = a_world()
