@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from ebbgate.core.events import Record
+from ebbgate.core.events.roster import Roster
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment
 from ebbgate.core.metrics.contrast import Contrast, LimitQuery
 from ebbgate.core.metrics.definition import Metric
@@ -27,6 +28,23 @@ class EvaluatorStatus(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_at: datetime | None
     last_seen_at: datetime
     environment: str | None = None
+
+
+def statuses_of(roster: Roster) -> list[EvaluatorStatus]:
+    """Every evaluator of a roster, in order of ids: what any store answers from what it keeps."""
+    return [
+        EvaluatorStatus(
+            evaluator=evaluator,
+            name=known.name,
+            kind=known.kind,
+            is_connected=known.is_connected,
+            snapshot_version=known.snapshot_version,
+            confirmed_at=known.confirmed_at,
+            last_seen_at=known.last_seen_at,
+            environment=known.environment,
+        )
+        for evaluator, known in sorted(roster.evaluators.items())
+    ]
 
 
 class Confirmation(msgspec.Struct, frozen=True, kw_only=True):

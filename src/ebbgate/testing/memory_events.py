@@ -13,7 +13,14 @@ from ebbgate.core.metrics.contrast import Contrast, LimitQuery
 from ebbgate.core.metrics.definition import Metric, MetricKind
 from ebbgate.core.metrics.reference import REFERENCE_KEPT, THRESHOLD_SPAN, block_cap, needs_reference, thresholds
 from ebbgate.core.metrics.values import attribute_text, kept_value
-from ebbgate.ports.event_store import Confirmation, EvaluationCounts, EvaluatorStatus, NameCount, StoreTotals
+from ebbgate.ports.event_store import (
+    Confirmation,
+    EvaluationCounts,
+    EvaluatorStatus,
+    NameCount,
+    StoreTotals,
+    statuses_of,
+)
 from ebbgate.testing.memory_blocks import Head, mean_block, proportion_block, quantile_block, ratio_block
 from ebbgate.testing.memory_limits import limit_values
 from ebbgate.testing.memory_observe import Events, observe, observe_ratio
@@ -143,19 +150,7 @@ class MemoryEventStore:
         return self._count_distinct(environment, flag, versions, None)
 
     def evaluators(self) -> list[EvaluatorStatus]:
-        return [
-            EvaluatorStatus(
-                evaluator=evaluator,
-                name=known.name,
-                kind=known.kind,
-                is_connected=known.is_connected,
-                snapshot_version=known.snapshot_version,
-                confirmed_at=known.confirmed_at,
-                last_seen_at=known.last_seen_at,
-                environment=known.environment,
-            )
-            for evaluator, known in sorted(self._roster.evaluators.items())
-        ]
+        return statuses_of(self._roster)
 
     def confirmations(self, snapshot_version: int) -> list[Confirmation]:
         return [

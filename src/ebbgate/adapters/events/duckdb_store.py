@@ -29,7 +29,14 @@ from ebbgate.core.metrics.blocks import AnyBlock, Assignment
 from ebbgate.core.metrics.contrast import Contrast, LimitQuery
 from ebbgate.core.metrics.definition import Metric
 from ebbgate.core.metrics.reference import REFERENCE_KEPT, needs_reference
-from ebbgate.ports.event_store import Confirmation, EvaluationCounts, EvaluatorStatus, NameCount, StoreTotals
+from ebbgate.ports.event_store import (
+    Confirmation,
+    EvaluationCounts,
+    EvaluatorStatus,
+    NameCount,
+    StoreTotals,
+    statuses_of,
+)
 
 _REFERENCES_KEPT = 3  # of each metric: the newest, and those that a look repeated after a failure needs
 _BEFORE_ALL = 0  # microseconds since 1970: nothing closes before
@@ -143,19 +150,7 @@ class DuckDbEventStore:
 
     def evaluators(self) -> list[EvaluatorStatus]:
         with self._lock:
-            return [
-                EvaluatorStatus(
-                    evaluator=evaluator,
-                    name=known.name,
-                    kind=known.kind,
-                    is_connected=known.is_connected,
-                    snapshot_version=known.snapshot_version,
-                    confirmed_at=known.confirmed_at,
-                    last_seen_at=known.last_seen_at,
-                    environment=known.environment,
-                )
-                for evaluator, known in sorted(self._ledger.roster.evaluators.items())
-            ]
+            return statuses_of(self._ledger.roster)
 
     def confirmations(self, snapshot_version: int) -> list[Confirmation]:
         with self._lock:
