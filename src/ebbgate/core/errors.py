@@ -99,6 +99,48 @@ class StoreUnavailableError(EbbgateError):
     status = 503
 
 
+class BuildError(EbbgateError):
+    """A release could not be built; there is none."""
+
+    code = "build_failed"
+    status = 422
+
+
+class RepositoryError(EbbgateError):
+    """Git refused, or its tree is not fit for what was asked."""
+
+    code = "repository_refused"
+    status = 409
+
+
+class QuarantineError(EbbgateError):
+    """A bad release is not deployed or started again without an override."""
+
+    code = "release_quarantined"
+    status = 409
+
+
+class ArtifactMissingError(EbbgateError):
+    """The bytes of a release are gone."""
+
+    code = "artifact_missing"
+    status = 409
+
+
+class ArtifactDamagedError(EbbgateError):
+    """Bytes are not what their digest says."""
+
+    code = "artifact_damaged"
+    status = 409
+
+
+class DeployError(EbbgateError):
+    """A target refused a release, or it does not answer there."""
+
+    code = "deploy_failed"
+    status = 502
+
+
 class MissingExtraError(EbbgateError):
     """A part of the package needs an extra that is not installed."""
 
