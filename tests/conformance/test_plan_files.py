@@ -16,14 +16,19 @@ from ebbgate.core.rollouts.plan_file_audiences import AUDIENCE_KEYS
 from ebbgate.core.rollouts.plan_file_metrics import GOAL_KEYS, GUARDRAIL_KEYS, KINDS
 from ebbgate.core.rollouts.plan_file_phases import PHASE_KEYS
 from ebbgate.core.rollouts.plan_file_policy import (
-    BUDGET_KEYS,
-    BUILD_KEYS,
-    DEPLOY_KEYS,
     HOLDOUT_KEYS,
     PROBE_KEYS,
     VARIANT_KEYS,
     VERIFY_KEYS,
     WHEN_KEYS,
+)
+from ebbgate.core.rollouts.plan_file_release import (
+    BUDGET_KEYS,
+    BUILD_KEYS,
+    DEPLOY_KEYS,
+    DEPLOY_TARGETS,
+    HEALTH_KEYS,
+    VERSION_KEYS,
 )
 from ebbgate.core.rollouts.plan_lint_finding import Level
 from ebbgate.doors.plan_schema import rendered
@@ -111,8 +116,9 @@ def test_the_example_holds_the_whole_strategy() -> None:
     assert limits["api_time"] == (1_000.0, 5_000.0)
     assert limits["memory"] == (100.0, None)
     assert limits["errors"] == (None, 0.05)
-    assert plan.build["run"] == ["npm install", "npm run build"]
-    assert plan.build["budgets"][0]["growth_bytes"] == 500_000
+    assert plan.build is not None
+    assert plan.build.run == ("npm install", "npm run build")
+    assert plan.build.budgets[0].growth_bytes == 500_000
     assert {probe.name for probe in plan.probes} == {"outage", "data_corruption"}
 
 
@@ -121,6 +127,7 @@ def test_the_guide_documents_every_key() -> None:
     keys = {
         *(*PLAN_KEYS, *GUARDRAIL_KEYS, *GOAL_KEYS, *KINDS, *PHASE_KEYS, *AUDIENCE_KEYS, *OVERLAY_KEYS),
         *(*WHEN_KEYS, *VERIFY_KEYS, *PROBE_KEYS, *BUILD_KEYS, *BUDGET_KEYS, *DEPLOY_KEYS, *HOLDOUT_KEYS, *VARIANT_KEYS),
+        *(*DEPLOY_TARGETS, *HEALTH_KEYS, *VERSION_KEYS),
     }
     code = " ".join(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", guide, flags=re.DOTALL)))
     assert {key for key in keys if not re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", code)} == set()

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from ebbgate.core.metrics.definition import Goal, Guardrail
+from ebbgate.core.releases.terms import BuildTerms, DeployTerms
 
 RANDOM = "random"
 EVERYONE = "everyone"
@@ -152,8 +153,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     min_units: int = 100
     stale_after: timedelta = timedelta(minutes=1)
     users: int | None = None  # expected active units in a day, for `plan power`
-    build: Any = None
-    deploy: Any = None
+    build: BuildTerms | None = None
+    deploy: DeployTerms | None = None
     probes: tuple[Probe, ...] = ()
     overlay: str | None = None  # name of the overlay that shortened it, printed wherever the plan is shown
     overlay_changes: tuple[OverlayChange, ...] = ()

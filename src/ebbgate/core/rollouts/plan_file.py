@@ -16,8 +16,6 @@ from ebbgate.core.rollouts.plan_file_audiences import read_audiences
 from ebbgate.core.rollouts.plan_file_metrics import read_goals, read_guardrails
 from ebbgate.core.rollouts.plan_file_phases import read_phases
 from ebbgate.core.rollouts.plan_file_policy import (
-    read_build,
-    read_deploy,
     read_holdout,
     read_policy,
     read_probes,
@@ -25,6 +23,7 @@ from ebbgate.core.rollouts.plan_file_policy import (
     read_verify,
 )
 from ebbgate.core.rollouts.plan_file_reader import Fields, read_choice, read_integer, read_name, read_text, refusal
+from ebbgate.core.rollouts.plan_file_release import read_build, read_deploy
 from ebbgate.core.rollouts.values import duration
 
 PLAN_KEYS = (

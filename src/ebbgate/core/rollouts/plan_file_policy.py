@@ -1,4 +1,4 @@
-"""The parts of a plan file around the phases: `when`, `verify`, `probes`, `build`, `deploy`, `holdout`, `variants`."""
+"""The parts of a plan file around the phases: `when`, `verify`, `probes`, `holdout`, `variants`."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -7,26 +7,20 @@ from typing import Any
 from ebbgate.core.rollouts.plan import Policy, Probe, Response, VerifyTerms
 from ebbgate.core.rollouts.plan_file_reader import (
     Fields,
-    at_index,
     at_key,
     read_choice,
     read_integer,
     read_name,
-    read_text,
     read_texts,
     refusal,
     shown,
 )
+from ebbgate.core.rollouts.plan_file_release import read_url
 from ebbgate.core.rollouts.values import duration, off_after, percent, review_terms
-from ebbgate.core.rollouts.values_quantities import byte_limit
 
 WHEN_KEYS = ("harm", "off_target", "no_data", "too_long", "server_lost", "flag_fails", "starvation")
 VERIFY_KEYS = ("propagation", "recovery", "min_units")
 PROBE_KEYS = ("url", "run", "every", "timeout", "fails")
-BUILD_KEYS = ("run", "keep", "budgets")
-BUDGET_KEYS = ("files", "growth", "size")
-DEPLOY_KEYS = ("to", "restart", "health")
-DEPLOY_TARGETS = ("directory",)
 HOLDOUT_KEYS = ("share", "for")
 VARIANT_KEYS = ("treatment", "control")
 
@@ -83,7 +77,7 @@ def _probe(name: str, value: Any, path: str) -> Probe:
     default = Probe(name=name)
     probe = Probe(
         name=read_name(name, path),
-        url=fields.take("url", _url, None),
+        url=fields.take("url", read_url, None),
         run=fields.take("run", lambda v, p: read_texts(v, p, example="npm run check-data"), ()),
         every=fields.take("every", duration, default.every),
         timeout=fields.take("timeout", duration, default.timeout),
@@ -91,65 +85,6 @@ def _probe(name: str, value: Any, path: str) -> Probe:
     )
     fields.finish()
     return probe
-
-
-def _url(value: Any, path: str) -> str:
-    text = read_text(value, path, example="http://127.0.0.1:3456/health")
-    if text.startswith(("http://", "https://")):
-        return text
-    raise refusal(f"{shown(text)} is not an http address", path=path, hint="begin with `http://` or `https://`")
-
-
-def read_build(value: Any, path: str) -> dict[str, Any]:
-    """run: commands. keep: the folder collected. budgets: `growth_bytes`, `size_bytes` of `files` at most."""
-    example = "{run: [npm install, npm run build], keep: dist}"
-    fields = Fields(value, path, what="`build`", example=example)
-    result: dict[str, Any] = {
-        "run": list(fields.need("run", lambda v, p: read_texts(v, p, example="npm run build"))),
-        "keep": fields.need("keep", lambda v, p: read_text(v, p, example="dist")),
-        "budgets": fields.take("budgets", _budgets, []),
-    }
-    fields.finish()
-    return result
-
-
-def _budgets(value: Any, path: str) -> list[dict[str, Any]]:
-    example = '{files: "dist/**/*.js", growth: "< 500KB"}'
-    if not isinstance(value, list):
-        raise refusal(f"budgets are {shown(value)}, not a list", path=path, hint=f"write `[{example}]`")
-    return [_budget(item, at_index(path, i), example) for i, item in enumerate(value)]
-
-
-def _budget(value: Any, path: str, example: str) -> dict[str, Any]:
-    fields = Fields(value, path, what="a budget", example=example)
-    result: dict[str, Any] = {"files": fields.need("files", lambda v, p: read_text(v, p, example="dist/**/*.js"))}
-    for key in ("growth", "size"):
-        if fields.has(key):
-            result[f"{key}_bytes"] = fields.need(key, byte_limit)
-    fields.finish()
-    if len(result) == 1:
-        raise refusal("the budget limits nothing", path=path, hint=f"write `growth` or `size`: `{example}`")
-    return result
-
-
-def read_deploy(value: Any, path: str) -> dict[str, Any]:
-    """to: `{directory: path}`. restart: commands. health: address that answers 2xx."""
-    example = "{to: {directory: ./deployed}, restart: [npm, restart]}"
-    fields = Fields(value, path, what="`deploy`", example=example)
-    result: dict[str, Any] = {
-        "to": fields.need("to", _deploy_target),
-        "restart": list(fields.take("restart", lambda v, p: read_texts(v, p, example="npm restart"), ())),
-        "health": fields.take("health", _url, None),
-    }
-    fields.finish()
-    return result
-
-
-def _deploy_target(value: Any, path: str) -> dict[str, str]:
-    fields = Fields(value, path, what="`to`", example="{directory: ./deployed}")
-    result = {"directory": fields.need("directory", lambda v, p: read_text(v, p, example="./deployed"))}
-    fields.finish()
-    return result
 
 
 def read_holdout(value: Any, path: str) -> tuple[float, timedelta]:

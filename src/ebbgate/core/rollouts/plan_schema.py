@@ -10,6 +10,7 @@ from ebbgate.core.metrics.definition import Direction, HarmBy
 from ebbgate.core.rollouts import plan_file_policy as policy
 from ebbgate.core.rollouts.plan import Mode
 from ebbgate.core.rollouts.plan_file_metrics import KINDS, QUANTILES
+from ebbgate.core.rollouts.plan_schema_release import build_schema, deploy_schema
 from ebbgate.core.rollouts.plan_schema_values import (
     BARE,
     CHANGE,
@@ -63,8 +64,8 @@ def _top() -> dict[str, Schema]:
             "rollout, then act.",
         ),
         "users": integer(1, "Expected active units in a day; `plan power` and lint build on it."),
-        "build": _build(),
-        "deploy": _deploy(),
+        "build": build_schema(),
+        "deploy": deploy_schema(),
         "audiences": mapping_of(_audience(), "Named groups, told by the evaluation context."),
         "phases": {"type": "array", "minItems": 1, "items": _phase(), "description": "In order; exposure only grows."},
         "guardrails": mapping_of(_guardrail(), "Metrics that may stop the rollout."),
@@ -95,36 +96,6 @@ def _variants() -> Schema:
             "control": pattern(NAME, "The old one. Default: off."),
         },
         description="The flag's two variants.",
-    )
-
-
-def _build() -> Schema:
-    budget = closed(
-        {
-            "files": text("A glob in the artifact."),
-            "growth": pattern(rf"^<?\s*{QUANTITY}$", "How much larger than the last release at most: `< 500KB`."),
-            "size": pattern(rf"^<?\s*{QUANTITY}$", "How large at most."),
-        },
-        required=("files",),
-    )
-    return closed(
-        {
-            "run": one_or_more("Commands, in a clean checkout."),
-            "keep": text("The folder to keep."),
-            "budgets": {"type": "array", "items": budget},
-        },
-        required=("run", "keep"),
-    )
-
-
-def _deploy() -> Schema:
-    return closed(
-        {
-            "to": closed({"directory": text("Where releases are laid out.")}, required=("directory",)),
-            "restart": one_or_more("Commands after the switch."),
-            "health": pattern(r"^https?://", "Answers 2xx when the release runs."),
-        },
-        required=("to",),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from ebbgate.core.metrics.definition import Direction, Goal, Guardrail, Metric, MetricKind
+from ebbgate.core.releases.terms import BuildTerms, DeployTerms
 from ebbgate.core.rollouts.plan import EVERYONE, RANDOM, Audience, Phase, Plan, Probe
 from ebbgate.core.rollouts.values import change_text, duration_text, percent_text
 from ebbgate.core.rollouts.values_quantities import margin_text, quantity_text
@@ -183,18 +184,34 @@ def _policy(plan: Plan) -> list[str]:
 
 
 def _release(plan: Plan) -> list[str]:
-    lines: list[str] = []
-    if plan.build:
-        lines.append(f"build: {' && '.join(plan.build['run'])}; keep {plan.build['keep']}.")
-        for budget in plan.build["budgets"]:
-            for key, words in (("growth_bytes", "grow by less than"), ("size_bytes", "are smaller than")):
-                if key in budget:
-                    size = quantity_text(budget[key], event="size_bytes", kind=MetricKind.MEAN)
-                    lines.append(f"{budget['files']} {words} {size}.")
-    if plan.deploy:
-        lines.append(f"deploy to the directory {plan.deploy['to']['directory']}.")
-        if plan.deploy["restart"]:
-            lines.append(f"restart: {' && '.join(plan.deploy['restart'])}.")
-        if plan.deploy["health"]:
-            lines.append(f"health: {plan.deploy['health']}")
+    return [*(_build(plan.build) if plan.build else ()), *(_deploy(plan.deploy) if plan.deploy else ())]
+
+
+def _build(build: BuildTerms) -> list[str]:
+    lines = [f"build: {' && '.join(build.run)}; keep {', '.join(build.keep)}."]
+    for budget in build.budgets:
+        limits = (
+            (budget.growth_bytes, "grow by less than"),
+            (budget.size_bytes, "are each smaller than"),
+            (budget.total_bytes, "are together smaller than"),
+        )
+        for limit, words in limits:
+            if limit is not None:
+                size = quantity_text(limit, event="size_bytes", kind=MetricKind.MEAN)
+                lines.append(f"{budget.files} {words} {size}{' after gzip' if budget.is_gzip else ''}.")
+    return lines
+
+
+def _deploy(deploy: DeployTerms) -> list[str]:
+    to = deploy.to
+    lines = [f"deploy to the directory {to.directory}." if to.directory else f"deploy by the command {to.command}."]
+    if deploy.restart:
+        lines.append(f"restart: {' && '.join(deploy.restart)}.")
+    if deploy.health:
+        lines.append(
+            f"health: {deploy.health}, {deploy.passes} times in a row "
+            f"within {duration_text(deploy.within)} (machine time)."
+        )
+    if told_by := deploy.version or deploy.version_run:
+        lines.append(f"which release answers is told by {told_by}.")
     return lines

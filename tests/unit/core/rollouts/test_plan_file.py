@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ebbgate.core.errors import PlanError
 from ebbgate.core.metrics.definition import Direction, HarmBy, Margin, MetricKind
+from ebbgate.core.releases import Budget
 from ebbgate.core.rollouts.plan import Mode, Plan, Response
 from ebbgate.core.rollouts.plan_file import PLAN_KEYS, plan_from_data
 
@@ -163,8 +164,10 @@ def test_what_surrounds_the_phases_is_read() -> None:
     assert (plan.holdout, plan.holdout_for) == (0.02, timedelta(days=60))
     assert (plan.when.off_target.then, plan.when.too_long) == (Response.ROLLBACK, Response.PAUSE)
     assert (plan.when.server_lost, plan.verify.min_units) == (timedelta(minutes=5), 50)
-    assert plan.build["budgets"] == [{"files": "*.js", "growth_bytes": 500_000}]
-    assert plan.deploy["restart"] == ["npm restart"]
+    assert plan.build is not None
+    assert plan.build.budgets == (Budget(files="*.js", growth_bytes=500_000),)
+    assert plan.deploy is not None
+    assert plan.deploy.restart == ("npm restart",)
     assert (plan.probes[0].fails, plan.probes[0].every) == (2, timedelta(seconds=5))
 
 
