@@ -1,0 +1,69 @@
+"""Observations in hand, summarised by the very queries that the store runs over its events."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import duckdb
+import pyarrow as pa
+
+from ebbgate.adapters.events.duckdb_store_blocks import BlockRunner, Reference
+from ebbgate.adapters.events.duckdb_store_schema import to_microseconds
+from ebbgate.adapters.events.queries import CONTROL, TREATMENT
+from ebbgate.core.metrics.blocks import AnyBlock
+from ebbgate.core.metrics.definition import Metric
+from ebbgate.core.metrics.reference import REFERENCE_KEPT, needs_reference
+
+Pair = tuple[float, float | None]
+"""A unit's observation: value and nothing, or the numerator and denominator of a ratio."""
+
+_FILL = """
+CREATE OR REPLACE TEMP TABLE observations AS
+SELECT unit, place AS bucket, CAST(arm AS TINYINT) AS arm, CAST($close AS BIGINT) AS close, x, y FROM given
+"""
+
+
+class BlockSummariser:
+    """Blocks of units that no store holds, in a DuckDB in memory. Not safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._connection = duckdb.connect(":memory:", config={"threads": "1"})
+        self._runner = BlockRunner(self._connection)
+        self._reference: Reference = []
+
+    def block(
+        self,
+        metric: Metric,
+        *,
+        phase: int,
+        opened_at: datetime,
+        closed_at: datetime,
+        treatment: Sequence[Pair],
+        control: Sequence[Pair],
+    ) -> AnyBlock:
+        """The block of these units, one observation each. Call it once a block, in order of closing: caps and
+        thresholds are learned from the control of earlier calls (core/metrics/reference)."""
+        closed = to_microseconds(closed_at)
+        self._fill(treatment, control, closed)
+        block = self._runner.block(metric, phase, to_microseconds(opened_at), closed, self._reference)
+        if needs_reference(metric):
+            self._reference = [*self._reference, *self._runner.newest_control()][-REFERENCE_KEPT:]
+        return block
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _fill(self, treatment: Sequence[Pair], control: Sequence[Pair], closed: int) -> None:
+        pairs = [*treatment, *control]
+        places = [*range(len(treatment)), *range(len(control))]
+        given = pa.table(
+            {
+                "unit": pa.array([str(place) for place in places], pa.string()),
+                "place": pa.array(places, pa.int64()),
+                "arm": pa.array([TREATMENT] * len(treatment) + [CONTROL] * len(control), pa.int8()),
+                "x": pa.array([x for x, _ in pairs], pa.float64()),
+                "y": pa.array([y for _, y in pairs], pa.float64()),
+            }
+        )
+        self._connection.register("given", given)
+        self._connection.execute(_FILL, {"close": closed})
+        self._connection.unregister("given")
