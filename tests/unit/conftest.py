@@ -110,6 +110,7 @@ def _services(world: Any) -> Any:
     from ebbgate.control.environments import EnvironmentService
     from ebbgate.control.flags_exchange import FlagExchangeService
     from ebbgate.control.flags_history import FlagHistoryService
+    from ebbgate.control.notifications import NotificationService
 
     shared = (world.store, world.clock, world.snapshots)
     return ApiServices(
@@ -121,12 +122,28 @@ def _services(world: Any) -> Any:
         views=world.views,
         rollbacks=world.rollbacks,
         access=AccessService(world.store, world.clock, _Nowhere(), entropy=_counted_bytes()),
+        notifications=NotificationService(world.store, world.clock, [_Mailbox()]),
         loop=_counted_loop(world),
         store=world.store,
         events=world.events,
         clock=world.clock,
         read_plan=lambda text, overlay: read_plan(text, overlay=overlay),
     )
+
+
+class _Mailbox:
+    """A Channel that takes everything."""
+
+    service, problem = "memory", ""
+
+    def __init__(self) -> None:
+        from ebbgate.core.alerts import ChannelRule
+
+        self.rule = ChannelRule(name="mailbox", url="memory://")
+        self.taken: list[Any] = []
+
+    def send(self, message: Any) -> None:
+        self.taken.append(message)
 
 
 class _Nowhere:

@@ -10,6 +10,7 @@ from ebbgate.api.flags_opt import opt_self
 from ebbgate.api.guard import Guard
 from ebbgate.api.health import healthz, readyz
 from ebbgate.api.metrics import ControlMetrics, get_metrics
+from ebbgate.api.notifications import notification_router
 from ebbgate.api.observations import get_arrivals, get_clock, get_totals, list_evaluators
 from ebbgate.api.problems import on_deep_body, on_http_error, on_known_error, on_unknown_error
 from ebbgate.api.published import openapi_config
@@ -46,6 +47,7 @@ def _app(services: ApiServices | None, metrics: ControlMetrics | None, *, guards
             opt_self,
             environment_router,
             token_router,
+            notification_router,
             list_audit,
             list_outbox,
             list_evaluators,

@@ -9,6 +9,7 @@ from ebbgate.control.flags import FlagService
 from ebbgate.control.flags_exchange import FlagExchangeService
 from ebbgate.control.flags_history import FlagHistoryService
 from ebbgate.control.loop import ReconcileLoop
+from ebbgate.control.notifications import NotificationService
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import RolloutService
 from ebbgate.control.views import ViewService
@@ -33,6 +34,7 @@ class ApiServices:
     views: ViewService
     rollbacks: RollbackService
     access: AccessService
+    notifications: NotificationService
     loop: ReconcileLoop
     store: ControlStore
     events: EventStore

@@ -10,6 +10,7 @@ import uvicorn
 
 from ebbgate.adapters.events import SegmentedLogReader
 from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
+from ebbgate.adapters.notify.apprise_channel import AppriseChannel
 from ebbgate.adapters.notify.log_lines import LogNotifier
 from ebbgate.adapters.plans import read_plan
 from ebbgate.adapters.snapshots import FileSnapshotPublisher, NoticeSender, replace_file
@@ -28,6 +29,7 @@ from ebbgate.control.flags_exchange import FlagExchangeService
 from ebbgate.control.flags_history import FlagHistoryService
 from ebbgate.control.looker import Looker, Step
 from ebbgate.control.loop import ReconcileLoop
+from ebbgate.control.notifications import NotificationService
 from ebbgate.control.outbox import OutboxService
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import RolloutService
@@ -58,13 +60,18 @@ def run_control(settings: ServeSettings) -> None:
             # Told to stop before uvicorn listens to signals, it stops too. uvicorn raises the signal again when it has
             # stopped; that must not end the process before the loop has.
             signal.signal(number, lambda *_: setattr(server, "should_exit", True))
-        thread = threading.Thread(target=services.loop.run, name="loop")
-        thread.start()
+        threads = [
+            threading.Thread(target=services.loop.run, name="loop"),
+            threading.Thread(target=services.notifications.run, name="notifications", daemon=True),
+        ]
+        for thread in threads:
+            thread.start()
         try:
             server.run(sockets=[listener])
         finally:
             services.loop.stop()
-            thread.join()
+            services.notifications.stop()
+            threads[0].join()  # a channel may hang for long; what it was sending is sent again after the next start
             services.events.close()
             store.close()
 
@@ -82,7 +89,9 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
     rollbacks = RollbackService(store, events, clock, snapshots)
     reader = SegmentedLogReader(directory / "log")
     looker = Looker(store, events, reader, clock, snapshots, rollbacks, on_step=on_step)
-    loop = ReconcileLoop(store, looker, snapshots, OutboxService(store, clock, LogNotifier()), clock)
+    notifications = NotificationService(store, clock, [AppriseChannel(rule) for rule in settings.notify])
+    outbox = OutboxService(store, clock, LogNotifier(), notifications)
+    loop = ReconcileLoop(store, looker, snapshots, outbox, clock)
     snapshots.ensure(settings.environments)
     snapshots.publish()
     return ApiServices(
@@ -94,6 +103,7 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
         views=ViewService(store, events, clock, rollbacks),
         rollbacks=rollbacks,
         access=access,
+        notifications=notifications,
         loop=loop,
         store=store,
         events=events,

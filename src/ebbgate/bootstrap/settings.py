@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ebbgate.core.alerts import ChannelRule
 from ebbgate.core.errors import BadRequestError
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -40,6 +41,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     with a client token; `*` for all. public_url: of the edge as clients see it, where that is not what they call.
     grpc_port: of flagd's gRPC services at the edge; None = none, 0 picks a free one. grpc_without_token: its calls
     need none.
+    notify: channels for people, each with a `name`, an Apprise `url`, and the `topics` and least severity (`at_least`)
+    that it wants; in the variable: URLs separated by blanks, each of which wants everything.
     end_at: end the process at a named step of the loop
     (`committed` or `committed:3`),
     for drills and tests.
@@ -59,6 +62,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     public_url: str = ""
     grpc_port: Port | None = None
     grpc_without_token: bool = False
+    notify: tuple[ChannelRule, ...] = ()
     end_at: str = ""
 
     @property
@@ -77,13 +81,27 @@ def read_settings(overrides: Mapping[str, Any], *, environ: Mapping[str, str] | 
     names = {field.name for field in msgspec.structs.fields(ServeSettings)}
     for name in names:
         if (value := environ.get(PREFIX + name.upper())) is not None:
-            found[name] = value.split(",") if name in _LISTS else value
+            found[name] = _channels(value) if name == "notify" else value.split(",") if name in _LISTS else value
     found |= {name: value for name, value in overrides.items() if value is not None}
     try:
-        return msgspec.convert(found, ServeSettings, strict=False, dec_hook=_decode)
+        settings = msgspec.convert(found, ServeSettings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         known = ", ".join(sorted(names))
         raise BadRequestError(f"a setting cannot be used: {error}", hint=f"settings are: {known}") from error
+    named = [channel.name for channel in settings.notify]
+    if twice := sorted({name for name in named if named.count(name) > 1}):
+        raise BadRequestError(f"two channels have the name {twice[0]!r}", hint="give each of `notify` its own name")
+    return settings
+
+
+def _channels(urls: str) -> list[dict[str, str]]:
+    """Channels by their URLs alone: named by service, numbered where there are several."""
+    services = [url.partition(":")[0] for url in urls.split()]
+    names = [
+        service if services.count(service) == 1 else f"{service}-{services[: index + 1].count(service)}"
+        for index, service in enumerate(services)
+    ]
+    return [{"name": name, "url": url} for name, url in zip(names, urls.split(), strict=True)]
 
 
 def _read_file(path: Path) -> dict[str, Any]:

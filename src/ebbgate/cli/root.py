@@ -23,6 +23,7 @@ ENTRIES = {
     "evaluators": Entry("ebbgate.cli.observe:evaluators", "Who evaluates flags, and which version.", SERVER),
     "arrivals": Entry("ebbgate.cli.observe:arrivals", "Which events arrive, and which do not.", SERVER),
     "audit": Entry("ebbgate.cli.observe:audit", "Who changed what, when and why.", SERVER),
+    "notify": Entry("ebbgate.cli.notify:notify", "Channels to people: list, test, what was sent.", SERVER),
     "token": Entry("ebbgate.cli.tokens:token", "Make, list and revoke tokens.", SERVER),
     "login": Entry("ebbgate.cli.login:login", "Keep the server's URL and your token.", SERVER),
     "init": Entry("ebbgate.cli.init:init", "Write a plan file to begin with.", HERE),

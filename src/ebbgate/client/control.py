@@ -8,6 +8,7 @@ import httpx
 from ebbgate.client.connection import Connection
 from ebbgate.client.environments import Environments
 from ebbgate.client.flags import Flags
+from ebbgate.client.notifications import Notifications
 from ebbgate.client.observations import Observations
 from ebbgate.client.records import Records
 from ebbgate.client.rollouts import Rollouts
@@ -32,6 +33,7 @@ class ControlClient:
         self.flags = Flags(self._connection)
         self.environments = Environments(self._connection)
         self.tokens = Tokens(self._connection)
+        self.notifications = Notifications(self._connection)
         self.records = Records(self._connection)
         self.observations = Observations(self._connection)
         self.server = Server(self._connection)

@@ -12,6 +12,7 @@ from ebbgate.core.clock import ClockMapping
 from ebbgate.core.metrics import LimitEvidence, MetricEvidence, SampleRatioEvidence
 from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.state import RolloutState, Status
+from ebbgate.ports.delivery_store import DeliveryTransaction
 
 
 class FlagRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +160,7 @@ class TokenRow(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None = None
 
 
-class ControlTransaction(Protocol):
+class ControlTransaction(DeliveryTransaction, Protocol):
     """Reads and writes of one transaction; nothing is visible to others before it commits.
 
     Errors: ConflictError where a revision is not the expected one, a key exists already, or evidence or a decision

@@ -28,6 +28,8 @@ from ebbgate.ports.control_store import (
     SnapshotRow,
     TokenRow,
 )
+from ebbgate.ports.delivery_store import DeliveryRow
+from ebbgate.testing.memory_deliveries import MemoryDeliveries
 
 _RELOAD = "read it again and repeat the change"
 _by_sequence = attrgetter("sequence")
@@ -117,9 +119,10 @@ class _Tables:
         self.outbox_keys: dict[str, int] = {}
         self.journal: dict[str, JournalRow] = {}
         self.tokens: dict[str, TokenRow] = {}
+        self.deliveries: list[DeliveryRow] = []
 
 
-class _MemoryTransaction:
+class _MemoryTransaction(MemoryDeliveries):
     """Writes go straight to the tables, each with the step that takes it back."""
 
     def __init__(self, tables: _Tables) -> None:

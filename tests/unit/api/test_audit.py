@@ -71,6 +71,7 @@ CHANGES: list[tuple[Callable[[Any], None], str, str, dict[str, Any], str]] = [
     (nothing, "POST", "/environments/production/document", {"document": {"flags": {"menu": FLAG}}}, "flag.import"),
     (nothing, "POST", "/tokens", {"kind": "server", "name": "checkout"}, "token.create"),
     (nothing, "POST", "/tokens/CLIENT/revoke", {}, "token.revoke"),
+    (nothing, "POST", "/notifications/test", {}, "notify.test"),
 ]
 
 

@@ -6,6 +6,7 @@ A test holds the migrations against this module: whoever changes a table writes 
 import sqlalchemy as sa
 
 from ebbgate.adapters.sql.columns import Json, Packed, UtcTime
+from ebbgate.core.alerts import Message
 from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.ports.control_store import Evidence
@@ -173,6 +174,26 @@ outbox = sa.Table(
     sa.Column("payload", Json),
     sa.Column("key", sa.Text, nullable=False, unique=True),
     sa.Column("delivered_at", UtcTime, index=True),
+    sqlite_autoincrement=True,
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("message_group", sa.Text, nullable=False),
+    sa.Column("message", Json(Message), nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("next_at", UtcTime, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False, index=True),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("delivered_at", UtcTime),
+    sa.Column("gave_up_at", UtcTime),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.UniqueConstraint("key", "channel", name="uq_deliveries_key_channel"),
+    sa.Index("ix_deliveries_channel_group", "channel", "message_group"),
     sqlite_autoincrement=True,
 )
 
