@@ -35,6 +35,8 @@ def _evaluators(found: list[EvaluatorView]) -> Table | str:
     table = a_table("name", "is", "version", "confirmed", "last seen", right=("version",))
     for one in sorted(found, key=lambda e: (not e.is_connected, e.name or e.evaluator)):
         words, style = ("connected", "green") if one.is_connected else ("gone", "yellow")
+        if one.is_closed:
+            words, style = "closed", "dim"
         confirmed = moment(one.confirmed_at) if one.kind in CONFIRMING else "cannot tell"
         version = "–" if one.snapshot_version is None else str(one.snapshot_version)
         table.add_row(

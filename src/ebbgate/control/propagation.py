@@ -26,13 +26,14 @@ def prove(
     One that is connected and serves less is a straggler. One that is not connected may go on serving what it has until
     its lease ends: until then it is unproven, by name; from then on whoever holds a lease serves control. The last sign
     of the server may have reached it as much later than its last report reached us as reports are apart.
-    An evaluator that does not say its environment counts in each.
+    One that was closed cleanly has given its leases back, and counts nowhere. An evaluator that does not say its
+    environment counts in each.
     """
     confirmed = polling = 0
     stragglers: list[str] = []
     unheard: list[str] = []
     for evaluator in evaluators:
-        if evaluator.environment not in (None, environment):
+        if evaluator.is_closed or evaluator.environment not in (None, environment):
             continue
         is_gone = now - evaluator.last_seen_at > server_lost + HEARD_FOR
         name = evaluator.name or evaluator.evaluator

@@ -100,7 +100,11 @@ class EventIntake:
     def _note_proofs(self, taken: Acceptance) -> None:
         """What evaluators say of the version that they serve, once it is on disk (RULES H2)."""
         for entry in taken.accepted:
-            if type(entry) is EvaluatorReport and entry.snapshot_version is not None and entry.kind == "sdk":
+            if type(entry) is not EvaluatorReport or entry.kind != "sdk":
+                continue
+            if entry.state == "closed":
+                self._proofs.end(entry.evaluator)
+            elif entry.snapshot_version is not None:
                 self._proofs.confirm(entry.evaluator, entry.snapshot_version)
 
     async def _append(self, taken: Acceptance, received_at: datetime, machine_at: datetime) -> None:

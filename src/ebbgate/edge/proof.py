@@ -73,6 +73,10 @@ class ProofBook:
         if (known := self._known.get(evaluator)) is not None:
             known.silent_since = self._clock.monotonic()
 
+    def end(self, evaluator: str) -> None:
+        """It was closed cleanly, and holds no lease: there is nothing to wait for."""
+        self._known.pop(evaluator, None)
+
     def confirm(self, evaluator: str, version: int) -> None:
         """It says that it serves a version. One that never had a stream here is not known, and left to control."""
         known = self._known.get(evaluator)

@@ -17,7 +17,7 @@ class EvaluatorStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one evaluator (RULES H2). Machine times.
 
     kind: `sdk` and `stream` confirm; `ofrep`, `flagd` cannot. confirmed_at: when the edge received its confirmation
-    of `snapshot_version`. environment: None where it does not say.
+    of `snapshot_version`. environment: None where it does not say. is_closed: it ended by itself, without a lease.
     """
 
     evaluator: str
@@ -28,6 +28,7 @@ class EvaluatorStatus(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_at: datetime | None
     last_seen_at: datetime
     environment: str | None = None
+    is_closed: bool = False
 
 
 def statuses_of(roster: Roster) -> list[EvaluatorStatus]:
@@ -42,6 +43,7 @@ def statuses_of(roster: Roster) -> list[EvaluatorStatus]:
             confirmed_at=known.confirmed_at,
             last_seen_at=known.last_seen_at,
             environment=known.environment,
+            is_closed=known.is_closed,
         )
         for evaluator, known in sorted(roster.evaluators.items())
     ]
@@ -124,6 +126,26 @@ class EventStore(Protocol):
         trial; it is bad (or good) by an event that belongs to it, by `of` or by time until the unit's next trial.
         Counts and ratios: the newest of the unit's consecutive windows that closed in the span. Treatment are units
         exposed by hash or attribute, newly or earlier; in the checks after a rollback, those formerly treated.
+        """
+        ...
+
+    def late_block(
+        self,
+        contrast: Contrast,
+        metric: Metric,
+        *,
+        epoch_at: datetime,
+        opened_at: datetime,
+        closed_at: datetime,
+        with_new: bool = False,
+    ) -> AnyBlock | None:
+        """Late harm (RULES E3): units that had the treatment before this phase against units that never had it, the
+        holdout among them, each once in the epoch that counts from `epoch_at`; None if nobody was observed.
+
+        The observation is made as for limits: the unit's first eligible event of the epoch (windowed kinds: its
+        newest window), if it was not crossed nor exposed by attribute by then. with_new: those newly exposed in this
+        phase belong to the treatment, too. The spans of an epoch follow one another from `epoch_at` on. Thresholds and
+        caps come from the control of the day before the epoch; on a phase's first day from the phase's own reference.
         """
         ...
 

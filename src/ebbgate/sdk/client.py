@@ -3,15 +3,16 @@
 import os
 import threading
 from collections.abc import Callable, Mapping
-from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
 from ebbgate.core.flags.details import EvaluationDetails, ValueType
+from ebbgate.sdk.answers import code_default, stale
 from ebbgate.sdk.buffer import EventBuffer, PendingEvent, PendingExposure
 from ebbgate.sdk.clock import SdkClock
 from ebbgate.sdk.delivery import Delivery
 from ebbgate.sdk.disk import DiskCopy
-from ebbgate.sdk.holder import SnapshotHolder
+from ebbgate.sdk.holder import Contact, SnapshotHolder
+from ebbgate.sdk.identity import a_chance, doubt_of, id_maker, process_name
 from ebbgate.sdk.kills import ENVIRONMENT_VARIABLE, FILE_VARIABLE, KillList
 from ebbgate.sdk.lifecycle import adopt, end_when_dropped, release
 from ebbgate.sdk.notices import Handler, Notice, NoticeKind
@@ -24,6 +25,8 @@ from ebbgate.sdk.transport import Transport
 
 if TYPE_CHECKING:
     import ssl
+
+_STALE_AFTER_S = 1.0  # machine time; between a first snapshot and the word that its stream stands pass microseconds
 
 Context = Mapping[str, Any]
 """What is known of a unit: its key under `targetingKey`, and attributes that rules read."""
@@ -82,6 +85,8 @@ class Client:
         self._contact = self._holder.contact
         if self._url:
             self._transport()  # a url that is none is a mistake to hear of at once
+        if doubt := doubt_of(self._url, self._token, is_url_given=url is not None):
+            self._holder.notices.post(Notice(kind="error", message=doubt))
         self._holder.load_disk()
         self._start()
         adopt(self)
@@ -108,19 +113,19 @@ class Client:
         return self._evaluate(flag_key, default, context, "object").value
 
     def boolean_details(self, flag_key: str, default: bool, context: Context | None = None) -> EvaluationDetails:
-        return self._evaluate(flag_key, default, context, "boolean")
+        return self._marked(flag_key, self._evaluate(flag_key, default, context, "boolean"))
 
     def string_details(self, flag_key: str, default: str, context: Context | None = None) -> EvaluationDetails:
-        return self._evaluate(flag_key, default, context, "string")
+        return self._marked(flag_key, self._evaluate(flag_key, default, context, "string"))
 
     def integer_details(self, flag_key: str, default: int, context: Context | None = None) -> EvaluationDetails:
-        return self._evaluate(flag_key, default, context, "integer")
+        return self._marked(flag_key, self._evaluate(flag_key, default, context, "integer"))
 
     def float_details(self, flag_key: str, default: float, context: Context | None = None) -> EvaluationDetails:
-        return self._evaluate(flag_key, default, context, "float")
+        return self._marked(flag_key, self._evaluate(flag_key, default, context, "float"))
 
     def object_details(self, flag_key: str, default: Any, context: Context | None = None) -> EvaluationDetails:
-        return self._evaluate(flag_key, default, context, "object")
+        return self._marked(flag_key, self._evaluate(flag_key, default, context, "object"))
 
     # Events ------------------------------------------------------------------------------------------------------
 
@@ -186,11 +191,16 @@ class Client:
         return self._holder.serving is not None
 
     def close(self, timeout: float = 5.0) -> None:
-        """Send what is queued, for `timeout` seconds at most, and end the threads. Flags go on being answered."""
+        """Send what is queued, for `timeout` seconds at most, and end the threads.
+
+        Flags go on being answered, but those under rollout with control: who hears no change any more must not go on
+        exposing anybody, and the last report says so (RULES B7, H2).
+        """
         if self._is_closed:
             return
         self._is_closed = True
         release(self)
+        self._contact = Contact()  # one that never was: every lease is given back at once
         if self._source is not None:
             self._source.stop()
         self._delivery.stop(timeout)
@@ -212,7 +222,7 @@ class Client:
 
     @property
     def status(self) -> ClientStatus:
-        notices, buffer, contact = self._holder.notices, self._buffer, self._contact
+        notices, buffer, contact = self._holder.notices, self._buffer, self._holder.contact
         age_s = self._monotonic() - contact.last_at
         return ClientStatus(
             evaluator=self._evaluator_id,
@@ -262,7 +272,19 @@ class Client:
             return details
         except Exception as error:
             self._failures += 1
-            return _code_default(default, f"{type(error).__name__} in the client: {error}")
+            return code_default(default, f"{type(error).__name__} in the client: {error}")
+
+    def _marked(self, flag_key: str, details: EvaluationDetails) -> EvaluationDetails:
+        """With OpenFeature's reason STALE where it comes from the last good snapshot and the server is not heard.
+
+        A local kill is no one else's word, hence never stale.
+        """
+        contact = self._contact
+        if contact.is_live or self._monotonic() - contact.last_at <= _STALE_AFTER_S:
+            return details
+        if details.reason in ("ERROR", "STALE") or self._holder.is_killed(flag_key):
+            return details
+        return stale(details)
 
     def _evaluate_unknown(
         self, serving: Serving | None, flag_key: str, default: Any, context: Context | None, expected_type: ValueType
@@ -274,7 +296,7 @@ class Client:
             return EvaluationDetails(value=False, reason="STATIC")
         tally.code_defaults.add()
         if serving is None:
-            return _code_default(default, "no snapshot has been received yet")
+            return code_default(default, "no snapshot has been received yet")
         return serving.evaluate(flag_key, default, context, expected_type)
 
     def _evaluate_leased(
@@ -332,22 +354,17 @@ class Client:
         )
         self._buffer.add(exposure)
 
-    def _new_id(self) -> str:
-        """96 random bits of this process, and a number: unique like a UUID, and several times cheaper."""
-        return f"{self._id_prefix}-{next(self._id_numbers):x}"
-
     def _transport(self) -> Transport:
         return Transport(self._url, self._token, self._timing, self._ssl_context)
 
     def _start(self) -> None:
         """Everything that belongs to this process alone: id, queue, connections, threads."""
         timing = self._timing
-        chance = self._chance or _chance()
+        chance = self._chance or a_chance()
         self._evaluator_id = os.urandom(8).hex()
-        self._id_prefix = os.urandom(12).hex()
-        self._id_numbers = count()
+        self._new_id = id_maker()
         self._buffer = EventBuffer(queue_max=timing.queue_max, batch_max=timing.batch_max)
-        name = (self._given_name or f"{_host()}:{os.getpid()}")[:128]
+        name = process_name(self._given_name)
         self._delivery = Delivery(
             transport=self._transport() if self._url else None,
             holder=self._holder,
@@ -380,17 +397,3 @@ class Client:
             self._threads = [thread for thread in self._threads if thread.ident is not None]
             self._holder.notices.post(Notice(kind="error", message=f"a thread cannot be started: {error}"))
         self._end = end_when_dropped(self, self._source, self._delivery)
-
-
-def _code_default(default: Any, message: str) -> EvaluationDetails:
-    return EvaluationDetails(value=default, reason="ERROR", error_code="GENERAL", error_message=message)
-
-
-def _host() -> str:
-    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "host")
-
-
-def _chance() -> Callable[[], float]:
-    from random import Random
-
-    return Random().random

@@ -171,9 +171,12 @@ class Delivery:
         return self._buffer.is_batch_full or (self._flush_at is not None and now >= self._flush_at)
 
     def _drain(self, stop_at: float) -> None:
-        """At the end: what is left, until the deadline; at once if the server is known to be gone."""
+        """At the end: what is left, until the deadline; at once if the server is known to be gone.
+
+        The goodbye goes first, as it is a proof (RULES H2), and once more at the end if it did not get through.
+        """
         try:
-            self._send_report("heartbeat", self._holder.snapshot_version)
+            is_told = self._send_report("closed", self._holder.snapshot_version)
             while len(self._buffer) and (left_s := stop_at - self._clock.monotonic()) > 0:
                 if self._send_batch():
                     continue
@@ -181,6 +184,8 @@ class Delivery:
                     break
                 with self._buffer.changed:
                     self._buffer.changed.wait(min(left_s, max(0.0, self._retry_at - self._clock.monotonic())))
+            if not is_told and self._holder.contact.is_live and stop_at > self._clock.monotonic():
+                self._send_report("closed", self._holder.snapshot_version)
             self._holder.save()
         except Exception as error:
             self._tell(f"closing: {type(error).__name__}: {error}")
@@ -266,7 +271,9 @@ class Delivery:
         if answer.status in _BAD_BATCH:
             self._tell(f"the server refuses entries with {answer.status}: {answer.detail}")
             return None
-        if answer.status not in (429, 503):
+        if answer.status == 401:  # in the words that the stream's thread has for it, so that it is told once
+            self._tell(str(RefusedError(answer.status, answer.detail)))
+        elif answer.status not in (429, 503):
             self._tell(f"the server answers {answer.status} to events: {answer.detail}")
         wait_s = self._backoff.next_s()
         ordered_s = retry_after_s(answer.retry_after, self._clock.machine_now())

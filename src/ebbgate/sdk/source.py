@@ -62,7 +62,10 @@ class SnapshotSource:
         try:
             return step()
         except UnreachableError as error:
-            return f"the server cannot be reached: {error}"
+            reason = f"the server cannot be reached: {error}"
+            if not self.connections:  # never yet: a mistake in the set-up rather than an outage
+                self._tell(reason)
+            return reason
         except (RefusedError, StreamFormatError) as error:
             self._tell(str(error))
             return str(error)

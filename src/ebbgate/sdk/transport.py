@@ -5,6 +5,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from ebbgate.core.errors import BadRequestError
 from ebbgate.sdk.timing import Timing
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 READ_BYTES = 65_536
 SNAPSHOT_MAX_BYTES = 64 * 1024 * 1024
 _TOKEN_SIGN = "ebb_"
+_TOLD_MAX = 300  # characters of a refusal that are passed on
 
 # A fork in the middle of an import would leave the child a module lock that nobody opens; `lifecycle` takes this lock
 # around every fork.
@@ -42,8 +45,22 @@ class Answer(NamedTuple):
 
     @property
     def detail(self) -> str:
-        """The beginning of the body, for people."""
-        return self.body[:300].decode("utf-8", "replace")
+        """What the body says, for people."""
+        return explained(self.body)
+
+
+class _Problem(msgspec.Struct):
+    detail: str
+    hint: str = ""
+
+
+def explained(body: bytes) -> str:
+    """The detail and the hint of the server's own problem+json; of anything else, the beginning."""
+    try:
+        problem = msgspec.json.decode(body, type=_Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return body[:_TOLD_MAX].decode("utf-8", "replace")
+    return (f"{problem.detail} ({problem.hint})" if problem.hint else problem.detail)[:_TOLD_MAX]
 
 
 class Transport:
@@ -83,7 +100,7 @@ class Transport:
                 response = connection.getresponse()
                 stream = Stream(connection, sock, response)
                 if response.status != 200 or not _is(response, "text/event-stream"):
-                    raise RefusedError(response.status, response.read(300).decode("utf-8", "replace"))
+                    raise RefusedError(response.status, explained(response.read(4_096)))
             return stream
         except BaseException:
             connection.close() if stream is None else stream.close()

@@ -102,6 +102,9 @@ def test_started_without_a_server_the_copy_on_disk_serves_within_its_lease_else_
     eventually(lambda: first.snapshot_version == version)
     before = served(first, "newWidgets"), served(first, "newSearch")
     first.close()
+    eventually(lambda: [one.is_closed for one in control.observations.evaluators()] == [True], "the goodbye")
+    found = control.rollouts.get("newWidgets").evaluators  # RULES H2: not one that lost its server
+    assert (found.confirmed, found.expected, found.unproven, found.unheard) == (0, 0, 0, ())
     server.stop()
     CLOCK.sleep(timedelta(seconds=LEASE_S))
 

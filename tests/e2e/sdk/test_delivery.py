@@ -175,7 +175,8 @@ def test_closing_delivers_what_is_queued_and_has_a_deadline(
     client.track("click", "user-1")
     client.close(timeout=5)
     assert len(edge.of_type("event")) == 1
-    assert edge.reports("heartbeat")[-1]["evaluator"] == client.status.evaluator
+    (goodbye,) = edge.reports("closed")
+    assert (goodbye["evaluator"], goodbye["snapshot_version"]) == (client.status.evaluator, 1)
     assert client.boolean_value("old", True, {"targetingKey": "user-1"}) is False  # still answered
     assert client.track("click", "user-1") is None
     client.close()

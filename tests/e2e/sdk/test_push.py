@@ -101,7 +101,9 @@ def test_a_silent_stream_is_lost(edge: Any, connect: Any, a_snapshot: Any, event
     eventually(lambda: stale, "the loss of a silent stream (read_timeout_s is 2)")
 
 
-def test_a_wrong_token_is_told_and_nothing_fails(edge: Any, connect: Any, a_snapshot: Any, eventually: Any) -> None:
+def test_a_wrong_token_is_told_and_nothing_fails(
+    edge: Any, connect: Any, a_snapshot: Any, eventually: Any, caplog: Any
+) -> None:
     edge.publish(a_snapshot(1))
     client = connect(token="ebb_server_other")
     errors: list[str] = []
@@ -109,6 +111,30 @@ def test_a_wrong_token_is_told_and_nothing_fails(edge: Any, connect: Any, a_snap
     eventually(lambda: any("401" in message for message in errors))
     assert client.boolean_value("old", True, USER) is True
     assert client.string_details("old", "x", USER).reason == "ERROR"
+    eventually(lambda: client.status.errors > 3, "more attempts")
+    (line,) = [record for record in caplog.records if record.name == "ebbgate" and record.levelname == "WARNING"]
+    assert line.getMessage() == client.status.last_error
+    assert client._token not in caplog.text
+
+
+def test_mistakes_of_the_set_up_are_heard_once_and_raise_nothing(
+    edge: Any, connect: Any, eventually: Any, caplog: Any, monkeypatch: Any
+) -> None:
+    """Code defaults would be served for ever, and nobody would know why."""
+    monkeypatch.delenv("EBBGATE_URL", raising=False)
+    unreachable = connect(url="http://127.0.0.1:9")
+    eventually(lambda: unreachable.status.errors > 1, "two attempts")
+    edge.stream_status = 404
+    lost = connect(environment="stagin")
+    eventually(lambda: "404" in (lost.status.last_error or ""))
+    nowhere, person = connect(url=None), connect(token="ebb_admin_x")
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert sum("cannot be reached" in text for text in warnings) == 1
+    assert sum("404" in text for text in warnings) == 1
+    assert "EBBGATE_URL" in (nowhere.status.last_error or "")
+    assert any("EBBGATE_URL" in text for text in warnings)
+    assert any("of kind admin" in text for text in warnings)
+    assert person.boolean_value("old", True, USER) is True
 
 
 def test_the_constructor_does_not_wait_for_a_server_that_is_down() -> None:

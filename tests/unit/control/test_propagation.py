@@ -48,6 +48,13 @@ def test_who_lost_its_server_is_unproven_by_name_until_its_lease_has_ended() -> 
     assert found.unproven_words == "1 unproven (<= 900 s: b)"
 
 
+def test_who_was_closed_cleanly_is_neither_unproven_nor_expected() -> None:
+    """It has given its lease back, so that it is told from one that lost its server."""
+    closed = {"is_connected": False, "is_closed": True}
+    found = proof(one("a", 6), one("b", 5, **closed), one("c", 6, **closed))
+    assert (found.confirmed, found.expected, found.unproven, found.stragglers) == (1, 1, 0, ())
+
+
 @pytest.mark.parametrize(("heard_s", "standing"), [(35, "straggler"), (36, "unheard"), (936, "dropped")])
 def test_who_died_together_with_the_edge_is_no_straggler_for_ever(heard_s: float, standing: str) -> None:
     """Nobody was left to write `disconnected`; heartbeats come every 10 s."""

@@ -40,6 +40,30 @@ def test_a_process_that_was_frozen_gives_control_at_its_first_call(client: Clien
     assert client.boolean_value("old", False, USER) is True
 
 
+def test_a_closed_client_has_given_its_leases_back(client: Client) -> None:
+    """RULES B7, H2: it hears no change any more, and has said that it exposes nobody."""
+    assert client.boolean_value("new", False, USER) is True
+    client.close(timeout=0)
+    details = client.boolean_details("new", True, USER)
+    assert (details.value, details.variant, details.reason) == (False, "off", "STALE")
+    assert client.boolean_value("old", False, USER) is True
+    assert recorded(client) == [("user-1", "on")]
+
+
+def test_an_answer_from_a_server_that_is_not_heard_says_so(client: Client, clock: Any, a_snapshot: Any) -> None:
+    fresh = client.boolean_details("old", False, USER)
+    clock.now = 30.0
+    lost = client.boolean_details("old", False, USER)
+    assert (fresh.reason, lost.reason, lost.metadata["staleReason"]) == ("STATIC", "STALE", "STATIC")
+    assert (lost.value, lost.variant) == (fresh.value, fresh.variant)
+    assert client.boolean_details("nope", False, USER).reason == "ERROR"
+    killed = Client("", "", clock=clock, kill="old=on")
+    killed._holder.receive(a_snapshot(1))
+    clock.now = 60.0
+    assert killed.boolean_details("old", False, USER).reason == "STATIC"
+    killed.close(timeout=0)
+
+
 def test_what_a_lapsed_lease_or_a_kill_serves_is_no_exposure(clock: Any, client: Client, a_snapshot: Any) -> None:
     clock.now = 3600.0
     client.boolean_value("new", True, USER)

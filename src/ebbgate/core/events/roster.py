@@ -28,7 +28,8 @@ class KnownEvaluator(msgspec.Struct, kw_only=True):
     """The newest that is known of one evaluator. Times are machine time.
 
     connected_at: since when it has been connected without a gap. confirmations: versions growing. counts: the largest
-    ever reported, as reports are cumulative and may come twice or out of order.
+    ever reported, as reports are cumulative and may come twice or out of order. is_closed: it said goodbye, and gave
+    its leases back: nothing is to be proven of it any more.
     """
 
     name: str
@@ -41,6 +42,7 @@ class KnownEvaluator(msgspec.Struct, kw_only=True):
     counts: EvaluatorCounts = EvaluatorCounts()
     environment: str | None = None
     connected_at: datetime | None = None
+    is_closed: bool = False
 
 
 class FlagTally(msgspec.Struct, kw_only=True):
@@ -70,7 +72,11 @@ class Roster(msgspec.Struct, kw_only=True):
         known.environment = report.environment or known.environment
         if known.kind != "sdk":  # the edge reports the same evaluator's stream; what the evaluator says itself stands
             known.kind = report.kind
-        if report.state != "heartbeat":  # a heartbeat may come by another way than the stream that was lost
+        if report.kind == "sdk":  # the edge's word on its stream may come late, and takes nothing back
+            known.is_closed = report.state == "closed"
+        if known.is_closed:
+            known.is_connected = False
+        elif report.state != "heartbeat":  # a heartbeat may come by another way than the stream that was lost
             known.is_connected = report.state != "disconnected"
         if known.is_connected and not was_connected:
             known.connected_at = machine_at

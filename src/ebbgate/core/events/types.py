@@ -25,7 +25,7 @@ MissingCounts = Annotated[
 
 Source = Literal["sdk", "ofrep", "otel", "observe"]
 EvaluatorKind = Literal["sdk", "stream", "ofrep"]
-EvaluatorState = Literal["connected", "confirmed", "disconnected", "heartbeat"]
+EvaluatorState = Literal["connected", "confirmed", "disconnected", "heartbeat", "closed"]
 
 
 @final
@@ -100,6 +100,8 @@ class EvaluatorReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
     evaluator: a new id at each start of the evaluator. name: for people, such as host and process.
     snapshot_version: served now, None before the first one. environment: whose snapshots it serves, None if unknown.
+    state: `disconnected` is a stream that ended, whoever ended it; `closed` is the evaluator's own last word: it has
+    given its leases back, so that it serves no treatment from then on.
     """
 
     evaluator: Name

@@ -9,7 +9,7 @@ from ebbgate.core.clock import ClockMapping
 
 class EvaluatorView(msgspec.Struct, frozen=True, kw_only=True):
     """One evaluator (RULES H2). kind: `sdk` and `stream` confirm what they serve; the others cannot. Machine times.
-    environment: None where it does not say.
+    environment: None where it does not say. is_closed: it ended cleanly, so that nothing is to be proven of it.
     """
 
     evaluator: str
@@ -20,6 +20,7 @@ class EvaluatorView(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_at: datetime | None
     last_seen_at: datetime
     environment: str | None = None
+    is_closed: bool = False
 
 
 class ArrivedEvent(msgspec.Struct, frozen=True, kw_only=True):

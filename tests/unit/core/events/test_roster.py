@@ -54,6 +54,17 @@ def test_a_heartbeat_does_not_say_that_the_stream_is_back() -> None:
     assert (roster.evaluators["e1"].is_connected, roster.evaluators["e1"].kind) == (False, "sdk")
 
 
+def test_a_goodbye_stands_whatever_the_edge_says_of_the_stream_afterwards() -> None:
+    """The edge writes its own reports later than it takes those of others."""
+    roster = Roster()
+    take(roster, "confirmed", 1, snapshot_version=1)
+    take(roster, "closed", 2, snapshot_version=1)
+    take(roster, "connected", 3, kind="stream")
+    assert (roster.evaluators["e1"].is_closed, roster.evaluators["e1"].is_connected) == (True, False)
+    take(roster, "confirmed", 4, snapshot_version=2)
+    assert (roster.evaluators["e1"].is_closed, roster.evaluators["e1"].is_connected) == (False, True)
+
+
 def test_remembered_confirmations_are_bounded() -> None:
     roster = Roster()
     for version in range(CONFIRMATIONS_KEPT + 50):
