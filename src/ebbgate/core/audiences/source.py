@@ -7,7 +7,7 @@ the document enter the text only as `repr` of texts, numbers and the like, or as
 
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from ebbgate.core.audiences.bucketing import HASH_SPACE, Bucketing
 from ebbgate.core.audiences.coercion import truthy
@@ -15,6 +15,8 @@ from ebbgate.core.audiences.compiler import Compiler
 from ebbgate.core.audiences.fractional import ladder, read_entries
 from ebbgate.core.audiences.operators import FUNCTIONS, PLAIN, TESTS, concatenate
 from ebbgate.core.audiences.source_names import NUMBERS, OPERATOR_NAMES
+from ebbgate.core.audiences.source_shapes import is_scalar, operation, property_of
+from ebbgate.core.audiences.tables import BRANCHES_MAX, tabulate
 
 # Beyond these a part becomes a closure: Python's parser bounds nesting, and a text much longer is slow to compile.
 _PARTS_MAX = 2_000
@@ -26,8 +28,16 @@ _TUPLE_MAX = 4
 Known = set[str]
 """Properties of the context that a local variable holds already, wherever the text is reached."""
 
-Returns = Callable[[Any], str]
-"""The text of the expression that answers with a constant result of the rule."""
+
+class Ends(NamedTuple):
+    """How a rule's text ends. returns: from a constant result of the rule to the text that answers with it.
+
+    finish: what to call with a result that is computed. replay: what answers instead, by closures.
+    """
+
+    returns: Callable[[Any], str]
+    finish: str
+    replay: str
 
 
 class Emitter:
@@ -67,44 +77,76 @@ class Emitter:
 
     # Statements: the rule's result is returned where it is known.
 
-    def body(self, rule: Any, returns: Returns, finish: str, replay: str) -> list[str]:
-        """The lines that return the rule's answer. finish: what to call with a result that is computed;
-        replay: what answers instead, by closures.
-        """
+    def body(self, rule: Any, ends: Ends) -> list[str]:
+        """The lines that return the rule's answer."""
         lines: list[str] = []
-        self._body(rule, set(), 0, lines, returns, finish, replay)
+        self._body(rule, set(), 0, lines, ends)
         return lines
 
-    def _body(
-        self, rule: Any, known: Known, indent: int, lines: list[str], returns: Returns, finish: str, replay: str
-    ) -> None:
+    def _body(self, rule: Any, known: Known, indent: int, lines: list[str], ends: Ends) -> None:
         pad = " " * indent
         name, arguments = operation(rule)
-        if name in ("if", "?:") and indent < _INDENT_MAX and self._has_room():
-            pairs = len(arguments) // 2
-            for index in range(pairs):
-                test, inside = self.test(arguments[2 * index], known, 0)
-                lines.append(f"{pad}if {test}:")
-                self._body(arguments[2 * index + 1], set(inside), indent + 1, lines, returns, finish, replay)
-            rest = arguments[-1] if len(arguments) % 2 else None
-            self._body(rest, known, indent, lines, returns, finish, replay)
+        if name in _CHOICES and indent < _INDENT_MAX and self._has_room():
+            branches, rest = self._branches(arguments)
+            for start in range(0, len(branches), BRANCHES_MAX):
+                self._chain(branches[start : start + BRANCHES_MAX], known, indent, lines, ends)
+            self._body(rest, known, indent, lines, ends)
         elif name == "$ref" and self._has_room():
-            self._body(self._evaluators[arguments[0]], known, indent, lines, returns, finish, replay)
+            self._body(self._evaluators[arguments[0]], known, indent, lines, ends)
         elif name is None and not isinstance(rule, list):
-            lines.append(f"{pad}return {returns(rule)}")
+            lines.append(f"{pad}return {ends.returns(rule)}")
         elif name == "fractional" and (share := self._share(arguments, known, 0)):
             ready, digest, steps, _ = share
             lines.append(f"{pad}if {ready}:")
             if len(steps) > 1:
                 lines.append(f"{pad} h = {digest}")
             lines.extend(
-                f"{pad} {'' if below == HASH_SPACE else f'if h < {below}: '}return {returns(variant)}"
+                f"{pad} {'' if below == HASH_SPACE else f'if h < {below}: '}return {ends.returns(variant)}"
                 for below, variant in steps
             )
             # Units without such a key are few: the closures answer them, made when the first one comes.
-            lines.append(f"{pad}return {replay}(default, context, timestamp)")
+            lines.append(f"{pad}return {ends.replay}(default, context, timestamp)")
         else:
-            lines.append(f"{pad}return {finish}({self.value(rule, known, 0)[0]}, default, d, timestamp)")
+            lines.append(f"{pad}return {ends.finish}({self.value(rule, known, 0)[0]}, default, d, timestamp)")
+
+    def _branches(self, arguments: list[Any]) -> tuple[list[tuple[Any, Any]], Any]:
+        """(test, result) of each branch, those of an `if` that stands as the rest among them; and the last rest."""
+        branches: list[tuple[Any, Any]] = []
+        while True:
+            branches.extend((arguments[index], arguments[index + 1]) for index in range(0, len(arguments) - 1, 2))
+            rest = arguments[-1] if len(arguments) % 2 else None
+            name, arguments = operation(rest)
+            if name not in _CHOICES or not self._has_room():
+                return branches, rest
+
+    def _chain(self, branches: list[tuple[Any, Any]], known: Known, indent: int, lines: list[str], ends: Ends) -> None:
+        """Branches one after the other, by tables where these are worth it."""
+        tables, asked = tabulate([test for test, _ in branches])
+        for index, table in enumerate(tables):
+            pad, name = " " * indent, self._local(table.key)
+            if table.key not in known:
+                known.add(table.key)
+                lines.append(f"{pad}{name} = d.get({table.key!r})")
+            found = f"{self.mark(table.masks)}.get({name}, {table.otherwise})"
+            lines.append(f"{pad}if {name}.__class__ is s: m {'&' if index else ''}= {found}")
+            # Another type may equal a text in JavaScript's sense; who sends one is answered by the closures.
+            lines.append(f"{pad}elif {name} is not None: return {ends.replay}(default, context, timestamp)")
+            lines.append(f"{pad}else: m {'&' if index else ''}= {table.otherwise}")
+            if not table.otherwise:
+                lines.append(f"{pad}if m:")
+                indent, known = indent + 1, set(known)
+        for bit, ((test, result), branch) in enumerate(zip(branches, asked, strict=True)):
+            inside = set(known) if branch.is_tabled else known
+            if branch.is_tabled:
+                texts = [f"m & {1 << bit}"]
+                for part in branch.parts:
+                    text, inside = self.test(part, inside, 1)
+                    texts.append(text)
+                text = " and ".join(texts)
+            else:
+                text, inside = self.test(test, inside, 0)
+            lines.append(f"{' ' * indent}if {text}:")
+            self._body(result, set(inside), indent + 1, lines, ends)
 
     # Expressions: (text, whether Python's truth of it is the rule's). Each adds to `known` what it surely reads.
 
@@ -122,7 +164,7 @@ class Emitter:
             return self.value(self._evaluators[arguments[0]], known, depth + 1)
         if name in _TRUTH or (name in ("and", "or") and arguments):
             return self._truth(name, rule, arguments, known, depth)
-        if name in ("if", "?:"):
+        if name in _CHOICES:
             return self._choice(arguments, known, depth)
         if name == "fractional":
             return self._fractional(rule, arguments, known, depth)
@@ -158,11 +200,14 @@ class Emitter:
 
     def read(self, key: str, known: Known) -> tuple[str, str]:
         """A property of the context: the text for the first look at it and for further ones."""
-        name = self._locals.setdefault(key, f"v{len(self._locals)}")
+        name = self._local(key)
         if key in known:
             return name, name
         known.add(key)
         return f"({name} := d.get({key!r}))", name
+
+    def _local(self, key: str) -> str:
+        return self._locals.setdefault(key, f"v{len(self._locals)}")
 
     def operand(self, rule: Any, known: Known, depth: int) -> tuple[str, str]:
         """As `read`, of any rule."""
@@ -324,30 +369,7 @@ class Emitter:
         return None
 
 
-def operation(rule: Any) -> tuple[str | None, list[Any]]:
-    """The operator and its arguments; no operator for a literal."""
-    if not isinstance(rule, dict) or len(rule) != 1:
-        return None, []
-    ((name, raw),) = rule.items()
-    return name, raw if isinstance(raw, list) else [raw]
-
-
-def property_of(rule: Any) -> str | None:
-    """The name, where the rule only reads one top-level property of the context."""
-    name, arguments = operation(rule)
-    if name != "var" or not 1 <= len(arguments) <= 2 or (len(arguments) == 2 and arguments[1] is not None):
-        return None
-    path = arguments[0]
-    if type(path) is not str or not path or "." in path or path == "$flagd":
-        return None
-    return path
-
-
-def is_scalar(rule: Any) -> bool:
-    """Whether the rule is a literal text, number, boolean or null."""
-    return rule is None or isinstance(rule, str | int | float)
-
-
+_CHOICES = frozenset({"if", "?:"})
 _EQUALITIES = frozenset({"==", "===", "!=", "!=="})
 _TRUTH = frozenset({"!", "!!"})
 _CLOSURES = frozenset(

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any, Literal, Self
 
 from ebbgate.core.audiences import Bucketing
-from ebbgate.core.flags.compiled import CompiledFlag, Entry, Timestamp, enriched
+from ebbgate.core.flags.compiled import CompiledFlag, Resolver, Timestamp, enriched
 from ebbgate.core.flags.details import EvaluationDetails, ValueType
 from ebbgate.core.flags.document import FlagDocument, MetadataValue, parse_document
 from ebbgate.core.flags.explain import Explanation, explain
@@ -14,6 +14,11 @@ from ebbgate.core.flags.snapshot import Snapshot
 __all__ = ["Evaluator", "Timestamp"]
 
 _Forced = tuple[str, Literal["STATIC", "STALE"]]
+
+_Row = tuple[EvaluationDetails, Resolver | None]
+"""(answer that depends on nothing, what finds one otherwise): quicker to tell apart than by class."""
+
+_DEPENDS = EvaluationDetails(value=None, reason="DEFAULT")  # stands where an answer has to be found, and is not read
 
 
 class Evaluator:
@@ -49,6 +54,7 @@ class Evaluator:
         }
         self._forced: dict[str, _Forced] = {}
         self._tables = _empty_tables()
+        self._is_whole = False  # whether the table for no type has every flag, in the document's order
         if previous is not None:
             self._take_over(previous)
 
@@ -63,18 +69,18 @@ class Evaluator:
         default: Any,
         context: Mapping[str, Any] | None,
         expected_type: ValueType | None,
-        *,
         timestamp: Timestamp = None,
     ) -> EvaluationDetails:
         """One flag for one context. Never raises, whatever the context holds."""
-        entry = self._tables[expected_type].get(flag_key)
-        if entry is None:
+        try:
+            answer, find = self._tables[expected_type][flag_key]
+        except KeyError:
             if flag_key not in self._flags:
                 return _not_found(flag_key, default, self.metadata)
-            entry = self._entry(flag_key, expected_type)
-        if entry.__class__ is EvaluationDetails:
-            return entry
-        return entry(default, context, timestamp)  # type: ignore[operator]
+            answer, find = self._row(flag_key, expected_type)
+        if find is None:
+            return answer
+        return find(default, context, timestamp)
 
     def value(
         self,
@@ -82,30 +88,28 @@ class Evaluator:
         default: Any,
         context: Mapping[str, Any] | None,
         expected_type: ValueType | None,
-        *,
         timestamp: Timestamp = None,
     ) -> Any:
         """As `evaluate`, only the value."""
-        entry = self._tables[expected_type].get(flag_key)
-        if entry is None:
-            return self.evaluate(flag_key, default, context, expected_type, timestamp=timestamp).value
-        if entry.__class__ is EvaluationDetails:
-            return entry.value
-        return entry(default, context, timestamp).value  # type: ignore[operator]
+        try:
+            answer, find = self._tables[expected_type][flag_key]
+        except KeyError:
+            return self.evaluate(flag_key, default, context, expected_type, timestamp).value
+        if find is None:
+            return answer.value
+        return find(default, context, timestamp).value
 
     def evaluate_all(
         self, context: Mapping[str, Any] | None, *, timestamp: Timestamp = None
     ) -> dict[str, EvaluationDetails]:
         """Every flag for one context, by key; the value is None where the caller's default would stand."""
-        table = self._tables[None]
+        table = self._tables[None] if self._is_whole else self._make_whole()
         if context.__class__ is not dict:
             with suppress(Exception):  # a context that cannot be read: each rule says so itself
                 context = dict(context or ())
-        answers: dict[str, EvaluationDetails] = {}
-        for key in self._flags:  # not the table: its order depends on what was asked before
-            entry = table.get(key) or self._entry(key, None)
-            answers[key] = entry if entry.__class__ is EvaluationDetails else entry(None, context, timestamp)  # type: ignore[operator]
-        return answers
+        return {
+            key: answer if find is None else find(None, context, timestamp) for key, (answer, find) in table.items()
+        }
 
     def explain(self, flag_key: str, context: Mapping[str, Any] | None, *, timestamp: Timestamp = None) -> Explanation:
         """How the answer for a context comes about: the path through the rule, as data and as lines."""
@@ -131,6 +135,7 @@ class Evaluator:
         other.bucketing, other.metadata, other._flags = self.bucketing, self.metadata, self._flags
         other._forced = {**self._forced, **{key: (name, reason) for key, name in forced.items() if key in self._flags}}
         other._tables = _empty_tables()
+        other._is_whole = False
         return other
 
     def _take_over(self, previous: Self) -> None:
@@ -149,24 +154,32 @@ class Evaluator:
                 self._flags[key] = old
                 if key not in previous._forced:
                     for expected, table in previous._tables.items():
-                        if entry := table.get(key):
-                            self._tables[expected][key] = entry
+                        if row := table.get(key):
+                            self._tables[expected][key] = row
 
-    def _entry(self, flag_key: str, expected_type: ValueType | None) -> Entry:
+    def _row(self, flag_key: str, expected_type: ValueType | None) -> _Row:
         table = self._tables[expected_type]
-        if flag_key not in table:
+        row = table.get(flag_key)
+        if row is None:
             flag = self._flags[flag_key]
-            if forced := self._forced.get(flag_key):
-                table[flag_key] = flag.forced(*forced, expected_type)
-            else:
-                try:
-                    table[flag_key] = flag.entry(expected_type)
-                except RecursionError:  # the host's stack is nearly used up: not kept, it may be better next time
-                    return flag.too_deep()
-        return table[flag_key]
+            forced = self._forced.get(flag_key)
+            try:
+                entry = flag.forced(*forced, expected_type) if forced else flag.entry(expected_type)
+            except RecursionError:  # the host's stack is nearly used up: not kept, it may be better next time
+                return _DEPENDS, flag.too_deep()
+            row = table[flag_key] = (entry, None) if isinstance(entry, EvaluationDetails) else (_DEPENDS, entry)
+        return row
+
+    def _make_whole(self) -> dict[str, _Row]:
+        """The table for no type, with every flag. It takes the place of the one that grew as flags were asked for."""
+        table = {key: self._row(key, None) for key in self._flags}
+        if all(key in self._tables[None] for key in table):
+            self._tables[None] = table
+            self._is_whole = True
+        return table
 
 
-def _empty_tables() -> dict[ValueType | None, dict[str, Entry]]:
+def _empty_tables() -> dict[ValueType | None, dict[str, _Row]]:
     return {None: {}, "boolean": {}, "string": {}, "integer": {}, "float": {}, "object": {}}
 
 

@@ -12,7 +12,7 @@ from ebbgate.core.audiences import Bucketing, compile_rule, targeting_key
 from ebbgate.core.audiences.bucketing import hash_text, hash_value
 from ebbgate.core.audiences.coercion import to_text, truthy
 from ebbgate.core.audiences.fractional import read_entries
-from ebbgate.core.audiences.source import operation
+from ebbgate.core.audiences.source_shapes import operation
 from ebbgate.core.flags.details import EvaluationDetails
 
 _INNER = frozenset({"map", "filter", "reduce", "all", "none", "some"})  # their rules see items, not the context

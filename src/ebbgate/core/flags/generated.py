@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from ebbgate.core.audiences import Bucketing
 from ebbgate.core.audiences.compiler import Compiler
-from ebbgate.core.audiences.source import Emitter
+from ebbgate.core.audiences.source import Emitter, Ends
 from ebbgate.core.audiences.source_names import NAMES
 
 _HEAD = "def evaluate(default, context, timestamp):"
@@ -63,7 +63,7 @@ def generate(
         answer, is_call = constants.setdefault((type(value), repr(value)), outcomes.constant(value))
         return f"(f := {emitter.mark(answer)})(default, d, timestamp)" if is_call else emitter.mark(answer)
 
-    body = emitter.body(rule, returns, f"{here}.finish", f"{here}.replay")
+    body = emitter.body(rule, Ends(returns, f"{here}.finish", f"{here}.replay"))
     start = "if d.__class__ is not dict: d = dict(d or ())"
     if needs_flagd:
         start = f"d = {here}.enriched(context, timestamp)"

@@ -1,5 +1,6 @@
 """Generated code gives what the closures give, for any rule and any context."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -71,13 +72,33 @@ choices = st.recursive(
     ),
     max_leaves=6,
 )
+# Long ladders of branches that ask for the same attributes' texts, which generated code answers by tables.
+asked_texts = st.builds(
+    lambda name, found: {name: [{"var": found[0]}, found[1] if name == "in" else found[1][0]]},
+    st.sampled_from(["in", "==", "==="]),
+    st.tuples(st.sampled_from(["a", "a", "b", "tags"]), st.lists(texts, min_size=1, max_size=3)),
+)
+ladders = st.builds(
+    lambda pairs, rest: {"if": [item for tests, then in pairs for item in ({"and": tests}, then)] + [rest]},
+    st.lists(
+        st.tuples(st.lists(asked_texts | asked_texts | conditions, min_size=1, max_size=3), results),
+        min_size=3,
+        max_size=6,
+    ),
+    results,
+)
 values = st.recursive(
     scalars | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
     max_leaves=5,
 )
 strange = values | st.builds(object) | st.tuples(values) | st.binary(max_size=4) | st.sets(st.integers(), max_size=3)
-contexts = st.none() | st.dictionaries(names | st.text(max_size=2), strange, max_size=5)
+attributes = texts | strange
+contexts = (
+    st.none()
+    | st.dictionaries(names | st.text(max_size=2), strange, max_size=5)
+    | st.fixed_dictionaries({"a": attributes, "b": attributes}, optional={"tags": attributes, "targetingKey": texts})
+)
 
 
 def same(left: Any, right: Any) -> bool:
@@ -87,7 +108,7 @@ def same(left: Any, right: Any) -> bool:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
-    rule=choices | inner_rules,
+    rule=choices | inner_rules | ladders,
     evaluators=st.fixed_dictionaries({"one": conditions, "two": inner_rules}),
     rows=st.lists(contexts, min_size=1, max_size=4),
     expected=st.sampled_from(["boolean", "integer", None]),
@@ -130,6 +151,30 @@ def test_a_rule_of_any_permitted_size_is_answered(branches: int) -> None:
     evaluator = Evaluator({"flags": {"f": flag}})
     answers = [evaluator.evaluate("f", None, {"n": n}, "boolean").variant for n in (0, branches - 1, branches)]
     assert answers == ["on", "on", "off"]
+
+
+@pytest.mark.parametrize("branches", [3, 30, 31, 100])
+def test_branches_that_share_attributes_answer_in_their_order(branches: int) -> None:
+    rows = [([f"c{n % 7}", f"c{n % 5}"], f"p{n % 11}", n % 3) for n in range(branches)]
+    arguments: list[Any] = []
+    for number, (countries, plan, least) in enumerate(rows):
+        tests = [
+            {"in": [{"var": "country"}, countries]},
+            {"===": [plan, {"var": "plan"}]},
+            {">": [{"var": "n"}, least]},
+        ]
+        arguments += [{"and": tests if number % 4 else tests[1:]}, f"v{number}"]
+    rule = {"if": arguments}
+    variants = {f"v{number}": number for number in range(branches)}
+    evaluator = Evaluator({"flags": {"f": {"state": "ENABLED", "variants": variants, "targeting": rule}}})
+    for country, plan, n in itertools.product([None, "c0", "c4", "c6", 3], ["p0", "p3", "p10", ["p3"]], range(4)):
+        found = evaluator.evaluate("f", -1, {"country": country, "plan": plan, "n": n}, "integer")
+        wanted = (
+            number
+            for number, (countries, asked, least) in enumerate(rows)
+            if (number % 4 == 0 or country in countries) and plan == asked and n > least
+        )
+        assert found.value == next(wanted, -1)
 
 
 def test_a_deeply_nested_rule_is_answered() -> None:
