@@ -5,6 +5,7 @@ Source of names and numbers: open-feature/flagd-schemas, `protobuf/flagd`.
 """
 
 from collections.abc import Mapping
+from math import copysign
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, struct_pb2
@@ -55,7 +56,8 @@ def _plain_value(value: Message) -> Any:
         return [_plain_value(item) for item in value.list_value.values]
     if kind == "number_value":
         number: float = value.number_value
-        return int(number) if number.is_integer() and abs(number) <= _SAFE_INTEGER else number
+        is_whole = number.is_integer() and abs(number) <= _SAFE_INTEGER and (number != 0 or copysign(1, number) > 0)
+        return int(number) if is_whole else number  # no integer is -0.0, by which a rule may divide
     return None if kind in (None, "null_value") else getattr(value, kind)
 
 

@@ -40,6 +40,7 @@ def test_a_struct_gives_back_what_was_put_into_it(values: dict[str, Any]) -> Non
 
 def test_a_whole_number_is_an_integer_as_it_is_in_json() -> None:
     struct = struct_pb2.Struct()
-    struct.update({"whole": 7.0, "part": 7.5, "huge": 1e300})
+    struct.update({"whole": 7.0, "part": 7.5, "huge": 1e300, "minus": -0.0})
     assert [type(value) for value in plain(struct).values()].count(int) == 1
     assert plain(struct)["whole"] == 7
+    assert str(plain(struct)["minus"]) == "-0.0"
