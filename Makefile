@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test check dev bench bench-flags bench-edge gen sim lock clean
+.PHONY: setup demo test check dev bench bench-flags bench-edge bench-analysis gen sim lock clean
 
 setup: $(STAMP)
 
@@ -41,6 +41,10 @@ bench-flags: setup
 
 bench-edge: setup
 	$(BIN)/python benchmarks/edge.py
+
+# False rollbacks of every null (1,500 runs each, about 40 minutes of one core), then detection beside other tools
+bench-analysis: setup
+	$(BIN)/python benchmarks/analysis.py --full; status=$$?; $(BIN)/python benchmarks/analysis.py --docs; $(BIN)/python benchmarks/detection.py && exit $$status
 
 gen: setup
 	$(BIN)/python -m ebbgate.doors.plan_schema > spec/plan.schema.json

@@ -1,0 +1,157 @@
+"""Blocks from arrays of observations: what the product's stores compute, in numpy. `--verify` proves them equal."""
+
+from math import ceil, log
+
+import numpy as np
+
+from ebbgate.core.metrics.blocks import (
+    BET_SIZES,
+    SKETCH_BASE,
+    SKETCH_ZERO,
+    MeanBlock,
+    Moments,
+    PairMoments,
+    ProportionBlock,
+    QuantileBlock,
+    RatioBlock,
+)
+from ebbgate.core.metrics.definition import Direction, Metric, MetricKind
+from ebbgate.core.metrics.reference import (
+    CAP_MIN,
+    CAP_QUANTILE,
+    THRESHOLD_AT_LEAST,
+    THRESHOLD_MIN,
+    THRESHOLD_QUANTILES,
+)
+
+Array = np.ndarray
+BETS = np.array(BET_SIZES)[:, None]
+
+
+def proportion(head: dict, treatment: Array, control: Array) -> ProportionBlock:
+    return ProportionBlock(
+        treatment_n=len(treatment),
+        treatment_y=int(treatment.sum()),
+        control_n=len(control),
+        control_y=int(control.sum()),
+        **head,
+    )
+
+
+def ratio(head: dict, treatment: Array, control: Array) -> RatioBlock:
+    """Rows of (numerator, denominator)."""
+    return RatioBlock(
+        treatment=_pairs(treatment),
+        control=_pairs(control),
+        treatment_any=len(treatment),
+        treatment_any_y=int((treatment[:, 0] > 0).sum()),
+        control_any=len(control),
+        control_any_y=int((control[:, 0] > 0).sum()),
+        **head,
+    )
+
+
+def mean(head: dict, metric: Metric, cap: float, treatment: Array, control: Array) -> MeanBlock:
+    score, variance = ranks(treatment, control)
+    return MeanBlock(
+        cap=cap,
+        treatment=_moments(treatment, cap),
+        control=_moments(control, cap),
+        treatment_raw_total=float(treatment.sum()),
+        control_raw_total=float(control.sum()),
+        log_wealth=_wealth(treatment, control, cap, 1.0 if metric.bad is Direction.INCREASE else -1.0),
+        rank_score=score,
+        rank_variance=variance,
+        **head,
+    )
+
+
+def quantile(head: dict, thresholds: tuple[float, ...], treatment: Array, control: Array) -> QuantileBlock:
+    score, variance = ranks(treatment, control)
+    return QuantileBlock(
+        treatment_n=len(treatment),
+        control_n=len(control),
+        thresholds=thresholds,
+        treatment_above=tuple(int((treatment > t).sum()) for t in thresholds),
+        control_above=tuple(int((control > t).sum()) for t in thresholds),
+        rank_score=score,
+        rank_variance=variance,
+        treatment_sketch=_sketch(treatment),
+        control_sketch=_sketch(control),
+        **head,
+    )
+
+
+def ranks(treatment: Array, control: Array) -> tuple[float, float]:
+    n = len(treatment) + len(control)
+    if not len(treatment) or not len(control):
+        return 0.0, 0.0
+    _, place, tied = np.unique(np.concatenate([treatment, control]), return_inverse=True, return_counts=True)
+    scaled = (np.cumsum(tied) - tied + (tied + 1) / 2 - (n + 1) / 2) / n
+    score = scaled[place[: len(treatment)]].sum()
+    squares = (tied * scaled * scaled).sum()
+    return float(score), float(len(treatment) * len(control) / (n * (n - 1)) * squares)
+
+
+def thresholds(closes: Array, values: Array, since: int) -> tuple[float, ...]:
+    """closes: ascending. values: of the control, closed by the block's opening."""
+    recent = values[np.searchsorted(closes, since, side="right") :]
+    if len(recent) < THRESHOLD_AT_LEAST:
+        recent = values[-THRESHOLD_AT_LEAST:]
+    if len(recent) < THRESHOLD_MIN:
+        return ()
+    ordered = np.sort(recent)
+    return tuple(float(_nearest_rank(ordered, q)) for q in THRESHOLD_QUANTILES)
+
+
+def cap(metric: Metric, values: Array) -> float:
+    """values: of the control, closed by the block's opening."""
+    if metric.cap is not None:
+        return metric.cap
+    if metric.kind is MetricKind.SURVEY and metric.scale is not None:
+        low, high = metric.scale
+        return high if low >= 0 else high - low
+    if not len(values):
+        return 0.0
+    ordered = np.sort(values)
+    learned = _nearest_rank(ordered, CAP_QUANTILE) if len(ordered) >= CAP_MIN else ordered[-1]
+    return float(max(0.0, learned if learned > 0 else ordered[-1]))
+
+
+def _nearest_rank(ordered: Array, share: float) -> float:
+    return ordered[max(0, ceil(share * len(ordered) - 1e-9) - 1)]
+
+
+def _wealth(treatment: Array, control: Array, cap: float, sign: float) -> tuple[float, ...]:
+    if cap <= 0 or not len(treatment) or not len(control):
+        return (0.0,) * len(BET_SIZES)
+    few, many, turn = (treatment, control, sign) if len(treatment) <= len(control) else (control, treatment, -sign)
+    few, many = np.clip(few, 0, cap), np.clip(many, 0, cap)
+    share = np.arange(len(many)) * len(few) // len(many)
+    sums, sizes = np.bincount(share, many, len(few)), np.bincount(share, minlength=len(few))
+    gaps = turn * (few - sums / sizes) / cap
+    return tuple(float(total) for total in np.log1p(BETS * gaps[None, :]).sum(axis=1))
+
+
+def _moments(values: Array, cap: float) -> Moments:
+    capped = np.minimum(values, cap) if cap > 0 else values
+    return Moments(n=len(capped), total=float(capped.sum()), squares=float((capped * capped).sum()))
+
+
+def _pairs(pairs: Array) -> PairMoments:
+    above, below = pairs[:, 0], pairs[:, 1]
+    return PairMoments(
+        n=len(pairs),
+        numerator=float(above.sum()),
+        denominator=float(below.sum()),
+        numerator_squares=float((above * above).sum()),
+        denominator_squares=float((below * below).sum()),
+        products=float((above * below).sum()),
+    )
+
+
+def _sketch(values: Array) -> dict[int, int]:
+    positive = values > 0
+    bins = np.floor(np.log(np.where(positive, values, 1.0)) / log(SKETCH_BASE)).astype(np.int64)
+    found, sizes = np.unique(np.where(positive, bins, SKETCH_ZERO), return_counts=True)
+    return dict(zip(found.tolist(), sizes.tolist(), strict=True))

@@ -1,0 +1,101 @@
+"""Results of the null benchmark: kept null by null, so that a run that was stopped goes on; as a table in the docs."""
+
+import json
+import subprocess
+from math import sqrt
+from pathlib import Path
+
+import msgspec
+
+FOLDER = Path(__file__).parent
+RESULTS = FOLDER / "results" / "nulls.json"
+DOCS = FOLDER.parent / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- nulls: begin -->", "<!-- nulls: end -->"
+ALPHA = 0.05
+Z = 1.959963984540054  # of a two-sided 95 % interval
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One null. fired: runs with an automatic rollback; by_code, by_metric: of those. asked: runs in which a person was
+    asked, by the review's code. interval: Wilson, 95 %. holds: whether the interval allows a rate of at most alpha.
+    """
+
+    null: str
+    says: str
+    seed: int
+    commit: str
+    runs: int
+    seconds: float
+    fired: int
+    rate: float
+    interval: tuple[float, float]
+    holds: bool
+    looks: float
+    by_code: dict[str, int] = {}
+    by_metric: dict[str, int] = {}
+    asked: dict[str, int] = {}
+    examples: tuple[str, ...] = ()
+
+
+def wilson(fired: int, runs: int) -> tuple[float, float]:
+    """95 % interval of a share. Source: Wilson (1927), J. Amer. Statist. Assoc. 22."""
+    share, extra = fired / runs, Z * Z / runs
+    centre = (share + extra / 2) / (1 + extra)
+    reach = Z / (1 + extra) * sqrt(share * (1 - share) / runs + extra / (4 * runs))
+    return max(0.0, centre - reach), min(1.0, centre + reach)
+
+
+def commit() -> str:
+    """The commit that is measured; `+` if the tree has other things in it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=FOLDER, check=True, capture_output=True, text=True).stdout.strip()
+
+    changed = git("status", "--porcelain", "--", "../src", ".", ":(exclude)results")
+    return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+
+
+def read() -> dict[str, Result]:
+    if not RESULTS.exists():
+        return {}
+    found = msgspec.json.decode(RESULTS.read_bytes(), type=list[Result])
+    return {result.null: result for result in found}
+
+
+def keep(result: Result) -> None:
+    """Put it in the place of the null's earlier one."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    kept = {**read(), result.null: result}
+    rows = [msgspec.to_builtins(kept[name]) for name in kept]
+    text = json.dumps(rows, indent=1, sort_keys=True) + "\n"
+    fresh = RESULTS.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(RESULTS)
+
+
+def line(result: Result) -> str:
+    low, high = result.interval
+    verdict = "holds" if result.holds else "FAILS"
+    codes = ", ".join(f"{code} {n}" for code, n in sorted(result.by_code.items()))
+    return (
+        f"{result.null:14} {result.fired:5}/{result.runs}  {result.rate:6.2%}  [{low:.2%}, {high:.2%}]  {verdict}"
+        f"  {result.seconds:.0f} s  {codes}"
+    )
+
+
+def write_docs() -> None:
+    """The table in docs/benchmarks.md, from the result file alone."""
+    found = read()
+    rows = ["| null | runs | false rollbacks | 95 % interval | <= 5 % |", "|---|---:|---:|---:|---|"]
+    for r in found.values():
+        low, high = r.interval
+        holds = "yes" if r.holds else "**no**"
+        rows.append(f"| {r.null}: {r.says} | {r.runs:,} | {r.rate:.2%} | {low:.2%} to {high:.2%} | {holds} |")
+    first = next(iter(found.values()))
+    commits = ", ".join(dict.fromkeys(r.commit for r in found.values()))
+    minutes = sum(r.seconds for r in found.values()) / 60
+    rows += ["", f"Seed {first.seed}, commit {commits}; {minutes:.0f} min of one core."]
+    text = DOCS.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    DOCS.write_text(before + BEGIN + "\n" + "\n".join(rows) + "\n" + END + after, encoding="utf-8")

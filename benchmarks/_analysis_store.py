@@ -1,0 +1,256 @@
+"""An event store over arrays: the blocks of one run, made from its events by rules D1 to D5, fast enough for thousands.
+
+It answers what control asks of a store while a rollout runs. `_analysis_verify` holds it to the product's stores.
+"""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+from _analysis_blocks import cap, mean, proportion, quantile, ratio, thresholds
+from _analysis_stream import Happened, PhaseStream
+
+from ebbgate.core.metrics.blocks import AnyBlock, Assignment, LimitBlock
+from ebbgate.core.metrics.contrast import Contrast, Interval, LimitQuery
+from ebbgate.core.metrics.definition import Metric, MetricKind
+from ebbgate.core.metrics.limits_delay import WINDOWED, limit_delay
+from ebbgate.core.metrics.reference import REFERENCE_KEPT, THRESHOLD_SPAN
+
+Array = np.ndarray
+NEVER = 2**62
+EVENT_KINDS = (MetricKind.SHARE, MetricKind.RATE)
+
+
+def microseconds(duration: timedelta) -> int:
+    return duration // timedelta(microseconds=1)
+
+
+class ArrayStore:
+    """begin_at: the plan time that the arrays count from. `watermark`: how far the log was read; the run moves it."""
+
+    def __init__(self, begin_at: datetime, buckets: Array) -> None:
+        self._begin_at, self._buckets = begin_at, buckets
+        self._phases: dict[int, _Phase] = {}
+        self.watermark = 0
+
+    def enter(self, phase: int, stream: PhaseStream) -> None:
+        """A phase has begun, and this is what happens in it."""
+        self._phases[phase] = _Phase(stream, self._buckets)
+
+    def microseconds(self, at: datetime) -> int:
+        return microseconds(at - self._begin_at)
+
+    def block(self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime) -> AnyBlock | None:
+        phase = self._phases[contrast.phase]
+        phase.arm(contrast)
+        phase.watched.add(metric)
+        seen = phase.observations(metric)
+        opened, closed = self.microseconds(opened_at), self.microseconds(closed_at)
+        start, stop = np.searchsorted(seen.close, [opened, closed], side="right")
+        if start == stop:
+            return None
+        units = np.sort(seen.unit[start:stop])
+        units = units[seen.has[units]]
+        treated, control = units[phase.is_treatment[units]], units[~phase.is_treatment[units]]
+        head = {"metric": metric.name, "phase": contrast.phase, "opened_at": opened_at, "closed_at": closed_at}
+        if metric.kind is MetricKind.RATIO:
+            return ratio(head, seen.pairs[treated], seen.pairs[control])
+        new, old = seen.x[treated], seen.x[control]
+        if metric.kind in EVENT_KINDS:
+            return proportion(head, new, old)
+        closes, values = seen.reference(start)
+        if metric.kind is MetricKind.QUANTILE:
+            return quantile(head, thresholds(closes, values, opened - microseconds(THRESHOLD_SPAN)), new, old)
+        return mean(head, metric, cap(metric, values), new, old)
+
+    def limit_blocks(
+        self, contrast: Contrast, query: LimitQuery, *, opened_at: datetime, closed_at: datetime
+    ) -> list[AnyBlock]:
+        assert not query.functions, "these nulls name no functions"
+        phase = self._phases[contrast.phase]
+        seen = phase.trials(query.metric)
+        delay = microseconds(limit_delay(query.metric))
+        span = [self.microseconds(opened_at) - delay, self.microseconds(closed_at) - delay]
+        start, stop = np.searchsorted(seen.at, span, side="right")
+        units, firsts = np.unique(seen.unit[start:stop], return_index=True)
+        if not len(units):
+            return []
+        value = seen.value[start:stop][firsts]
+        bad = value > (0 if query.metric.kind in EVENT_KINDS else query.limit)
+        treated = phase.stream.treated[units]
+        return [
+            LimitBlock(
+                metric=query.metric.name,
+                phase=contrast.phase,
+                opened_at=opened_at,
+                closed_at=closed_at,
+                limit=query.limit,
+                treatment_n=int(treated.sum()),
+                treatment_y=int(bad[treated].sum()),
+                control_n=int((~treated).sum()),
+                control_y=int(bad[~treated].sum()),
+            )
+        ]
+
+    def assignment(self, contrast: Contrast) -> Assignment:
+        phase = self._phases[contrast.phase]
+        phase.arm(contrast)
+        here = (phase.stream.first >= 0) & (phase.stream.first_known <= self.watermark)
+        late = phase.late(self.watermark)
+        return Assignment(
+            phase=contrast.phase,
+            treatment=int((here & phase.is_treatment).sum()),
+            control=int((here & phase.is_control).sum()),
+            expected_share=contrast.expected_share,
+            veterans=int((here & phase.stream.treated & ~phase.is_treatment).sum()),
+            treatment_late=late[0],
+            control_late=late[1],
+        )
+
+
+class _Observed:
+    """Each unit's one observation of a metric. unit, close: of the randomised units that came, in order of (close,
+    bucket). has, x, pairs: by unit."""
+
+    def __init__(self, unit: Array, close: Array, has: Array, x: Array, pairs: Array, is_control: Array) -> None:
+        self.unit, self.close, self.has, self.x, self.pairs = unit, close, has, x, pairs
+        known = np.flatnonzero(is_control[unit] & has[unit])
+        self._places, self._closes = known, close[known]
+        self._values = x[unit[known]]
+
+    def reference(self, start: int) -> tuple[Array, Array]:
+        """Closes and values of the newest control observations before that place."""
+        stop = int(np.searchsorted(self._places, start))
+        first = max(0, stop - REFERENCE_KEPT)
+        return self._closes[first:stop], self._values[first:stop]
+
+
+class _Trials:
+    """What a limit counts, in order of time: unit, at, value."""
+
+    def __init__(self, unit: Array, at: Array, value: Array) -> None:
+        order = np.argsort(at, kind="stable")
+        self.unit, self.at, self.value = unit[order], at[order], value[order]
+
+
+class _Phase:
+    def __init__(self, stream: PhaseStream, buckets: Array) -> None:
+        self.stream, self._buckets = stream, buckets
+        self.watched: set[Metric] = set()
+        self._observed: dict[Metric, _Observed] = {}
+        self._trials: dict[Metric, _Trials] = {}
+        self._late: tuple[frozenset[Metric], Array, Array] | None = None
+        self._armed: tuple[Interval, Interval] | None = None
+        self.is_treatment = self.is_control = np.zeros(len(buckets), dtype=bool)
+
+    def arm(self, contrast: Contrast) -> None:
+        """Who is compared: drawn anew in this phase, and never drawn so far (RULES D1)."""
+        if self._armed == (contrast.treatment, contrast.control):
+            return
+        self._armed = contrast.treatment, contrast.control
+        treated, buckets = self.stream.treated, self._buckets
+        self.is_treatment = (contrast.treatment.start <= buckets) & (buckets < contrast.treatment.end) & treated
+        self.is_control = (contrast.control.start <= buckets) & (buckets < contrast.control.end) & ~treated
+
+    def observations(self, metric: Metric) -> _Observed:
+        if metric not in self._observed:
+            self._observed[metric] = self._observe(metric)
+        return self._observed[metric]
+
+    def trials(self, metric: Metric) -> _Trials:
+        if metric not in self._trials:
+            self._trials[metric] = self._tried(metric)
+        return self._trials[metric]
+
+    def late(self, now: int) -> tuple[int, int]:
+        """Events known by `now` that came after their unit's window was counted, by arm."""
+        if self._late is None or self._late[0] != self.watched:
+            self._late = (frozenset(self.watched), *self._late_known())
+        return int(np.searchsorted(self._late[1], now, "right")), int(np.searchsorted(self._late[2], now, "right"))
+
+    def _observe(self, metric: Metric) -> _Observed:
+        first, units = self.stream.first, len(self._buckets)
+        close = first + microseconds(metric.window) + microseconds(metric.lateness)
+        came = np.flatnonzero((first >= 0) & (self.is_treatment | self.is_control))
+        has, x, pairs = np.zeros(units, dtype=bool), np.zeros(units), np.zeros((0, 2))
+        if metric.kind in EVENT_KINDS:
+            has, x = self._first_trials(metric)
+        elif metric.kind is MetricKind.RATIO:
+            below = np.bincount(self._inside(metric, metric.trial).unit, minlength=units)
+            above = np.bincount(self._inside(metric, metric.event).unit, minlength=units)
+            has, pairs = below > 0, np.stack([above, below], axis=1).astype(float)
+        else:
+            has, x = self._values(metric, units)
+        order = came[np.lexsort((came, close[came]))]
+        return _Observed(order, close[order], has, x, pairs, self.is_control)
+
+    def _values(self, metric: Metric, units: int) -> tuple[Array, Array]:
+        found, x = self._inside(metric, metric.event), np.zeros(units)
+        counts = np.bincount(found.unit, minlength=units)
+        if metric.kind is MetricKind.COUNT:
+            return np.ones(units, dtype=bool), counts.astype(float)
+        if metric.kind is MetricKind.MEAN:
+            return counts > 0, np.bincount(found.unit, found.value, units) / np.maximum(counts, 1)
+        starts = np.flatnonzero(np.diff(found.unit, prepend=-1))
+        ends = np.flatnonzero(np.diff(found.unit, append=-1))
+        chosen = ends if metric.kind is MetricKind.SURVEY else starts
+        x[found.unit[chosen]] = found.value[chosen]
+        return counts > 0, x
+
+    def _inside(self, metric: Metric, name: str | None) -> Happened:
+        """Events in their unit's window that were known when it closed."""
+        assert name is not None
+        found, window = self.stream.names[name], microseconds(metric.window)
+        first = self.stream.first[found.unit]
+        close = first + window + microseconds(metric.lateness)
+        inside = (first >= 0) & (found.at >= first) & (found.at < first + window) & (found.known < close)
+        return found.where(inside)
+
+    def _first_trials(self, metric: Metric) -> tuple[Array, Array]:
+        units = len(self._buckets)
+        trials = self._inside(metric, metric.trial)
+        starts = np.flatnonzero(np.diff(trials.unit, prepend=-1))
+        first_id = np.full(units, -2, dtype=np.int64)
+        first_id[trials.unit[starts]] = trials.id[starts]
+        x, hits = np.zeros(units), self.stream.names[metric.event]
+        window = microseconds(metric.window)
+        first = self.stream.first[hits.unit]
+        known = hits.known < first + window + microseconds(metric.lateness)
+        mine = (hits.of == first_id[hits.unit]) & known & (hits.at < first + window)
+        x[hits.unit[mine]] = 1.0
+        return first_id != -2, x
+
+    def _tried(self, metric: Metric) -> _Trials:
+        assert metric.kind not in WINDOWED, "these nulls have no limits on counts and ratios"
+        delay = microseconds(limit_delay(metric))
+        found = self.stream.names[metric.trial or metric.event]
+        first = self.stream.first[found.unit]
+        found = found.where((first >= 0) & (found.at >= first) & (found.known < found.at + delay))
+        if metric.trial is None:
+            return _Trials(found.unit, found.at, found.value)
+        hits = self.stream.names[metric.event]
+        order = np.argsort(found.id)
+        place = np.searchsorted(found.id[order], hits.of)
+        place = order[np.minimum(place, len(order) - 1)] if len(order) else place
+        at = found.at[place]
+        mine = (found.id[place] == hits.of) & (at <= hits.known) & (hits.known < at + delay)
+        if metric.kind is MetricKind.SHARE:
+            mine &= hits.at < at + microseconds(metric.window)
+        value = np.zeros(len(found.unit))
+        value[place[mine]] = 1.0
+        return _Trials(found.unit, found.at, value)
+
+    def _late_known(self) -> tuple[Array, Array]:
+        treated: list[Array] = []
+        control: list[Array] = []
+        for name, found in self.stream.names.items():
+            first = self.stream.first[found.unit]
+            late = np.zeros(len(found.unit), dtype=bool)
+            for metric in self.watched:
+                if name in (metric.event, metric.trial):
+                    window = microseconds(metric.window)
+                    closed = found.known >= first + window + microseconds(metric.lateness)
+                    late |= closed & (found.at >= first) & (found.at < first + window)
+            late &= first >= 0
+            treated.append(found.known[late & self.is_treatment[found.unit]])
+            control.append(found.known[late & self.is_control[found.unit]])
+        return np.sort(np.concatenate(treated)), np.sort(np.concatenate(control))
