@@ -22,6 +22,7 @@ from ebbgate.ports.event_store import (
     statuses_of,
 )
 from ebbgate.testing.memory_blocks import Head, mean_block, proportion_block, quantile_block, ratio_block
+from ebbgate.testing.memory_late import MemoryLate
 from ebbgate.testing.memory_limits import limit_values
 from ebbgate.testing.memory_observe import Events, observe, observe_ratio
 from ebbgate.testing.memory_phase import Arm, Entrant, MemoryPhase, SeenEvent, SeenExposure
@@ -44,6 +45,7 @@ class MemoryEventStore:
         self._roster = Roster()
         self._phases: dict[Contrast, MemoryPhase] = {}
         self._references: dict[tuple[Contrast, Metric], _Reference] = {}
+        self._late = MemoryLate()
         self._distinct: dict[tuple[str, str, int, int | None, frozenset[str] | None], _Distinct] = {}
 
     def offset(self) -> int:
@@ -118,6 +120,29 @@ class MemoryEventStore:
                     )
                 )
         return out
+
+    def late_block(
+        self,
+        contrast: Contrast,
+        metric: Metric,
+        *,
+        epoch_at: datetime,
+        opened_at: datetime,
+        closed_at: datetime,
+        with_new: bool = False,
+    ) -> AnyBlock | None:
+        phase = self._phase(contrast)
+        return self._late.block(
+            phase,
+            metric,
+            self._events,
+            self._events_of,
+            self._reference(phase, metric, opened_at) if needs_reference(metric) else [],
+            epoch_at=epoch_at,
+            opened_at=opened_at,
+            closed_at=closed_at,
+            with_new=with_new,
+        )
 
     def assignment(self, contrast: Contrast) -> Assignment:
         phase = self._phase(contrast)

@@ -15,7 +15,9 @@ from ebbgate.testing.memory_observe import Events, is_on, observe, observe_ratio
 from ebbgate.testing.memory_phase import Entrant, MemoryPhase, SeenEvent
 
 
-class _First(NamedTuple):
+class First(NamedTuple):
+    """A unit's first eligible event of a span."""
+
     entrant: Entrant
     event: SeenEvent
     at: datetime  # when it counts as having happened: never before the unit's first exposure
@@ -35,25 +37,25 @@ def limit_values(
     if metric.kind in WINDOWED:
         yield from _windowed(metric, on, phase, events_of, opened_at, closed_at)
         return
-    for first in _first_events(metric, on, phase, events, opened_at, closed_at):
+    for first in first_events(metric, on, phase, events, opened_at, closed_at):
         is_treated = first.entrant.is_treated_by(first.at + limit_delay(metric))
         if metric.trial is None:
             assert first.event.value is not None
             yield is_treated, first.event.value
         else:
-            yield is_treated, float(_is_hit(metric, first, events_of[first.event.unit]))
+            yield is_treated, float(is_hit(metric, first, events_of[first.event.unit]))
 
 
-def _first_events(
+def first_events(
     metric: Metric,
     on: Sequence[str],
     phase: MemoryPhase,
     events: Sequence[SeenEvent],
     opened_at: datetime,
     closed_at: datetime,
-) -> list[_First]:
+) -> list[First]:
     """Each unit's first eligible event in `(opened_at - delay, closed_at - delay]`, known within the delay."""
-    delay, found = limit_delay(metric), dict[str, _First]()
+    delay, found = limit_delay(metric), dict[str, First]()
     # What was known before cannot have happened in the block: an event is never known before it happened.
     start = bisect_right(events, opened_at - delay, key=lambda event: event.known_at)
     for event in islice(events, start, None):
@@ -70,7 +72,7 @@ def _first_events(
             continue
         known = found.get(event.unit)
         if known is None or (event.at, event.seq) < (known.event.at, known.event.seq):
-            found[event.unit] = _First(entrant, event, at)
+            found[event.unit] = First(entrant, event, at)
     return list(found.values())
 
 
@@ -86,7 +88,7 @@ def _is_eligible(metric: Metric, event: SeenEvent, on: Sequence[str]) -> bool:
     return True
 
 
-def _is_hit(metric: Metric, first: _First, events: Events) -> bool:
+def is_hit(metric: Metric, first: First, events: Events) -> bool:
     """Did the event belong to that trial? By `of`, or by time until the unit's next trial of any kind; known in time,
     and for shares within the window."""
     assert metric.trial is not None

@@ -51,7 +51,8 @@ class Arm(Enum):
     CONTROL = "control"
     VETERAN = "veteran"
     AUDIENCE = "audience"
-    APART = "apart"  # control outside the control interval, and the holdout: in no comparison
+    APART = "apart"  # control outside the control interval: in no comparison
+    HOLDOUT = "holdout"  # held out by a hash of its own: compared for late harm alone (RULES E3)
 
 
 class Entrant:
@@ -144,6 +145,8 @@ class MemoryPhase:
             exposure = exposures[self._exposures_read]
             self._exposures_read += 1
             contrast = self.contrast
+            if contrast.since is not None and exposure.known_at < contrast.since:
+                continue
             is_inside = contrast.version_from <= exposure.version and (
                 contrast.version_to is None or exposure.version < contrast.version_to
             )
@@ -247,8 +250,13 @@ class MemoryPhase:
 
 
 def _arm(contrast: Contrast, variant: str, bucket: int) -> Arm:
+    if contrast.is_external:  # another system drew: by whatever it went, the variant tells
+        arms = {contrast.treatment_variant: Arm.TREATMENT, contrast.control_variant: Arm.CONTROL}
+        return arms.get(variant, Arm.APART)
     is_new = contrast.treatment.start <= bucket < contrast.treatment.end
     is_never = contrast.control.start <= bucket < contrast.control.end
+    if variant == f"{contrast.control_variant}_holdout":
+        return Arm.HOLDOUT
     if variant == contrast.treatment_variant and is_new:
         return Arm.TREATMENT
     if variant == contrast.control_variant:

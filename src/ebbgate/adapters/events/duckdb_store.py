@@ -15,6 +15,7 @@ from ebbgate.adapters.events.duckdb_store_blocks import BlockRunner, Reference
 from ebbgate.adapters.events.duckdb_store_distinct import DistinctUnits
 from ebbgate.adapters.events.duckdb_store_ids import RecentIds
 from ebbgate.adapters.events.duckdb_store_ingest import HORIZON, Batch
+from ebbgate.adapters.events.duckdb_store_late import LateRunner
 from ebbgate.adapters.events.duckdb_store_phases import DuckDbPhase
 from ebbgate.adapters.events.duckdb_store_schema import (
     from_microseconds,
@@ -52,6 +53,7 @@ class DuckDbEventStore:
             self._ledger = read_ledger(self._connection)
             self._recent = self._load_recent()
             self._runner = BlockRunner(self._connection)
+        self._late = LateRunner(self._connection, self._runner)
         self._phases: dict[Contrast, DuckDbPhase] = {}
         self._references: dict[tuple[Contrast, Metric], dict[int, Reference]] = {}
         self._distinct = DistinctUnits(self._connection)
@@ -110,6 +112,28 @@ class DuckDbEventStore:
                 if block is not None:
                     out.append(block)
             return out
+
+    def late_block(
+        self,
+        contrast: Contrast,
+        metric: Metric,
+        *,
+        epoch_at: datetime,
+        opened_at: datetime,
+        closed_at: datetime,
+        with_new: bool = False,
+    ) -> AnyBlock | None:
+        with self._lock, unavailable():
+            epoch, opened, closed = (to_microseconds(at) for at in (epoch_at, opened_at, closed_at))
+            phase = self._phase(contrast)
+            reference: Reference = []
+            if needs_reference(metric):
+                reference = self._late.reference(phase, metric, epoch_at=epoch, opened_at=opened)
+                reference = reference or self._reference(phase, metric, opened)
+            found = self._late.observe(
+                phase, metric, epoch_at=epoch, opened_at=opened, closed_at=closed, with_new=with_new
+            )
+            return self._runner.block(metric, contrast.phase, opened, closed, reference) if found else None
 
     def assignment(self, contrast: Contrast) -> Assignment:
         with self._lock, unavailable():

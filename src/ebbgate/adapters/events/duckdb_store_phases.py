@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import duckdb
 import pyarrow as pa
 
-from ebbgate.adapters.events.queries import APART, AUDIENCE, CONTROL, TREATMENT, VETERAN, microseconds
+from ebbgate.adapters.events.queries import APART, AUDIENCE, CONTROL, HOLDOUT, TREATMENT, VETERAN, microseconds
 from ebbgate.core.audiences import unit_bucket
 from ebbgate.core.metrics.blocks import AFTERWARDS
 from ebbgate.core.metrics.contrast import Contrast
@@ -18,6 +18,7 @@ from ebbgate.core.metrics.definition import Metric
 # members whose bucket says control: they are audience.
 _ARM = f"""
 CASE
+  WHEN variant = $holdout THEN {HOLDOUT}
   WHEN variant = $treatment AND bucket >= $treatment_start AND bucket < $treatment_end THEN {TREATMENT}
   WHEN variant = $control AND bucket >= $control_start AND bucket < $control_end THEN {CONTROL}
   WHEN variant = $control THEN {APART}

@@ -18,8 +18,9 @@ from ebbgate.core.metrics.values import FUNCTION_ATTRIBUTE
 _OPENED, _CLOSED = 7_000_000_000_000_000_001, 7_000_000_000_000_000_003
 OPENED, CLOSED = ibis.literal(_OPENED, type="int64"), ibis.literal(_CLOSED, type="int64")
 
-TREATMENT, CONTROL, VETERAN, AUDIENCE, APART = range(5)
-"""Arms, as they are stored. APART: control outside the control interval, and the holdout: in no comparison."""
+TREATMENT, CONTROL, VETERAN, AUDIENCE, APART, HOLDOUT = range(6)
+"""Arms, as they are stored. APART: control outside the control interval: in no comparison. HOLDOUT: compared for late
+harm alone (RULES E3)."""
 
 EVENTS = ibis.table(
     {

@@ -49,6 +49,39 @@ class LimitAnalysis(msgspec.Struct, frozen=True, kw_only=True):
     window_opened_at: datetime | None = None
 
 
+class LateStanding(StrEnum):
+    """Of the late-harm test (RULES E3). The first two are told from the plan, never from missing data."""
+
+    NO_CONTROL = "no_control"  # nobody is left who never had the new version: not applicable
+    NOBODY_YET = "nobody_yet"  # nobody had it before this phase: not applicable
+    NO_DATA = "no_data"
+    NOT_SHOWN = "not_shown"
+    SHOWN = "shown"
+
+
+class LateAnalysis(msgspec.Struct, frozen=True, kw_only=True):
+    """People who had the new version before against people who never had it, on the newest day.
+
+    epoch: number of that day among all that were tested, from 0. log_e, threshold, n, values, estimate, interval: of
+    that day alone. harm_*: latched on whatever day it was shown.
+    """
+
+    standing: LateStanding
+    words: str
+    epoch: int = 0
+    log_e: float = 0.0
+    threshold: float = 0.0
+    treatment_n: int = 0
+    control_n: int = 0
+    treatment_value: float | None = None
+    control_value: float | None = None
+    estimate: float | None = None
+    interval: tuple[float, float] | None = None
+    harm_shown_at: datetime | None = None
+    harm_bound: float | None = None
+    newest_at: datetime | None = None
+
+
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """One metric's evidence at one time, for display and for `decide()`.
 
@@ -80,6 +113,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     margin: float | None = None
     limits: tuple[LimitAnalysis, ...] = ()
     newest_at: datetime | None = None  # close of the newest block
+    late: LateAnalysis | None = None
 
 
 class GoalAnalysis(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from ebbgate.core.metrics.analysis import Analysis, LimitAnalysis, Verdict
+from ebbgate.core.metrics.analysis import Analysis, LateAnalysis, LateStanding, LimitAnalysis, Verdict
 from ebbgate.core.metrics.definition import Guardrail, MetricKind
 from ebbgate.core.metrics.display import format_change, format_value, format_worse
 from ebbgate.core.metrics.evidence_change import Change, measure
@@ -25,25 +25,30 @@ def judge(
     min_n: int = MIN_UNITS,
     safe_alpha: float = SAFE_ALPHA,
     limits: tuple[LimitAnalysis, ...] = (),
+    late: LateAnalysis | None = None,
 ) -> Analysis:
     """The verdict with the numbers behind it. Harm, once shown in any phase, stays shown; safety is asked of `phase`
     alone.
 
     has_contrast: whether the *plan* gives this phase two random arms, whatever arrived (RULES F1). min_n: units of
-    the smaller arm. phase: index in the plan, or RECOVERY. limits: passed through.
+    the smaller arm. phase: index in the plan, or RECOVERY. limits: passed through. late: what the late-harm test
+    says; where it alone shows harm, `why` is `late` (RULES E3).
     """
     change = measure(guardrail, evidence, phase=phase, margin=guardrail.worse_by, alpha=safe_alpha)
     verdict, why = _verdict(guardrail, evidence, change, has_contrast=has_contrast, min_n=min_n)
+    is_late = why != "crossed" and late is not None and late.standing is LateStanding.SHOWN
+    if is_late:
+        verdict, why = Verdict.HARM, "late"
     needed = units_wanted(guardrail, min_n)
     return Analysis(
         metric=guardrail.metric.name,
         verdict=verdict,
         why=why,
-        words=_words(guardrail, evidence, change, why, needed),
+        words=late.words if is_late and late is not None else _words(guardrail, evidence, change, why, needed),
         log_e=evidence.log_e,
         threshold=evidence.threshold or 0.0,
-        harm_shown_at=evidence.harm_shown_at,
-        harm_bound=evidence.harm_bound,
+        harm_shown_at=late.harm_shown_at if is_late and late is not None else evidence.harm_shown_at,
+        harm_bound=late.harm_bound if is_late and late is not None else evidence.harm_bound,
         treatment_n=change.treatment_n,
         control_n=change.control_n,
         treatment_value=change.treatment_value,
@@ -55,6 +60,7 @@ def judge(
         margin=change.margin,
         limits=limits,
         newest_at=evidence.newest_at,
+        late=late,
     )
 
 
