@@ -27,7 +27,7 @@ from ebbgate.edge.intake import EventIntake
 from ebbgate.edge.log_gate import LogGate
 from ebbgate.edge.metrics import EdgeMetrics
 from ebbgate.edge.ofrep import OfrepService
-from ebbgate.edge.otlp import OtlpLogs
+from ebbgate.edge.otlp import OtlpIntake
 from ebbgate.edge.served import ServedSnapshots
 from ebbgate.edge.streams import StreamHub
 
@@ -50,7 +50,7 @@ class EdgeApp:
         metrics: EdgeMetrics,
         ofrep: OfrepService,
         intake: EventIntake,
-        otlp: OtlpLogs,
+        otlp: OtlpIntake,
         hub: StreamHub,
         event_streams: EventStreams,
         documents: FlagdDocuments,
@@ -68,7 +68,8 @@ class EdgeApp:
             STREAM_PATH: {"GET": event_streams.serve},
             "/flagd/v1/flags": {"GET": documents.get},
             "/v1/events": {"POST": intake.post},
-            "/v1/logs": {"POST": otlp.post},
+            "/v1/logs": {"POST": otlp.logs},
+            "/v1/traces": {"POST": otlp.traces},
             "/v1/snapshot": {"GET": self._snapshot},
             "/v1/stream": {"GET": hub.serve},
             "/healthz": {"GET": self._healthz},

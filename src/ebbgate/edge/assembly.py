@@ -15,7 +15,7 @@ from ebbgate.edge.journal import Journal
 from ebbgate.edge.log_gate import LogGate
 from ebbgate.edge.metrics import EdgeMetrics
 from ebbgate.edge.ofrep import OfrepService
-from ebbgate.edge.otlp import OtlpLogs
+from ebbgate.edge.otlp import OtlpIntake
 from ebbgate.edge.proof import ProofBook
 from ebbgate.edge.served import ServedSnapshots
 from ebbgate.edge.settings import EdgeSettings
@@ -66,7 +66,7 @@ class Edge:
             metrics=metrics,
             ofrep=self.ofrep,
             intake=EventIntake(settings, guard, snapshots, gate, proofs, metrics),
-            otlp=OtlpLogs(settings, guard, snapshots, gate, metrics),
+            otlp=OtlpIntake(settings, guard, snapshots, gate, metrics),
             hub=self.hub,
             event_streams=event_streams,
             documents=self.documents,

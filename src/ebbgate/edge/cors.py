@@ -5,7 +5,7 @@ from http import HTTPStatus
 from ebbgate.edge.http import Answer, Header, Scope, Send, header
 
 _OFREP = "/ofrep/v1/"
-_INTAKE = ("/v1/events", "/v1/logs")
+_INTAKE = ("/v1/events", "/v1/logs", "/v1/traces")
 _METHODS = b"GET, POST"
 _REQUEST_HEADERS = (
     b"authorization, x-api-key, content-type, content-encoding, if-none-match, cache-control, last-event-id, "

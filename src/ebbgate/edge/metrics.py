@@ -31,7 +31,8 @@ class EdgeMetrics:
         )
         self.otel_records = Counter(
             "ebbgate_otel_records",
-            "Log records over OTLP: exposed, known already, refused, or no exposure (other, failed, not_in_rollout).",
+            "Log records and span events over OTLP: exposed, known already, refused, or no exposure (other, failed, "
+            "not_in_rollout).",
             ["outcome"],
             registry=self.registry,
         )

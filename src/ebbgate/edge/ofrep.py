@@ -14,6 +14,7 @@ from ebbgate.edge.metrics import EdgeMetrics
 from ebbgate.edge.served import Served, ServedSnapshots, etag_of
 from ebbgate.edge.settings import EdgeSettings
 
+_UNSAID = "the flag cannot be evaluated"
 _STATUS = {"FLAG_NOT_FOUND": HTTPStatus.NOT_FOUND}  # every other error code is 400
 
 
@@ -137,12 +138,13 @@ def context_of(body: bytes) -> dict[str, Any] | None:
 def _answer(served: Served, key: str, details: EvaluationDetails, grant: Grant) -> Answer:
     """The answer to one evaluation; a success is kept, as it depends on flag, variant and reason alone.
 
-    What went wrong inside a rule is not for everybody who holds a page's token: it tells of the rule.
+    What went wrong inside a rule is not for everybody who holds a page's token: it tells of the rule. Details there are
+    always: OFREP leaves them free, yet the provider for Python fails itself where they are missing.
     """
     if details.error_code is not None:
-        failure: dict[str, Any] = {"key": key, "errorCode": details.error_code}
-        if details.error_message and (grant.token.kind != "client" or details.error_code == "FLAG_NOT_FOUND"):
-            failure["errorDetails"] = details.error_message
+        may_know = grant.token.kind != "client" or details.error_code == "FLAG_NOT_FOUND"
+        said = details.error_message if may_know and details.error_message else _UNSAID
+        failure: dict[str, Any] = {"key": key, "errorCode": details.error_code, "errorDetails": said}
         if details.metadata:
             failure["metadata"] = details.metadata
         return Answer(_STATUS.get(details.error_code, HTTPStatus.BAD_REQUEST), _encode(failure))

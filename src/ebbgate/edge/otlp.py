@@ -1,4 +1,7 @@
-"""OTLP/HTTP log intake: evaluations that OpenFeature's OpenTelemetry hooks report become exposures (RULES C2)."""
+"""OTLP/HTTP intake: evaluations that OpenFeature's OpenTelemetry hooks report become exposures (RULES C2).
+
+Hooks report them as log records (JavaScript) or as events of the span that is open (Python, and older hooks).
+"""
 
 import zlib
 from datetime import UTC, datetime, timedelta
@@ -15,7 +18,7 @@ from ebbgate.edge.guard import Guard
 from ebbgate.edge.http import Answer, Receive, Scope, Send, TooLargeError, give, header, read_body
 from ebbgate.edge.log_gate import LogGate
 from ebbgate.edge.metrics import EdgeMetrics
-from ebbgate.edge.otlp_wire import LogRecord, read_logs, write_answer
+from ebbgate.edge.otlp_wire import OtlpEvent, Signal, read_events, write_answer
 from ebbgate.edge.served import ServedSnapshots
 from ebbgate.edge.settings import EdgeSettings
 
@@ -37,8 +40,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: int
 
 
-class OtlpLogs:
-    """POST /v1/logs. Records that are no exposure are taken and forgotten: whoever exports sends all logs alike."""
+class OtlpIntake:
+    """POST /v1/logs and /v1/traces. What is no exposure is taken and forgotten: whoever exports sends all alike."""
 
     def __init__(
         self, settings: EdgeSettings, guard: Guard, snapshots: ServedSnapshots, gate: LogGate, metrics: EdgeMetrics
@@ -51,7 +54,15 @@ class OtlpLogs:
         self._metrics = metrics
         self._known: dict[str, None] = {}  # ids on disk already, oldest first
 
-    async def post(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def logs(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """POST /v1/logs."""
+        await self._take(scope, receive, send, "logs")
+
+    async def traces(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """POST /v1/traces."""
+        await self._take(scope, receive, send, "traces")
+
+    async def _take(self, scope: Scope, receive: Receive, send: Send, signal: Signal) -> None:
         """Answer once what is an exposure is on disk (RULES C4)."""
         grant = self._guard.admit(scope, "send_events")
         environment = self._guard.environment(scope, grant)
@@ -61,7 +72,7 @@ class OtlpLogs:
         received_at, machine_at = self._snapshots.moment()
         batch: dict[str, dict[str, Any]] = {}
         refused: list[str] = []
-        for record in read_logs(body, is_protobuf=is_protobuf):
+        for record in read_events(signal, body, is_protobuf=is_protobuf):
             found = evaluation_of(record)
             if isinstance(found, str):
                 self._metrics.otel_records.labels(found).inc()
@@ -80,7 +91,7 @@ class OtlpLogs:
             refused += await self._write(batch, received_at, machine_at)
         self._metrics.otel_records.labels("refused").inc(len(refused))
         reasons = "; ".join(list(dict.fromkeys(refused))[:_REASONS_SAID])
-        content_type, answer = write_answer(len(refused), reasons, is_protobuf=is_protobuf)
+        content_type, answer = write_answer(signal, len(refused), reasons, is_protobuf=is_protobuf)
         await give(send, Answer(HTTPStatus.OK, answer, content_type=content_type))
 
     def _exposure(
@@ -132,7 +143,7 @@ class OtlpLogs:
         return [rejection.reason for rejection in taken.rejected]
 
 
-def evaluation_of(record: LogRecord) -> Evaluation | Ignored:
+def evaluation_of(record: OtlpEvent) -> Evaluation | Ignored:
     """The evaluation that a record reports; else what it is: "other" is no report of a flag, "failed" has no variant.
 
     Attributes have today's names (`feature_flag.result.variant`) or those before (`feature_flag.variant`).

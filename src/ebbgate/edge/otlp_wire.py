@@ -1,10 +1,11 @@
-"""OTLP/HTTP log requests and answers, in both encodings. Only what a flag's evaluation needs is kept of a record.
+"""OTLP/HTTP requests and answers for logs and traces, in both encodings. Only what tells of flags is kept of them.
 
-Source: opentelemetry-proto, `collector/logs/v1` and `logs/v1`; its JSON form has numbers of 64 bits as text.
+Sources: opentelemetry-proto, `collector/{logs,trace}/v1`, `logs/v1`, `trace/v1`; the JSON form has numbers of 64 bits
+as text.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,9 +15,14 @@ from ebbgate.edge.http import JSON
 PROTOBUF = b"application/x-protobuf"
 _MARK = "feature_flag."
 
+Signal = Literal["logs", "traces"]
 
-class LogRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One log record. attributes: those of flags, and the event's name. at_ns: unix nanoseconds, 0 = not said."""
+
+class OtlpEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One log record, or one event of a span.
+
+    attributes: those of flags, and the event's name. at_ns: unix nanoseconds, 0 = not said.
+    """
 
     event_name: str
     attributes: dict[str, Any]
@@ -35,81 +41,141 @@ class _JsonRecord(msgspec.Struct, rename="camel"):
     attributes: list[_KeyValue] = []
 
 
-class _Scope(msgspec.Struct, rename="camel"):
+class _JsonSpanEvent(msgspec.Struct, rename="camel"):
+    time_unix_nano: int | str = 0
+    name: str = ""
+    attributes: list[_KeyValue] = []
+
+
+class _JsonSpan(msgspec.Struct):
+    events: list[_JsonSpanEvent] = []
+
+
+class _LogScope(msgspec.Struct, rename="camel"):
     log_records: list[_JsonRecord] = []
 
 
-class _Resource(msgspec.Struct, rename="camel"):
-    scope_logs: list[_Scope] = []
+class _SpanScope(msgspec.Struct):
+    spans: list[_JsonSpan] = []
 
 
-class _Request(msgspec.Struct, rename="camel"):
-    resource_logs: list[_Resource] = []
+class _LogResource(msgspec.Struct, rename="camel"):
+    scope_logs: list[_LogScope] = []
 
 
-_decode_json = msgspec.json.Decoder(_Request).decode
+class _SpanResource(msgspec.Struct, rename="camel"):
+    scope_spans: list[_SpanScope] = []
 
 
-def read_logs(body: bytes, *, is_protobuf: bool) -> list[LogRecord]:
-    """The records of a request. Raises BadRequestError when it is none."""
+class _Logs(msgspec.Struct, rename="camel"):
+    resource_logs: list[_LogResource] = []
+
+
+class _Traces(msgspec.Struct, rename="camel"):
+    resource_spans: list[_SpanResource] = []
+
+
+_decode_logs = msgspec.json.Decoder(_Logs).decode
+_decode_traces = msgspec.json.Decoder(_Traces).decode
+
+
+def read_events(signal: Signal, body: bytes, *, is_protobuf: bool) -> list[OtlpEvent]:
+    """The log records, or the events of all spans. Raises BadRequestError when it is no such request."""
+    readers = {
+        ("logs", False): _logs_of_json,
+        ("logs", True): _logs_of_protobuf,
+        ("traces", False): _traces_of_json,
+        ("traces", True): _traces_of_protobuf,
+    }
     try:
-        return list(_from_protobuf(body) if is_protobuf else _from_json(body))
+        return list(readers[signal, is_protobuf](body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        wanted = "ExportLogsServiceRequest" if signal == "logs" else "ExportTraceServiceRequest"
         raise BadRequestError(
-            f"the logs cannot be read: {error}",
-            hint="Send an ExportLogsServiceRequest as application/json or application/x-protobuf.",
+            f"the {signal} cannot be read: {error}",
+            hint=f"Send an {wanted} as application/json or application/x-protobuf.",
         ) from error
 
 
-def write_answer(rejected: int, message: str, *, is_protobuf: bool) -> tuple[bytes, bytes]:
-    """(content type, body) of an ExportLogsServiceResponse. message: why, "" if nothing was rejected."""
+def write_answer(signal: Signal, rejected: int, message: str, *, is_protobuf: bool) -> tuple[bytes, bytes]:
+    """(content type, body) of the answer. rejected: log records or spans. message: why, "" if nothing was rejected."""
     if not is_protobuf:
-        partial = {"partialSuccess": {"rejectedLogRecords": str(rejected), "errorMessage": message}}
-        return JSON, msgspec.json.encode(partial if rejected else {})
+        name = "rejectedLogRecords" if signal == "logs" else "rejectedSpans"
+        return JSON, msgspec.json.encode(
+            {"partialSuccess": {name: str(rejected), "errorMessage": message}} if rejected else {}
+        )
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-    answer = ExportLogsServiceResponse()
+    logs, traces = ExportLogsServiceResponse(), ExportTraceServiceResponse()
+    answer = logs if signal == "logs" else traces
     if rejected:
-        answer.partial_success.rejected_log_records = rejected
         answer.partial_success.error_message = message
+        if signal == "logs":
+            logs.partial_success.rejected_log_records = rejected
+        else:
+            traces.partial_success.rejected_spans = rejected
     return PROTOBUF, answer.SerializeToString()
 
 
-def _from_json(body: bytes) -> Iterable[LogRecord]:
-    for resource in _decode_json(body).resource_logs:
+def _logs_of_json(body: bytes) -> Iterable[OtlpEvent]:
+    for resource in _decode_logs(body).resource_logs:
         for scope in resource.scope_logs:
             for record in scope.log_records:
-                yield LogRecord(
-                    event_name=record.event_name,
-                    attributes={
-                        pair.key: next(iter(pair.value.values()))
-                        for pair in record.attributes
-                        if _is_needed(pair.key) and pair.value
-                    },
-                    at_ns=int(record.time_unix_nano) or int(record.observed_time_unix_nano),
-                )
+                at_ns = int(record.time_unix_nano) or int(record.observed_time_unix_nano)
+                yield OtlpEvent(event_name=record.event_name, attributes=_of_json(record.attributes), at_ns=at_ns)
 
 
-def _from_protobuf(body: bytes) -> Iterable[LogRecord]:
-    from google.protobuf.message import DecodeError
+def _traces_of_json(body: bytes) -> Iterable[OtlpEvent]:
+    for resource in _decode_traces(body).resource_spans:
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                for event in span.events:
+                    attributes = _of_json(event.attributes)
+                    yield OtlpEvent(event_name=event.name, attributes=attributes, at_ns=int(event.time_unix_nano))
+
+
+def _logs_of_protobuf(body: bytes) -> Iterable[OtlpEvent]:
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-    try:
-        request = ExportLogsServiceRequest.FromString(body)
-    except DecodeError as error:
-        raise ValueError(str(error)) from error
-    for resource in request.resource_logs:
+    for resource in _message_of(ExportLogsServiceRequest, body).resource_logs:
         for scope in resource.scope_logs:
             for record in scope.log_records:
-                yield LogRecord(
-                    event_name=record.event_name,
-                    attributes={
-                        pair.key: getattr(pair.value, field)
-                        for pair in record.attributes
-                        if _is_needed(pair.key) and (field := pair.value.WhichOneof("value")) is not None
-                    },
-                    at_ns=record.time_unix_nano or record.observed_time_unix_nano,
-                )
+                at_ns = record.time_unix_nano or record.observed_time_unix_nano
+                yield OtlpEvent(event_name=record.event_name, attributes=_of_protobuf(record.attributes), at_ns=at_ns)
+
+
+def _traces_of_protobuf(body: bytes) -> Iterable[OtlpEvent]:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    for resource in _message_of(ExportTraceServiceRequest, body).resource_spans:
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                for event in span.events:
+                    attributes = _of_protobuf(event.attributes)
+                    yield OtlpEvent(event_name=event.name, attributes=attributes, at_ns=event.time_unix_nano)
+
+
+def _message_of(kind: Any, body: bytes) -> Any:
+    """The decoded message, without types: the packages of protobuf have none for what is inside."""
+    from google.protobuf.message import DecodeError
+
+    try:
+        return kind.FromString(body)
+    except DecodeError as error:
+        raise ValueError(str(error)) from error
+
+
+def _of_json(pairs: list[_KeyValue]) -> dict[str, Any]:
+    return {pair.key: next(iter(pair.value.values())) for pair in pairs if _is_needed(pair.key) and pair.value}
+
+
+def _of_protobuf(pairs: Any) -> dict[str, Any]:
+    return {
+        pair.key: getattr(pair.value, field)
+        for pair in pairs
+        if _is_needed(pair.key) and (field := pair.value.WhichOneof("value")) is not None
+    }
 
 
 def _is_needed(key: str) -> bool:

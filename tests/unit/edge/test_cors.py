@@ -83,7 +83,8 @@ async def test_a_client_learns_nothing_of_a_rule_not_even_how_it_fails(edge: Any
     single = await edge.ofrep("odd", context)
     to_server = await edge.ofrep("odd", context, kind="server")
     odd, plain = sorted(bulk.json()["flags"], key=lambda flag: flag["key"])
-    assert odd == single.json() == {"key": "odd", "errorCode": "GENERAL"}
+    unsaid = {"key": "odd", "errorCode": "GENERAL", "errorDetails": "the flag cannot be evaluated"}
+    assert odd == single.json() == unsaid
     assert plain == {
         "key": "plain", "value": False, "variant": "off", "reason": "STATIC", "metadata": {"owner": "web"},
     }  # fmt: skip

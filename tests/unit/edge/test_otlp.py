@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
 from ebbgate.core.events.types import Exposure
 
@@ -186,3 +190,50 @@ async def test_nothing_is_acknowledged_that_is_not_on_disk(edge: Any) -> None:
 
 async def test_a_token_that_may_not_send_events_is_refused(edge: Any) -> None:
     assert (await send(edge, as_json(a_record(TODAY)), kind="operator")).status == 403
+
+
+def spans_as_json(*events: Any) -> bytes:
+    told = [{"timeUnixNano": event["timeUnixNano"], "name": event["eventName"], "attributes": event["attributes"]}
+            for event in events]  # fmt: skip
+    spans = [{"name": "no flags"}, {"name": "GET /", "events": told}]
+    return json.dumps({"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {}, "spans": spans}]}]}).encode()
+
+
+def spans_as_protobuf(attributes: dict[str, str], name: str) -> bytes:
+    request = ExportTraceServiceRequest()
+    event = request.resource_spans.add().scope_spans.add().spans.add().events.add(name=name, time_unix_nano=NOON_NS)
+    for key, value in attributes.items():
+        event.attributes.add(key=key).value.string_value = value
+    return request.SerializeToString()
+
+
+async def send_spans(edge: Any, body: bytes, **more: Any) -> Any:
+    return await edge.call("POST", "/v1/traces", body, **{"content_type": "application/json", **more})
+
+
+async def test_an_event_of_a_span_is_an_exposure_in_both_encodings_and_under_both_names(edge: Any) -> None:
+    before = {"feature_flag.key": "newWidgets", "feature_flag.variant": "off", "feature_flag.context.id": "u2"}
+    json_answer = await send_spans(edge, spans_as_json(a_record(TODAY), a_record({}, name="exception")))
+    answer = await send_spans(edge, spans_as_protobuf(before, "feature_flag"), content_type="application/x-protobuf")
+    assert (json_answer.status, json_answer.json()) == (200, {})
+    assert not ExportTraceServiceResponse.FromString(answer.body).HasField("partial_success")
+    told = [(exposure.unit, exposure.variant, exposure.source) for exposure in exposures(edge)]
+    assert told == [("u1", "on", "otel"), ("u2", "off", "otel")]
+
+
+async def test_a_log_record_and_a_span_event_of_the_same_fact_count_once(edge: Any) -> None:
+    await send(edge, as_json(a_record(TODAY)))
+    await send_spans(edge, spans_as_json(a_record(TODAY)))
+    assert len(exposures(edge)) == 1
+
+
+async def test_refused_events_of_spans_are_told_as_spans(edge: Any) -> None:
+    no_unit = {key: value for key, value in TODAY.items() if not key.endswith("context.id")}
+    answer = await send_spans(edge, spans_as_json(a_record(no_unit)))
+    assert answer.json()["partialSuccess"]["rejectedSpans"] == "1"
+    body = spans_as_protobuf(no_unit, "feature_flag.evaluation")
+    told = ExportTraceServiceResponse.FromString(
+        (await send_spans(edge, body, content_type="application/x-protobuf")).body
+    )
+    assert (told.partial_success.rejected_spans, "context.id" in told.partial_success.error_message) == (1, True)
+    assert (await send_spans(edge, b"nonsense")).status == 400
