@@ -13,6 +13,7 @@ from ebbgate.core.metrics import LimitEvidence, MetricEvidence, SampleRatioEvide
 from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.delivery_store import DeliveryTransaction
+from ebbgate.ports.incident_store import IncidentTransaction
 
 
 class FlagRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +161,7 @@ class TokenRow(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None = None
 
 
-class ControlTransaction(DeliveryTransaction, Protocol):
+class ControlTransaction(DeliveryTransaction, IncidentTransaction, Protocol):
     """Reads and writes of one transaction; nothing is visible to others before it commits.
 
     Errors: ConflictError where a revision is not the expected one, a key exists already, or evidence or a decision

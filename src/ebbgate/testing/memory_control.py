@@ -13,6 +13,7 @@ import msgspec
 
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.errors import ConflictError, NotFoundError, StoreUnavailableError
+from ebbgate.core.incidents import ActionItem, Incident, PostMortem
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.control_store import (
     AuditRow,
@@ -29,7 +30,9 @@ from ebbgate.ports.control_store import (
     TokenRow,
 )
 from ebbgate.ports.delivery_store import DeliveryRow
+from ebbgate.ports.incident_store import NoteRow
 from ebbgate.testing.memory_deliveries import MemoryDeliveries
+from ebbgate.testing.memory_incidents import MemoryIncidents
 
 _RELOAD = "read it again and repeat the change"
 _by_sequence = attrgetter("sequence")
@@ -120,9 +123,13 @@ class _Tables:
         self.journal: dict[str, JournalRow] = {}
         self.tokens: dict[str, TokenRow] = {}
         self.deliveries: list[DeliveryRow] = []
+        self.incidents: dict[str, Incident] = {}
+        self.incident_notes: list[NoteRow] = []
+        self.post_mortems: dict[str, PostMortem] = {}
+        self.action_items: dict[int, ActionItem] = {}
 
 
-class _MemoryTransaction(MemoryDeliveries):
+class _MemoryTransaction(MemoryDeliveries, MemoryIncidents):
     """Writes go straight to the tables, each with the step that takes it back."""
 
     def __init__(self, tables: _Tables) -> None:

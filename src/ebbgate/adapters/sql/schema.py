@@ -7,9 +7,11 @@ import sqlalchemy as sa
 
 from ebbgate.adapters.sql.columns import Json, Packed, UtcTime
 from ebbgate.core.alerts import Message
+from ebbgate.core.incidents import ActionItem, Incident, PostMortem
 from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.ports.control_store import Evidence
+from ebbgate.ports.incident_store import NoteRow
 
 metadata = sa.MetaData(
     naming_convention={
@@ -194,6 +196,46 @@ deliveries = sa.Table(
     sa.Column("error", sa.Text, nullable=False),
     sa.UniqueConstraint("key", "channel", name="uq_deliveries_key_channel"),
     sa.Index("ix_deliveries_channel_group", "channel", "message_group"),
+    sqlite_autoincrement=True,
+)
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("app", sa.Text, nullable=False),
+    sa.Column("rollout_id", sa.Text, unique=True),
+    sa.Column("body", Json(Incident), nullable=False),
+)
+
+incident_notes = sa.Table(
+    "incident_notes",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("incident_id", sa.Text, sa.ForeignKey("incidents.id"), nullable=False, index=True),
+    sa.Column("body", Json(NoteRow), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+post_mortems = sa.Table(
+    "post_mortems",
+    metadata,
+    sa.Column("incident_id", sa.Text, sa.ForeignKey("incidents.id"), primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("body", Json(PostMortem), nullable=False),
+)
+
+action_items = sa.Table(
+    "action_items",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("incident_id", sa.Text, sa.ForeignKey("incidents.id"), nullable=False, index=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("body", Json(ActionItem), nullable=False),
     sqlite_autoincrement=True,
 )
 

@@ -1,0 +1,267 @@
+"""Incidents: opened in the transaction that takes a version back, or by people and monitors; steered by people."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from ebbgate.control.audit import Actor, record, tell
+from ebbgate.core.errors import NotFoundError, TransitionError
+from ebbgate.core.incidents import (
+    EntryKind,
+    Incident,
+    IncidentKind,
+    IncidentStatus,
+    IncidentTrigger,
+    Role,
+    Severity,
+    Source,
+    move,
+    severity_of,
+)
+from ebbgate.core.rollouts.state import RolloutState
+from ebbgate.ports.clock import Clock
+from ebbgate.ports.control_store import ControlStore, ControlTransaction
+from ebbgate.ports.incident_store import NoteRow
+
+_replace = msgspec.structs.replace
+Change = Callable[[Incident], Incident]
+
+
+def open_for_rollback(
+    tx: ControlTransaction, clock: Clock, state: RolloutState, actor: Actor, *, kind: IncidentKind
+) -> Incident:
+    """The incident of a rollout that is being taken back; the same one where it has one already.
+
+    Call it in the transaction of the decision, so that nothing is taken back without an incident. kind: what found it.
+    """
+    known = tx.incident_of_rollout(state.id)
+    if known is not None:
+        return known
+    version = state.release or "the new version"
+    return _opened(
+        tx,
+        clock,
+        Incident(
+            id="",
+            app=state.plan.app,
+            kind=kind,
+            severity=severity_of(kind, is_exposed=any(record.hash_to > 0 for record in state.phases)),
+            title=f"{version} was taken back: {actor.reason}",
+            trigger=actor.reason,
+            opened_by=actor.name,
+            opened_at=clock.machine_now(),
+            plan_opened_at=clock.plan_now(),
+            rollout=state.id,
+            release=state.release or None,
+            flag=state.plan.flag,
+            environment=state.plan.environment,
+            evidence=f"/api/v1/rollouts/{state.id}/decisions",
+            began_at=clock.mapping.machine_time(state.record.entered_at) if state.phases else None,
+            roles={Role.COMMANDER: state.plan.commander} if state.plan.commander else {},
+        ),
+        actor,
+    )
+
+
+def _opened(tx: ControlTransaction, clock: Clock, incident: Incident, actor: Actor) -> Incident:
+    number = tx.incident_count() + 1
+    incident = _replace(incident, id=f"INC-{number}", number=number)
+    tx.put_incident(incident)
+    _note_change(tx, clock, actor, "incident.open", None, incident, words=f"{incident.title}")
+    return incident
+
+
+def require_incident(tx: ControlTransaction, reference: str) -> Incident:
+    """By its id, or by the id of its rollout. Raises NotFoundError."""
+    found = tx.incident(reference) or tx.incident(reference.upper()) or tx.incident_of_rollout(reference)
+    if found is None:
+        known = ", ".join(one.id for one in tx.incidents(limit=5)) or "none yet"
+        raise NotFoundError(f"no incident {reference!r}", hint=f"newest incidents: {known}")
+    return found
+
+
+class IncidentService:
+    """What people and monitors do with incidents."""
+
+    def __init__(self, store: ControlStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def list(self, *, open_only: bool = False, app: str | None = None, limit: int = 100) -> list[Incident]:
+        """Newest first."""
+        with self._store.transaction() as tx:
+            return tx.incidents(open_only=open_only, app=app, limit=limit)
+
+    def get(self, reference: str) -> Incident:
+        """By id, or by the id of its rollout. Raises NotFoundError."""
+        with self._store.transaction() as tx:
+            return require_incident(tx, reference)
+
+    def open(
+        self,
+        *,
+        app: str,
+        kind: IncidentKind,
+        title: str,
+        actor: Actor,
+        severity: Severity | None = None,
+        environment: str = "production",
+        release: str | None = None,
+        evidence: str = "",
+    ) -> Incident:
+        """Open one by hand or by a monitor; it takes nothing back by itself."""
+        with self._store.transaction() as tx:
+            return _opened(
+                tx,
+                self._clock,
+                Incident(
+                    id="",
+                    app=app,
+                    kind=kind,
+                    severity=severity or severity_of(kind, is_exposed=True),
+                    title=title,
+                    trigger=actor.reason,
+                    opened_by=actor.name,
+                    opened_at=self._clock.machine_now(),
+                    plan_opened_at=self._clock.plan_now(),
+                    environment=environment,
+                    release=release,
+                    evidence=evidence,
+                ),
+                actor,
+            )
+
+    def note(self, reference: str, text: str, *, actor: Actor, link: str = "") -> NoteRow:
+        """Keep what somebody says. Raises NotFoundError."""
+        with self._store.transaction() as tx:
+            incident = require_incident(tx, reference)
+            row = NoteRow(incident=incident.id, at=self._clock.machine_now(), actor=actor.name, text=text, link=link)
+            tx.add_note(row)
+            record(tx, self._clock, actor, action="incident.note", subject=f"incident:{incident.id}", after=text)
+            return row
+
+    def assign(self, reference: str, role: Role, who: str, *, actor: Actor) -> Incident:
+        """Give somebody a role; an empty name takes it away."""
+
+        def change(incident: Incident) -> Incident:
+            rest = {known: name for known, name in incident.roles.items() if known is not role}
+            return _replace(incident, roles={**rest, role: who} if who else rest, revision=incident.revision + 1)
+
+        return self._change(reference, actor, "incident.assign", change, words=f"{role.value}: {who or 'nobody'}")
+
+    def set_severity(self, reference: str, severity: Severity, *, actor: Actor) -> Incident:
+        """Say how grave it is."""
+
+        def change(incident: Incident) -> Incident:
+            return _replace(incident, severity=severity, revision=incident.revision + 1)
+
+        return self._change(reference, actor, "incident.severity", change, words=f"severity {severity.value}")
+
+    def stabilise(self, reference: str, *, actor: Actor) -> Incident:
+        """Say that the harm is over. Raises TransitionError."""
+        return self._move(reference, IncidentTrigger.STABILISE, actor)
+
+    def reopen(self, reference: str, *, actor: Actor) -> Incident:
+        """Say that it is not over. Raises TransitionError."""
+        return self._move(reference, IncidentTrigger.REOPEN, actor)
+
+    def close(self, reference: str, *, actor: Actor) -> Incident:
+        """Finish it. Raises TransitionError while its post-mortem is not reviewed."""
+        with self._store.transaction() as tx:
+            incident = require_incident(tx, reference)
+            document = tx.post_mortem(incident.id)
+            if document is not None and document.reviewed_at is None:
+                raise TransitionError(
+                    f"the post-mortem of {incident.id} is {document.status.value.replace('_', ' ')}",
+                    hint=f"finish it first: ebbgate postmortem show {incident.id}",
+                )
+        return self._move(reference, IncidentTrigger.CLOSE, actor)
+
+    def _move(self, reference: str, trigger: IncidentTrigger, actor: Actor) -> Incident:
+        def change(incident: Incident) -> Incident:
+            return move(incident, trigger, at=self._clock.machine_now())
+
+        return self._change(reference, actor, f"incident.{trigger.value}", change)
+
+    def _change(self, reference: str, actor: Actor, action: str, change: Change, *, words: str = "") -> Incident:
+        with self._store.transaction() as tx:
+            before = require_incident(tx, reference)
+            after = change(before)
+            tx.put_incident(after)
+            _note_change(tx, self._clock, actor, action, before, after, words=words or f"now {after.status.value}")
+        return after
+
+
+def stabilised(tx: ControlTransaction, clock: Clock, incident: Incident, actor: Actor) -> Incident:
+    """An active incident whose recovery is proven; any other stays as it is."""
+    if incident.status is not IncidentStatus.ACTIVE:
+        return incident
+    after = move(incident, IncidentTrigger.STABILISE, at=clock.machine_now())
+    tx.put_incident(after)
+    _note_change(tx, clock, actor, "incident.stabilise", incident, after, words="recovery is proven")
+    return after
+
+
+def machine_note(
+    tx: ControlTransaction, clock: Clock, incident: Incident, *, kind: EntryKind, text: str, link: str
+) -> None:
+    """Add what the system itself saw to an incident's timeline."""
+    tx.add_note(
+        NoteRow(
+            incident=incident.id,
+            at=clock.machine_now(),
+            actor="ebbgate",
+            text=text,
+            kind=kind,
+            source=Source.MACHINE,
+            link=link,
+        )
+    )
+
+
+def _note_change(
+    tx: ControlTransaction,
+    clock: Clock,
+    actor: Actor,
+    action: str,
+    before: Incident | None,
+    after: Incident,
+    *,
+    words: str,
+) -> None:
+    record(
+        tx, clock, actor, action=action, subject=f"incident:{after.id}", before=_summary(before), after=_summary(after)
+    )
+    is_grave = after.severity is Severity.SEV1
+    tell(
+        tx,
+        clock,
+        topic="page" if is_grave and after.status is IncidentStatus.ACTIVE else "incident",
+        subject=after.id,
+        key=f"incident:{after.id}:{after.revision}",
+        payload={
+            "action": action,
+            "actor": actor.name,
+            "reason": actor.reason,
+            "title": f"{after.id} ({after.severity.value}, {after.app}): {action.partition('.')[2]}",
+            "words": f"{words}. {_roles(after)}".strip(),
+            "severity": "critical" if is_grave else "warning",
+        },
+    )
+
+
+def _roles(incident: Incident) -> str:
+    return ", ".join(f"{role.value}: {who}" for role, who in sorted(incident.roles.items()))
+
+
+def _summary(incident: Incident | None) -> dict[str, object] | None:
+    if incident is None:
+        return None
+    return {
+        "status": incident.status.value,
+        "severity": incident.severity.value,
+        "roles": {role.value: who for role, who in incident.roles.items()},
+        "rollout": incident.rollout,
+        "release": incident.release,
+        "revision": incident.revision,
+    }
