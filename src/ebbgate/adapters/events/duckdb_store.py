@@ -1,7 +1,7 @@
 """The analysis store on DuckDB: one file that control alone opens (RULES I1), or `:memory:`.
 
-Tables hold what was ingested; what is derived (who entered a phase, earlier control observations) lives in temporary
-tables and memory, costs what is new, and is made again after a restart.
+Tables hold what was ingested, and who has entered each phase; earlier control observations live in memory, and are
+found again after a restart. A look costs what is new.
 """
 
 import threading
@@ -11,12 +11,13 @@ from pathlib import Path
 
 import msgspec
 
+from ebbgate.adapters.events.duckdb_store_arrivals import ArrivalRunner
 from ebbgate.adapters.events.duckdb_store_blocks import BlockRunner, Reference
 from ebbgate.adapters.events.duckdb_store_distinct import DistinctUnits
-from ebbgate.adapters.events.duckdb_store_ids import RecentIds
+from ebbgate.adapters.events.duckdb_store_ids import RecentIds, load_recent
 from ebbgate.adapters.events.duckdb_store_ingest import HORIZON, Batch
 from ebbgate.adapters.events.duckdb_store_late import LateRunner
-from ebbgate.adapters.events.duckdb_store_phases import DuckDbPhase
+from ebbgate.adapters.events.duckdb_store_phases import DuckDbPhase, load_phases
 from ebbgate.adapters.events.duckdb_store_schema import (
     from_microseconds,
     open_database,
@@ -26,6 +27,7 @@ from ebbgate.adapters.events.duckdb_store_schema import (
 )
 from ebbgate.adapters.events.queries import CONTROL, TREATMENT, microseconds
 from ebbgate.core.events import Record
+from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment
 from ebbgate.core.metrics.contrast import Contrast, LimitQuery
 from ebbgate.core.metrics.definition import Metric
@@ -40,6 +42,9 @@ from ebbgate.ports.event_store import (
 )
 
 _REFERENCES_KEPT = 3  # of each metric: the newest, and those that a look repeated after a failure needs
+PHASES_KEPT = 24
+"""Contrasts whose units are kept. The one that nobody has asked for longest goes, and can be made again."""
+
 _BEFORE_ALL = 0  # microseconds since 1970: nothing closes before
 
 
@@ -53,8 +58,9 @@ class DuckDbEventStore:
             self._ledger = read_ledger(self._connection)
             self._recent = self._load_recent()
             self._runner = BlockRunner(self._connection)
+            self._phases = load_phases(self._connection)  # the one that was asked for last stands last
         self._late = LateRunner(self._connection, self._runner)
-        self._phases: dict[Contrast, DuckDbPhase] = {}
+        self._arrivals = ArrivalRunner(self._connection)
         self._references: dict[tuple[Contrast, Metric], dict[int, Reference]] = {}
         self._distinct = DistinctUnits(self._connection)
 
@@ -82,7 +88,7 @@ class DuckDbEventStore:
                 raise
             assert self._ledger.watermark is not None
             for table, arrivals in batch.arrived.items():
-                self._recent[table].add(arrivals.ids, self._ledger.watermark)
+                self._recent[table].add(arrivals.hashes, self._ledger.watermark)
                 self._recent[table].forget(self._ledger.watermark - HORIZON)
 
     def block(self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime) -> AnyBlock | None:
@@ -134,6 +140,18 @@ class DuckDbEventStore:
                 phase, metric, epoch_at=epoch, opened_at=opened, closed_at=closed, with_new=with_new
             )
             return self._runner.block(metric, contrast.phase, opened, closed, reference) if found else None
+
+    def arrival_block(
+        self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime
+    ) -> ArrivalBlock | None:
+        with self._lock, unavailable():
+            return self._arrivals.arrivals(self._phase(contrast), metric, opened_at, closed_at)
+
+    def volume_block(
+        self, contrast: Contrast, names: Sequence[str], *, opened_at: datetime, closed_at: datetime
+    ) -> VolumeBlock:
+        with self._lock, unavailable():
+            return self._arrivals.volume(self._phase(contrast), names, opened_at, closed_at)
 
     def assignment(self, contrast: Contrast) -> Assignment:
         with self._lock, unavailable():
@@ -224,21 +242,23 @@ class DuckDbEventStore:
 
     def _load_recent(self) -> dict[str, RecentIds]:
         """The hashes of the horizon's ids, after a start."""
-        recent, since = {"exposures": RecentIds(), "events": RecentIds()}, (self._ledger.watermark or 0) - HORIZON
-        for table, ids in recent.items():
-            rows = self._connection.execute(f"SELECT id, known_at FROM {table} WHERE known_at > ?", [since])
-            while chunk := rows.fetchmany(200_000):
-                ids.add([id_ for id_, _ in chunk], max(known_at for _, known_at in chunk))
-        return recent
+        until = self._ledger.watermark
+        if until is None:
+            return {"exposures": RecentIds(), "events": RecentIds()}
+        tables = ("exposures", "events")
+        return {table: load_recent(self._connection, table, until - HORIZON, until) for table in tables}
 
     def _phase(self, contrast: Contrast) -> DuckDbPhase:
-        phase = self._phases.get(contrast)
+        phase = self._phases.pop(contrast, None)
         if phase is None:
-            phase = DuckDbPhase(self._connection, contrast, len(self._phases))
+            number = max((known.number for known in self._phases.values()), default=-1) + 1
+            phase = DuckDbPhase(self._connection, contrast, number)
             rows = self._connection.execute("SELECT metric FROM watched WHERE contrast = ?", [_key(contrast)])
             for (metric,) in rows.fetchall():
                 phase.watch(msgspec.json.decode(metric, type=Metric))
-            self._phases[contrast] = phase
+        self._phases[contrast] = phase
+        while len(self._phases) > PHASES_KEPT:
+            self._phases.pop(next(iter(self._phases))).drop()
         phase.read_exposures(self._ledger.exposures)
         return phase
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ebbgate.adapters.events.duckdb_store_ids import RecentIds
+from ebbgate.adapters.events.duckdb_store_ids import Hashes, RecentIds, hashes_of
 from ebbgate.adapters.events.duckdb_store_schema import Ledger, to_microseconds
 from ebbgate.adapters.events.queries import microseconds
 from ebbgate.core.events import EvaluatorReport, Exposure, Record, TrackedEvent
@@ -39,10 +39,15 @@ class Arrivals:
         """records: (entries of this kind, log offset, received_at, known_at) of each record."""
         counts, offsets, received_at, known_at = zip(*records, strict=True)
         self.ids = [entry.id for entry in entries]
+        self.hashes: Hashes = np.zeros(0, np.int64)  # of the ids, once `hash_ids` was called
         self._entries = entries
         self._offsets: Times = np.repeat(np.array(offsets, np.int64), counts)
         self._received_at: Times = np.repeat(np.array(received_at, np.int64), counts)
         self.known_at: Times = np.repeat(np.array(known_at, np.int64), counts)
+
+    def hash_ids(self, connection: duckdb.DuckDBPyConnection) -> None:
+        if self.ids:
+            self.hashes = hashes_of(connection, self.ids)
 
     def keep(self, is_kept: Sequence[bool]) -> None:
         """Drop the others."""
@@ -50,7 +55,7 @@ class Arrivals:
         self._entries = list(compress(self._entries, is_kept))
         self.ids = list(compress(self.ids, is_kept))
         self._offsets, self._received_at = self._offsets[mask], self._received_at[mask]
-        self.known_at = self.known_at[mask]
+        self.known_at, self.hashes = self.known_at[mask], self.hashes[mask]
 
     def times(self, seq: int) -> dict[str, pa.Array]:
         """The columns that both kinds have. seq: of the first row. RULES C3: corrected, and at most the receipt."""
@@ -101,6 +106,7 @@ class Batch:
         """Insert the rows whose id did not come within the horizon (RULES C4), and the ledger with them."""
         exposures, events = self.arrived["exposures"], self.arrived["events"]
         for table, arrivals in self.arrived.items():
+            arrivals.hash_ids(connection)
             is_kept = _first_times(connection, table, arrivals, recent[table])
             if is_kept is not None:
                 ledger.duplicates += is_kept.count(False)
@@ -136,7 +142,7 @@ def _first_times(
     connection: duckdb.DuckDBPyConnection, table: str, arrivals: Arrivals, recent: RecentIds
 ) -> list[bool] | None:
     """Which of them come for the first time; None if all do. The hashes name suspects, the table decides."""
-    suspects = recent.suspects(arrivals.ids) if len(arrivals) else []
+    suspects = recent.suspects(arrivals.hashes) if len(arrivals) else []
     if not suspects:
         return None
     ids = pa.table({"id": pa.array(sorted({arrivals.ids[place] for place in suspects}), pa.string())})

@@ -1,23 +1,33 @@
-"""Who has entered a contrast, kept up to date from new exposures alone, in temporary tables of the process.
+"""Who has entered a contrast, kept up to date from new exposures alone.
 
-They are derived, and rebuilt from the exposures after a restart: nothing that could part from the rows is stored.
+They are derived: tables beside the rows, with the place up to which exposures were read in the same transaction, so
+that a restart goes on where it was, and that any of them can be dropped and made again. A look touches all units of a
+contrast once, to find those of the new exposures that it knows; everything else costs what is new.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import duckdb
+import msgspec
 import pyarrow as pa
 
+from ebbgate.adapters.events.duckdb_store_schema import to_microseconds
 from ebbgate.adapters.events.queries import APART, AUDIENCE, CONTROL, HOLDOUT, TREATMENT, VETERAN, microseconds
 from ebbgate.core.audiences import unit_bucket
 from ebbgate.core.metrics.blocks import AFTERWARDS
 from ebbgate.core.metrics.contrast import Contrast
 from ebbgate.core.metrics.definition import Metric
 
+CHUNK = 500_000
+"""Exposures taken in one transaction: what a first look at a long history holds in memory at once."""
+
 # Arms as `ebbgate.testing.memory_phase` gives them; the contract suite holds the two together. A split audience draws
-# members whose bucket says control: they are audience.
+# members whose bucket says control: they are audience. Another system's arms are told by the variant alone.
 _ARM = f"""
 CASE
+  WHEN $is_external THEN
+    CASE WHEN variant = $treatment THEN {TREATMENT} WHEN variant = $control THEN {CONTROL} ELSE {APART} END
   WHEN variant = $holdout THEN {HOLDOUT}
   WHEN variant = $treatment AND bucket >= $treatment_start AND bucket < $treatment_end THEN {TREATMENT}
   WHEN variant = $control AND bucket >= $control_start AND bucket < $control_end THEN {CONTROL}
@@ -41,75 +51,87 @@ FROM (
     variant IN ($control, $holdout) AS is_control,
     variant NOT IN ($control, $holdout) AND variant IN ($treatment, $audience) AS is_treated
   FROM exposures
-  WHERE seq >= $seq AND environment = $environment AND flag = $flag
+  WHERE seq >= $seq AND seq < $until AND environment = $environment AND flag = $flag AND known_at >= $since
     AND ($is_recovery OR (version >= $version_from AND version < $version_to))
 ) GROUP BY unit
 """
 
+_STANDING = f"""
+CASE WHEN treated_at IS NOT NULL AND control_at IS NOT NULL THEN 'crossed'
+  WHEN audience_at IS NOT NULL OR arm = {AUDIENCE} THEN 'audience'
+  WHEN arm = {TREATMENT} THEN 'treatment' WHEN arm = {CONTROL} THEN 'control'
+  WHEN arm = {VETERAN} THEN 'veteran' ELSE 'apart' END
+"""
+
+
+class PhaseLedger(msgspec.Struct, kw_only=True):
+    """What is known of a contrast beside its units. exposures_read, events_read: rows taken so far. standings: units
+    by what they are. late, dropped: events by arm (RULES D4, D5). Times in microseconds.
+    """
+
+    exposures_read: int = 0
+    first_treated_at: int | None = None
+    standings: dict[str, int] = {}
+    events_read: int = 0
+    late: dict[int, int] = {}
+    dropped: dict[int, int] = {}
+
 
 class DuckDbPhase:
-    """The entrants of one contrast, in the temporary tables `entrants_<number>` and `audience_<number>`."""
+    """The entrants of one contrast, in the tables `entrants_<number>`, `audience_<number>` and `returning_<number>`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, contrast: Contrast, number: int) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, contrast: Contrast, number: int, ledger: PhaseLedger | None = None
+    ) -> None:
+        """ledger: as it was stored; None makes the tables."""
         self.contrast = contrast
+        self.number = number
         self.entrants = f"entrants_{number}"
-        self.first_treated_at: int | None = None
         self.watched: set[Metric] = set()
         self._audience = f"audience_{number}"
         self._returning = f"returning_{number}"
         self._connection = connection
-        self._exposures_read = self._events_read = 0
-        self._late = {TREATMENT: 0, CONTROL: 0}
-        self._dropped = {TREATMENT: 0, CONTROL: 0}
-        connection.execute(
-            f"""
-            CREATE TEMP TABLE {self.entrants} (
-              unit VARCHAR, bucket BIGINT, arm TINYINT, is_treated BOOLEAN, happened_at BIGINT, occurred_at BIGINT,
-              known_at BIGINT, log_offset BIGINT, treated_at BIGINT, control_at BIGINT, audience_at BIGINT);
-            CREATE TEMP TABLE {self._audience} (unit VARCHAR, known_at BIGINT);
-            CREATE TEMP TABLE {self._returning} (unit VARCHAR, seq BIGINT);
-            """
-        )
+        self._ledger = ledger or PhaseLedger()
+        if ledger is None:
+            with self._transaction():
+                connection.execute(
+                    f"""
+                    CREATE TABLE {self.entrants} (
+                      unit VARCHAR, bucket BIGINT, arm TINYINT, is_treated BOOLEAN, happened_at BIGINT,
+                      occurred_at BIGINT, known_at BIGINT, log_offset BIGINT, treated_at BIGINT, control_at BIGINT,
+                      audience_at BIGINT);
+                    CREATE TABLE {self._audience} (unit VARCHAR, known_at BIGINT);
+                    CREATE TABLE {self._returning} (unit VARCHAR, seq BIGINT);
+                    """
+                )
+                row = [number, msgspec.json.encode(contrast), msgspec.msgpack.encode(self._ledger)]
+                connection.execute("INSERT INTO phases VALUES (?, ?, ?)", row)
+
+    @property
+    def first_treated_at(self) -> int | None:
+        return self._ledger.first_treated_at
+
+    def drop(self) -> None:
+        """Forget it; asked for again, it is made from the exposures."""
+        with self._transaction():
+            for table in (self.entrants, self._audience, self._returning):
+                self._connection.execute(f"DROP TABLE {table}")
+            self._connection.execute("DELETE FROM phases WHERE number = ?", [self.number])
 
     def read_exposures(self, total: int) -> None:
         """Take the exposures that came since the last call. total: exposures in the store."""
-        if total == self._exposures_read:
-            return
-        connection, contrast = self._connection, self.contrast
-        arguments = {
-            "treatment": contrast.treatment_variant,
-            "control": contrast.control_variant,
-            "holdout": f"{contrast.control_variant}_holdout",
-            "audience": contrast.audience_variant,
-            "environment": contrast.environment,
-            "flag": contrast.flag,
-            "version_from": contrast.version_from,
-            "version_to": 2**62 if contrast.version_to is None else contrast.version_to,
-            "is_recovery": contrast.phase in AFTERWARDS,
-            "seq": self._exposures_read,
-        }
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {_FRESH}", arguments)
-        if contrast.returning_from is not None:
-            self._note_returning(contrast.returning_from)
-        self._join_fresh()
-        self._enter_fresh()
-        row = connection.execute("SELECT min(first_treated_at) FROM fresh").fetchone()
-        if row and row[0] is not None:
-            self.first_treated_at = row[0] if self.first_treated_at is None else min(self.first_treated_at, row[0])
-        self._exposures_read = total
+        while self._ledger.exposures_read < total:
+            until = min(self._ledger.exposures_read + CHUNK, total)
+            with self._transaction():
+                after = msgspec.structs.replace(self._ledger, standings=dict(self._ledger.standings))
+                self._take(after, until)
+                after.exposures_read = until
+                self._store(after)
+            self._ledger = after
 
     def standings(self) -> dict[str, int]:
         """Units by what they are now."""
-        rows = self._connection.execute(
-            f"""
-            SELECT CASE WHEN treated_at IS NOT NULL AND control_at IS NOT NULL THEN 'crossed'
-              WHEN audience_at IS NOT NULL OR arm = {AUDIENCE} THEN 'audience'
-              WHEN arm = {TREATMENT} THEN 'treatment' WHEN arm = {CONTROL} THEN 'control'
-              WHEN arm = {VETERAN} THEN 'veteran' ELSE 'apart' END AS standing, count(*)
-            FROM {self.entrants} GROUP BY standing
-            """
-        ).fetchall()
-        return dict(rows)
+        return self._ledger.standings
 
     def entered_before(self, until: int, units: int) -> int | None:
         """When the first of the newest `units` control units that had entered by then did; None if there are fewer."""
@@ -125,44 +147,91 @@ class DuckDbPhase:
     def watch(self, metric: Metric) -> None:
         """Count this metric's late events from now on, those that came before included."""
         self.watched.add(metric)
-        self._events_read = 0
-        self._late = {TREATMENT: 0, CONTROL: 0}
-        self._dropped = {TREATMENT: 0, CONTROL: 0}
+        self._ledger = msgspec.structs.replace(self._ledger, events_read=0, late={}, dropped={})
 
     def count_events(self, total: int) -> tuple[dict[int, int], dict[int, int]]:
         """(late, dropped) by arm (RULES D4, D5). total: events in the store."""
-        if total > self._events_read:
-            arguments: dict[str, object] = {"seq": self._events_read}
-            late = (
-                " OR ".join(_late(metric, i, arguments) for i, metric in enumerate(_ordered(self.watched))) or "false"
+        if total > self._ledger.events_read:
+            late, dropped = self._count_new(total)
+            after = msgspec.structs.replace(
+                self._ledger,
+                events_read=total,
+                late=_added(self._ledger.late, late),
+                dropped=_added(self._ledger.dropped, dropped),
             )
-            rows = self._connection.execute(
-                f"""
-                SELECT arm, count(*) FILTER ({late}), count(*) FILTER (v.is_invalid)
-                FROM events v JOIN {self.entrants} e USING (unit)
-                WHERE v.seq >= $seq AND v.log_offset >= e.log_offset AND arm IN ({TREATMENT}, {CONTROL})
-                  AND (v.happened_at >= e.happened_at
-                    OR (v.occurred_at >= e.occurred_at AND v.known_at >= e.happened_at))
-                GROUP BY arm
-                """,
-                arguments,
-            ).fetchall()
-            for arm, late_n, dropped_n in rows:
-                self._late[arm] += late_n
-                self._dropped[arm] += dropped_n
-            self._events_read = total
-        return self._late, self._dropped
+            self._store(after)
+            self._ledger = after
+        return _added({TREATMENT: 0, CONTROL: 0}, self._ledger.late), _added(
+            {TREATMENT: 0, CONTROL: 0}, self._ledger.dropped
+        )
 
-    def _note_returning(self, version_from: int) -> None:
+    def _count_new(self, total: int) -> tuple[dict[int, int], dict[int, int]]:
+        """An event that is late took longer to come than the shortest lateness; few do, and only they are looked up."""
+        shortest = min((microseconds(metric.lateness) for metric in self.watched), default=2**62)
+        arguments: dict[str, object] = {"seq": self._ledger.events_read, "total": total, "shortest": shortest}
+        found = self._connection.execute(
+            """
+            CREATE OR REPLACE TEMP TABLE doubtful AS SELECT unit, name, happened_at, occurred_at, known_at, log_offset,
+              is_invalid FROM events
+            WHERE seq >= $seq AND seq < $total AND (is_invalid OR known_at - happened_at > $shortest)
+            """,
+            arguments,
+        ).fetchone()
+        if not found or not found[0]:
+            return {}, {}
+        arguments = {}
+        late = " OR ".join(_late(metric, i, arguments) for i, metric in enumerate(_ordered(self.watched))) or "false"
+        rows = self._connection.execute(
+            f"""
+            SELECT arm, count(*) FILTER ({late}), count(*) FILTER (v.is_invalid)
+            FROM doubtful v JOIN {self.entrants} e USING (unit)
+            WHERE v.log_offset >= e.log_offset AND arm IN ({TREATMENT}, {CONTROL})
+              AND (v.happened_at >= e.happened_at
+                OR (v.occurred_at >= e.occurred_at AND v.known_at >= e.happened_at))
+            GROUP BY arm
+            """,
+            arguments,
+        ).fetchall()
+        return {arm: late_n for arm, late_n, _ in rows}, {arm: dropped_n for arm, _, dropped_n in rows}
+
+    def _take(self, ledger: PhaseLedger, until: int) -> None:
+        """One run of exposures, into the tables and the ledger."""
+        connection, contrast, seq = self._connection, self.contrast, self._ledger.exposures_read
+        arguments = {
+            "treatment": contrast.treatment_variant,
+            "control": contrast.control_variant,
+            "holdout": f"{contrast.control_variant}_holdout",
+            "audience": contrast.audience_variant,
+            "environment": contrast.environment,
+            "flag": contrast.flag,
+            "version_from": contrast.version_from,
+            "version_to": 2**62 if contrast.version_to is None else contrast.version_to,
+            "is_recovery": contrast.phase in AFTERWARDS,
+            "since": 0 if contrast.since is None else to_microseconds(contrast.since),
+            "seq": seq,
+            "until": until,
+        }
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {_FRESH}", arguments)
+        if contrast.returning_from is not None:
+            self._note_returning(contrast.returning_from, until)
+        self._join_fresh(ledger)
+        self._enter_fresh(ledger)
+        row = connection.execute("SELECT min(first_treated_at) FROM fresh").fetchone()
+        if row and row[0] is not None:
+            known = ledger.first_treated_at
+            ledger.first_treated_at = row[0] if known is None else min(known, row[0])
+
+    def _note_returning(self, version_from: int, until: int) -> None:
         """Units that came by before the contrast began, each with its first such exposure."""
         self._connection.execute(
             f"""
             INSERT INTO {self._returning} SELECT unit, min(seq) FROM exposures ANTI JOIN {self._returning} USING (unit)
-            WHERE seq >= $seq AND environment = $environment AND flag = $flag
+            WHERE seq >= $seq AND seq < $until AND environment = $environment AND flag = $flag
               AND version >= $returning_from AND version < $version_from GROUP BY unit
             """,
             {
-                "seq": self._exposures_read,
+                "seq": self._ledger.exposures_read,
+                "until": until,
                 "environment": self.contrast.environment,
                 "flag": self.contrast.flag,
                 "returning_from": version_from,
@@ -170,26 +239,48 @@ class DuckDbPhase:
             },
         )
 
-    def _join_fresh(self) -> None:
+    def _join_fresh(self, ledger: PhaseLedger) -> None:
         """Units that were here already may have seen the other value, or turned out to be exposed by attribute."""
-        self._connection.execute(
+        connection = self._connection
+        connection.execute(
             f"""
             INSERT INTO {self._audience} SELECT unit, audience_at FROM fresh ANTI JOIN {self._audience} USING (unit)
             WHERE audience_at IS NOT NULL;
-            UPDATE {self.entrants} AS e SET treated_at = coalesce(e.treated_at, f.treated_at),
-              control_at = coalesce(e.control_at, f.control_at), audience_at = coalesce(e.audience_at, f.audience_at)
-            FROM fresh f WHERE e.unit = f.unit AND ((e.treated_at IS NULL AND f.treated_at IS NOT NULL)
-              OR (e.control_at IS NULL AND f.control_at IS NOT NULL)
-              OR (e.audience_at IS NULL AND f.audience_at IS NOT NULL));
+            CREATE OR REPLACE TEMP TABLE met AS
+            SELECT e.rowid AS place, e.unit, e.arm, e.treated_at AS old_treated_at, e.control_at AS old_control_at,
+              e.audience_at AS old_audience_at, coalesce(e.treated_at, f.treated_at) AS treated_at,
+              coalesce(e.control_at, f.control_at) AS control_at, coalesce(e.audience_at, f.audience_at) AS audience_at
+            FROM {self.entrants} e JOIN fresh f USING (unit);
+            CREATE OR REPLACE TEMP TABLE changed AS SELECT * FROM met
+            WHERE (old_treated_at IS NULL AND treated_at IS NOT NULL)
+              OR (old_control_at IS NULL AND control_at IS NOT NULL)
+              OR (old_audience_at IS NULL AND audience_at IS NOT NULL);
+            """
+        )
+        before = (
+            "SELECT arm, old_treated_at AS treated_at, old_control_at AS control_at, old_audience_at AS audience_at"
+        )
+        lost = connection.execute(f"SELECT {_STANDING} AS standing, count(*) FROM ({before} FROM changed) GROUP BY ALL")
+        if not (rows := lost.fetchall()):
+            return
+        gained = connection.execute(f"SELECT {_STANDING} AS standing, count(*) FROM changed GROUP BY ALL").fetchall()
+        for standing, units in rows:
+            ledger.standings[standing] = ledger.standings.get(standing, 0) - units
+        for standing, units in gained:
+            ledger.standings[standing] = ledger.standings.get(standing, 0) + units
+        connection.execute(
+            f"""
+            UPDATE {self.entrants} AS e SET treated_at = c.treated_at, control_at = c.control_at,
+              audience_at = c.audience_at FROM changed c WHERE e.rowid = c.place
             """
         )
 
-    def _enter_fresh(self) -> None:
+    def _enter_fresh(self, ledger: PhaseLedger) -> None:
         connection, contrast = self._connection, self.contrast
         connection.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE entering AS
-            SELECT f.*, a.known_at AS noted_at FROM fresh f ANTI JOIN {self.entrants} e USING (unit)
+            SELECT f.*, a.known_at AS noted_at FROM fresh f ANTI JOIN met USING (unit)
             LEFT JOIN {self._audience} a USING (unit) WHERE f.first_seq IS NOT NULL
             """
         )
@@ -207,17 +298,18 @@ class DuckDbPhase:
         try:
             connection.execute(
                 f"""
-                INSERT INTO {self.entrants}
-                SELECT n.unit, bucket, CASE WHEN $only_returning AND r.unit IS NULL THEN {APART} ELSE {_ARM} END,
+                CREATE OR REPLACE TEMP TABLE entered AS
+                SELECT n.unit, bucket, CASE WHEN $only_returning AND r.unit IS NULL THEN {APART} ELSE {_ARM} END AS arm,
                   CASE WHEN $is_recovery
                     THEN variant = $treatment AND bucket >= $treatment_start AND bucket < $treatment_end
-                    ELSE variant NOT IN ($control, $holdout) END, x.happened_at, x.occurred_at,
-                  x.known_at, x.log_offset, n.treated_at, n.control_at, n.noted_at
+                    ELSE variant NOT IN ($control, $holdout) END AS is_treated, x.happened_at, x.occurred_at,
+                  x.known_at, x.log_offset, n.treated_at, n.control_at, n.noted_at AS audience_at
                 FROM entering n JOIN buckets USING (unit) JOIN exposures x ON x.seq = n.first_seq
                 LEFT JOIN {self._returning} r ON r.unit = n.unit AND r.seq < n.first_seq
                 WHERE x.seq >= $seq ORDER BY x.happened_at
                 """,
                 {
+                    "is_external": contrast.is_external,
                     "only_returning": contrast.returning_from is not None,
                     # After a rollback everybody sees the control: who was treated before is told by bucket, and by
                     # `audience_at`; the holdout never was.
@@ -230,11 +322,46 @@ class DuckDbPhase:
                     "treatment_end": contrast.treatment.end,
                     "control_start": contrast.control.start,
                     "control_end": contrast.control.end,
-                    "seq": self._exposures_read,
+                    "seq": self._ledger.exposures_read,
                 },
             )
         finally:
             connection.unregister("buckets")
+        connection.execute(f"INSERT INTO {self.entrants} BY NAME SELECT * FROM entered ORDER BY happened_at")
+        rows = connection.execute(f"SELECT {_STANDING} AS standing, count(*) FROM entered GROUP BY ALL").fetchall()
+        for standing, found in rows:
+            ledger.standings[standing] = ledger.standings.get(standing, 0) + found
+
+    def _store(self, ledger: PhaseLedger) -> None:
+        body = msgspec.msgpack.encode(ledger)
+        self._connection.execute("UPDATE phases SET body = ? WHERE number = ?", [body, self.number])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.begin()
+        try:
+            yield
+            self._connection.commit()
+        except BaseException:
+            self._connection.rollback()
+            raise
+
+
+def load_phases(connection: duckdb.DuckDBPyConnection) -> dict[Contrast, DuckDbPhase]:
+    """The contrasts that were stored, oldest first, each with the metrics whose late events it counts."""
+    phases: dict[Contrast, DuckDbPhase] = {}
+    rows = connection.execute("SELECT number, contrast, body FROM phases ORDER BY number").fetchall()
+    for number, contrast, body in rows:
+        ledger = msgspec.msgpack.decode(body, type=PhaseLedger)
+        phase = DuckDbPhase(connection, msgspec.json.decode(contrast, type=Contrast), number, ledger)
+        watched = connection.execute("SELECT metric FROM watched WHERE contrast = ?", [contrast]).fetchall()
+        phase.watched = {msgspec.json.decode(metric, type=Metric) for (metric,) in watched}
+        phases[phase.contrast] = phase
+    return phases
+
+
+def _added(one: dict[int, int], other: dict[int, int]) -> dict[int, int]:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in one.keys() | other.keys()}
 
 
 def _ordered(metrics: set[Metric]) -> Sequence[Metric]:

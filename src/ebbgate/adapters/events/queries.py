@@ -120,7 +120,7 @@ def _known(metric: Metric, units: Table, name: str) -> Table:
     return events.join(units, "unit").filter(_.known_at < _.close)
 
 
-def _is_inside(metric: Metric) -> Deferred:
+def is_inside(metric: Metric) -> Deferred:
     """In the unit's window. RULES C3: correction must not reverse an order that the senders' own stamps agree on."""
     after = (_.happened_at >= _.first_at) & (_.happened_at < _.first_at + microseconds(metric.window))
     moved = (_.happened_at < _.first_at) & (_.occurred_at >= _.first_occurred_at) & (_.known_at >= _.first_at)
@@ -134,7 +134,7 @@ def is_on(metric: Metric, events: Table, on: Sequence[str]) -> BooleanValue:
 
 
 def _inside(metric: Metric, on: Sequence[str], units: Table, name: str) -> Table:
-    events = _known(metric, units, name).filter(_is_inside(metric))
+    events = _known(metric, units, name).filter(is_inside(metric))
     return events.filter(is_on(metric, events, on)) if on else events
 
 
@@ -155,7 +155,7 @@ def _first_trials(metric: Metric, on: Sequence[str], units: Table) -> Table:
         _.trial_id.isnull()
         & (_.happened_at >= _.trial_at)
         & (_.next_at.isnull() | (_.happened_at < _.next_at))
-        & _is_inside(metric)
+        & is_inside(metric)
     )
     hits = events.filter(named.fill_null(False) | timed).select("unit").distinct().mutate(hit=ibis.literal(1))
     return first.left_join(hits, "unit").select("unit", x=_.hit.fill_null(0), y=ibis.null("float64"))

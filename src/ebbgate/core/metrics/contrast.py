@@ -1,5 +1,7 @@
 """Which units are compared with which (RULES D1), as a value that any store can turn into a query."""
 
+from datetime import datetime
+
 import msgspec
 
 from ebbgate.core.audiences import Bucketing
@@ -35,6 +37,9 @@ class Contrast(msgspec.Struct, frozen=True, kw_only=True):
     returning_from: with it, only units count that had an exposure with `returning_from <= snapshot_version <
     version_from`
     before (in the order of the log) they entered.
+    is_external: another flag system assigns, so that the arm is the variant of the unit's first exposure, whatever its
+    bucket; such exposures carry version 0. external_share: of treatment, as the plan expects it; None if nobody says.
+    since: only exposures that were known from then on count.
     """
 
     rollout_id: str
@@ -51,15 +56,22 @@ class Contrast(msgspec.Struct, frozen=True, kw_only=True):
     audience_variant: str
     returning_from: int | None = None
     bucketing: Bucketing = "v2"  # of the environment, when the rollout began
+    is_external: bool = False
+    external_share: float | None = None
+    since: datetime | None = None
 
     @property
     def is_randomised(self) -> bool:
         """Whether the plan gives both arms units. Not whether any arrived."""
+        if self.is_external:
+            return True
         return self.treatment.width > 0 and self.control.width > 0
 
     @property
     def expected_share(self) -> float | None:
-        """Share of treatment among the contrast's units."""
+        """Share of treatment among the contrast's units; None where nothing is promised."""
+        if self.is_external:
+            return self.external_share
         return self.treatment.width / (self.treatment.width + self.control.width) if self.is_randomised else None
 
 
