@@ -19,6 +19,7 @@ class Null(msgspec.Struct, frozen=True, kw_only=True):
     says: str
     world: World
     guardrails: tuple[Guardrail, ...]
+    holdout: float = 0.0
 
 
 def a_metric(name: str, kind: MetricKind, event: str, bad: Direction, harm: HarmBy = HarmBy.MEAN, **more) -> Metric:
@@ -76,6 +77,7 @@ NULLS = (
     ),
     Null(
         name="drift",
+        holdout=0.1,
         says="the baseline doubles and halves each day and rises, while the allocation ramps",
         world=World(drift=0.7, families=MOST),
         guardrails=(
@@ -99,6 +101,7 @@ NULLS = (
     ),
     Null(
         name="returning",
+        holdout=0.1,
         says="the same people come back in every phase, with strong habits that last",
         world=World(visits=3.0, visit_habit=0.8, error_habit=1.0, speed_habit=0.6, dwell_habit=0.8),
         guardrails=(ERRORS, msgspec.structs.replace(API_TIME, critical=None), DWELL),
@@ -156,6 +159,7 @@ NULLS = (
     ),
     Null(
         name="ten_metrics",
+        holdout=0.1,
         says="ten metrics of seven kinds at once, on the same people",
         world=World(families=ALL, units=3000, visits=2.5),
         guardrails=(
@@ -171,7 +175,7 @@ NULLS = (
 )  # fmt: skip
 
 
-def a_plan(guardrails: tuple[Guardrail, ...], *, tick: timedelta = 2 * HOUR) -> Plan:
+def a_plan(null: Null, *, tick: timedelta = 2 * HOUR) -> Plan:
     """5, 20, 50 % for a day each, and a watch of a day over everybody: the ramp ends by time, whatever is proven."""
     day = timedelta(days=1)
     return Plan(
@@ -184,7 +188,9 @@ def a_plan(guardrails: tuple[Guardrail, ...], *, tick: timedelta = 2 * HOUR) -> 
             Phase(name="broad", exposure=0.5, who=("random",), stay_min=day, stay_max=2 * day),
             Phase(name="full", exposure=1.0, who=("everyone",), stay_min=timedelta(0)),
         ),
-        guardrails=guardrails,
-        watch=day,
+        guardrails=null.guardrails,
+        holdout=null.holdout,
+        holdout_for=2 * day if null.holdout else None,
+        watch=2 * day if null.holdout else day,
         tick=tick,
     )

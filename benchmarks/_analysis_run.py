@@ -12,6 +12,7 @@ from _analysis_stream import BATCH, PhaseStream, World, habits
 
 from ebbgate.control.evidence import fold_rollout, health_of
 from ebbgate.core.audiences import unit_bucket
+from ebbgate.core.metrics.contrast import TOTAL_PPM
 from ebbgate.core.rollouts.decide import decide, in_mode
 from ebbgate.core.rollouts.decision import Advance, Decision, Pause, Review, Rollback
 from ebbgate.core.rollouts.plan import Mode, Plan
@@ -49,9 +50,10 @@ class Run:
         self.rng = np.random.default_rng([seed, 20260302])
         self.salt = f"lineage-{seed % SALTS}"
         self.keys, self.buckets = drawn(self.salt, world.units)
+        self.is_held = held_out(self.salt, world.units, plan.holdout)
         self._habits = habits(self.rng, world)
         self.streams: list[tuple[int, PhaseStream, int]] = []  # snapshot version, stream, where it was cut off
-        self.arrays = ArrayStore(START, self.buckets)
+        self.arrays = ArrayStore(START, self.buckets, self.is_held)
         self.store = cast(EventStore, follow(self.arrays, self) if follow else self.arrays)
 
     def play(self) -> Outcome:
@@ -59,7 +61,7 @@ class Run:
         state = begin(a_draft(self.plan, self.salt), snapshot_version=1, now=START)
         self._enter(state)
         evidence, now, others, looks = Evidence(), START, dict[str, int](), 0
-        while not state.is_over:
+        while not state.is_over and not self._has_stayed_on(state, now):
             now, looks = now + self.plan.tick, looks + 1
             self.arrays.watermark = self.arrays.microseconds(now)
             self._ingest(now)
@@ -74,6 +76,10 @@ class Run:
                 others[decision.code.value] = others.get(decision.code.value, 0) + 1
             state = self._after(state, decision, now)
         return self._ended(state, None, looks, others)
+
+    def _has_stayed_on(self, state: RolloutState, now: datetime) -> bool:
+        """Doubts about the data hold a watch for ever; nobody comes by any more, so that nothing can follow."""
+        return state.is_last_phase and now > state.record.entered_at + self.plan.watch + 2 * self.plan.tick
 
     def _after(self, state: RolloutState, decision: Decision, now: datetime) -> RolloutState:
         match decision:
@@ -114,7 +120,7 @@ class Run:
             self._habits,
             begin=begin_at,
             until=until,
-            treated=self.buckets < record.hash_to,
+            treated=(self.buckets < record.hash_to) & ~self.is_held,
             next_id=next_id,
             carried=carried,
         )
@@ -142,6 +148,14 @@ def drawn(salt: str, units: int) -> tuple[list[str], np.ndarray]:
     """Keys and buckets of the units, in order of (bucket, key)."""
     pairs = sorted((unit_bucket(salt, key), key) for key in (f"u{n}" for n in range(units)))
     return [key for _, key in pairs], np.array([bucket for bucket, _ in pairs])
+
+
+@lru_cache(maxsize=SALTS)
+def held_out(salt: str, units: int, share: float) -> np.ndarray:
+    """Who is kept from everything, by a hash of its own (RULES B4), in the order of `drawn`."""
+    keys, _ = drawn(salt, units)
+    ppm = round(share * TOTAL_PPM)
+    return np.array([unit_bucket(f"{salt}:holdout", key) < ppm for key in keys]) if ppm else np.zeros(units, dtype=bool)
 
 
 def a_draft(plan: Plan, salt: str) -> RolloutState:

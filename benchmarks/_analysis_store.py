@@ -12,6 +12,7 @@ from _analysis_stream import Happened, PhaseStream
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment, LimitBlock
 from ebbgate.core.metrics.contrast import Contrast, Interval, LimitQuery
 from ebbgate.core.metrics.definition import Metric, MetricKind
+from ebbgate.core.metrics.late import EPOCH
 from ebbgate.core.metrics.limits_delay import WINDOWED, limit_delay
 from ebbgate.core.metrics.reference import REFERENCE_KEPT, THRESHOLD_SPAN
 
@@ -27,14 +28,14 @@ def microseconds(duration: timedelta) -> int:
 class ArrayStore:
     """begin_at: the plan time that the arrays count from. `watermark`: how far the log was read; the run moves it."""
 
-    def __init__(self, begin_at: datetime, buckets: Array) -> None:
-        self._begin_at, self._buckets = begin_at, buckets
+    def __init__(self, begin_at: datetime, buckets: Array, is_held: Array) -> None:
+        self._begin_at, self._buckets, self._is_held = begin_at, buckets, is_held
         self._phases: dict[int, _Phase] = {}
         self.watermark = 0
 
     def enter(self, phase: int, stream: PhaseStream) -> None:
         """A phase has begun, and this is what happens in it."""
-        self._phases[phase] = _Phase(stream, self._buckets)
+        self._phases[phase] = _Phase(stream, self._buckets, self._is_held)
 
     def microseconds(self, at: datetime) -> int:
         return microseconds(at - self._begin_at)
@@ -91,6 +92,41 @@ class ArrayStore:
             )
         ]
 
+    def late_block(
+        self,
+        contrast: Contrast,
+        metric: Metric,
+        *,
+        epoch_at: datetime,
+        opened_at: datetime,
+        closed_at: datetime,
+        with_new: bool = False,
+    ) -> AnyBlock | None:
+        phase = self._phases[contrast.phase]
+        phase.arm(contrast)
+        epoch, opened, closed = (self.microseconds(at) for at in (epoch_at, opened_at, closed_at))
+        treated = phase.is_treatment | phase.is_veteran if with_new else phase.is_veteran
+        rows = phase.late_rows(metric, treated | phase.is_never, epoch=epoch, opened=opened, closed=closed)
+        if not len(rows.unit):
+            return None
+        head = {"metric": metric.name, "phase": contrast.phase, "opened_at": opened_at, "closed_at": closed_at}
+        is_new = treated[rows.unit]
+        if metric.kind is MetricKind.RATIO:
+            return ratio(head, rows.pairs[is_new], rows.pairs[~is_new])
+        new, old = rows.x[is_new], rows.x[~is_new]
+        if metric.kind in EVENT_KINDS:
+            return proportion(head, new, old)
+        # Yesterday's control, all as recent as the block; on a phase's first day what its comparison goes by.
+        values = phase.late_reference(metric, epoch)
+        closes = np.full(len(values), opened)
+        if not len(values):
+            phase.watched.add(metric)
+            seen = phase.observations(metric)
+            closes, values = seen.reference(int(np.searchsorted(seen.close, opened, side="right")))
+        if metric.kind is MetricKind.QUANTILE:
+            return quantile(head, thresholds(closes, values, opened - microseconds(THRESHOLD_SPAN)), new, old)
+        return mean(head, metric, cap(metric, values), new, old)
+
     def assignment(self, contrast: Contrast) -> Assignment:
         phase = self._phases[contrast.phase]
         phase.arm(contrast)
@@ -132,15 +168,26 @@ class _Trials:
         self.unit, self.at, self.value = unit[order], at[order], value[order]
 
 
+class _Rows:
+    """Observations of a late-harm block, in order of bucket."""
+
+    def __init__(self, unit: Array, close: Array, x: Array, pairs: Array) -> None:
+        order = np.argsort(unit, kind="stable")
+        self.unit, self.close, self.x = unit[order], close[order], x[order]
+        self.pairs = pairs[order] if len(pairs) else pairs
+
+
 class _Phase:
-    def __init__(self, stream: PhaseStream, buckets: Array) -> None:
-        self.stream, self._buckets = stream, buckets
+    def __init__(self, stream: PhaseStream, buckets: Array, is_held: Array) -> None:
+        self.stream, self._buckets, self._is_held = stream, buckets, is_held
+        self.late_seen: dict[Metric, tuple[int, int, Array]] = {}
+        self._windows: dict[Metric, Array] = {}
         self.watched: set[Metric] = set()
         self._observed: dict[Metric, _Observed] = {}
         self._trials: dict[Metric, _Trials] = {}
         self._late: tuple[frozenset[Metric], Array, Array] | None = None
         self._armed: tuple[Interval, Interval] | None = None
-        self.is_treatment = self.is_control = np.zeros(len(buckets), dtype=bool)
+        self.is_treatment = self.is_control = self.is_veteran = self.is_never = np.zeros(len(buckets), dtype=bool)
 
     def arm(self, contrast: Contrast) -> None:
         """Who is compared: drawn anew in this phase, and never drawn so far (RULES D1)."""
@@ -149,7 +196,10 @@ class _Phase:
         self._armed = contrast.treatment, contrast.control
         treated, buckets = self.stream.treated, self._buckets
         self.is_treatment = (contrast.treatment.start <= buckets) & (buckets < contrast.treatment.end) & treated
-        self.is_control = (contrast.control.start <= buckets) & (buckets < contrast.control.end) & ~treated
+        never = ~treated & ~self._is_held
+        self.is_control = (contrast.control.start <= buckets) & (buckets < contrast.control.end) & never
+        self.is_veteran = treated & ~self.is_treatment
+        self.is_never = self.is_control | (self._is_held & ~treated)
 
     def observations(self, metric: Metric) -> _Observed:
         if metric not in self._observed:
@@ -160,6 +210,70 @@ class _Phase:
         if metric not in self._trials:
             self._trials[metric] = self._tried(metric)
         return self._trials[metric]
+
+    def late_rows(self, metric: Metric, chosen: Array, *, epoch: int, opened: int, closed: int) -> _Rows:
+        """Each unit's first observation of the epoch, if it closes in the span."""
+        known = self.late_seen.get(metric)
+        if known is None or known[:2] != (epoch, opened):
+            seen = np.zeros(len(self._buckets), dtype=bool)
+            seen[self._closing(metric, chosen, epoch, opened).unit] = True
+        else:
+            seen = known[2]
+        rows = self._closing(metric, chosen & ~seen, opened, closed)
+        seen = seen.copy()
+        seen[rows.unit] = True
+        self.late_seen[metric] = (epoch, closed, seen)
+        return rows
+
+    def late_reference(self, metric: Metric, epoch: int) -> Array:
+        """What the control of the day before had, in order of (close, bucket)."""
+        rows = self._closing(metric, self.is_never, epoch - microseconds(EPOCH), epoch)
+        return rows.x[np.lexsort((rows.unit, rows.close))][-REFERENCE_KEPT:]
+
+    def _closing(self, metric: Metric, chosen: Array, opened: int, closed: int) -> _Rows:
+        """Each unit's first eligible event, or its newest window, that closes in the span."""
+        delay = microseconds(limit_delay(metric))
+        if metric.kind in WINDOWED:
+            return self._newest_windows(metric, chosen, opened, closed, delay)
+        found = self.trials(metric)
+        start, stop = np.searchsorted(found.at, [opened - delay, max(opened, closed) - delay], side="right")
+        units, firsts = np.unique(found.unit[start:stop], return_index=True)
+        kept = chosen[units]
+        units, places = units[kept], start + firsts[kept]
+        return _Rows(units, found.at[places] + delay, found.value[places], np.zeros((0, 2)))
+
+    def _newest_windows(self, metric: Metric, chosen: Array, opened: int, closed: int, delay: int) -> _Rows:
+        first, window = self.stream.first, microseconds(metric.window)
+        place = (closed - delay - first) // window
+        close = first + place * window + delay
+        units = np.flatnonzero(chosen & (first >= 0) & (place >= 0) & (close > opened) & (opened < closed))
+        counted = self._window_counts(metric)
+        place = np.minimum(place, counted.shape[1] - 1)
+        pairs = counted[units, place[units]]
+        if metric.kind is MetricKind.RATIO:
+            units, pairs = units[pairs[:, 1] > 0], pairs[pairs[:, 1] > 0]
+        return _Rows(units, close[units], pairs[:, 0], pairs)
+
+    def _window_counts(self, metric: Metric) -> Array:
+        """(events, trials) in each of a unit's consecutive windows, as far as they were known at its close."""
+        if metric in self._windows:
+            return self._windows[metric]
+        first, window, units = self.stream.first, microseconds(metric.window), len(self._buckets)
+        delay = microseconds(limit_delay(metric))
+        longest = max(int(found.at.max(initial=0)) for found in self.stream.names.values())
+        places = (longest - int(first[first >= 0].min(initial=longest))) // window + 2
+        counted = np.zeros((units, places, 2))
+        for column, name in enumerate((metric.event, metric.trial)):
+            if name is None:
+                continue
+            found = self.stream.names[name]
+            entered = first[found.unit]
+            place = (found.at - entered) // window
+            kept = (entered >= 0) & (found.at >= entered) & (found.known < entered + place * window + delay)
+            key = found.unit[kept] * places + place[kept]
+            counted[:, :, column] = np.bincount(key, minlength=units * places).reshape(units, places)
+        self._windows[metric] = counted
+        return counted
 
     def late(self, now: int) -> tuple[int, int]:
         """Events known by `now` that came after their unit's window was counted, by arm."""

@@ -36,6 +36,10 @@ class CheckedStore:
         mine, theirs = self._arrays.limit_blocks(*arguments, **span), self._product.limit_blocks(*arguments, **span)
         return self._same(mine, theirs)
 
+    def late_block(self, *arguments: Any, **span: Any) -> AnyBlock | None:
+        mine, theirs = self._arrays.late_block(*arguments, **span), self._product.late_block(*arguments, **span)
+        return self._same(mine, theirs)
+
     def assignment(self, contrast: Any) -> Any:
         return self._same(self._arrays.assignment(contrast), self._product.assignment(contrast))
 
@@ -71,12 +75,15 @@ class CheckedStore:
                     environment=self._run.plan.environment,
                     flag_set=self._run.plan.environment,
                     flag=self._run.plan.flag,
-                    variant="on" if stream.treated[unit] else "off",
+                    variant=self._variant(unit, is_treated=bool(stream.treated[unit])),
                     snapshot_version=version,
                     occurred_at=at,
                     sent_at=at,
                 )
             )
+
+    def _variant(self, unit: int, *, is_treated: bool) -> str:
+        return "on" if is_treated else "off_holdout" if self._run.is_held[unit] else "off"
 
     def _take_events(
         self, by_time: dict[int, list[Any]], name: str, version: int, stream: Any, cut: int, end: int

@@ -71,7 +71,7 @@ def measured(null: Null, runs: int, arguments: argparse.Namespace) -> Result:
 
 
 def null_result(null: Null, runs: int, seed: int, code: str) -> Result:
-    started, plan = process_time(), a_plan(null.guardrails)
+    started, plan = process_time(), a_plan(null)
     outcomes = [played(plan, null, seed + place, place, runs) for place in range(runs)]
     fired = [(place, outcome) for place, outcome in enumerate(outcomes) if outcome.rollback is not None]
     interval = wilson(len(fired), runs)
@@ -115,7 +115,7 @@ def verified(chosen: list[Null], runs: int, seed: int) -> int:
 
             try:
                 for place in range(runs):
-                    Run(a_plan(null.guardrails), world, seed + place, follow=follow).play()
+                    Run(a_plan(null), world, seed + place, follow=follow).play()
             except Disagreement as found:
                 failed += 1
                 print(f"{null.name:14} {name:7} DIFFERS, {found}", flush=True)
