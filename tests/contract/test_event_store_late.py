@@ -202,3 +202,42 @@ def test_a_count_is_taken_once_a_day_of_everybody_who_entered(store: EventStore,
     assert isinstance(found, MeanBlock)
     assert (found.treatment.n, found.treatment.total, found.control.n, found.control.total) == (1, 2.0, 2, 0.0)
     assert late(store, metric, 14, 60, epoch=12) is None
+
+
+def test_the_first_event_tells_whether_a_unit_was_late_or_dropped_however_many_follow(
+    store: EventStore, script: EventScript
+) -> None:
+    """Close at minute 13, waited for until minute 15."""
+    metric = a_metric(MetricKind.QUANTILE, quantile=0.95)
+    for unit, variant in ((NEW[0], "on"), (NEW[1], "on"), (NEW[2], "on"), (NEVER[0], "off"), (NEVER[1], "off")):
+        script.expose(unit, variant, 1)
+    script.track(NEW[0], "api_ms", 5, 80.0)
+    script.track(NEW[1], "api_ms", 5, -1.0)  # dropped
+    script.track(NEVER[0], "api_ms", 5, 80.0)
+    script.track(NEW[2], "api_ms", 6, 80.0, received=14)  # late
+    script.track(NEW[0], "api_ms", 7, -1.0, received=14)  # not its first
+    script.track(NEVER[1], "api_ms", 6, 80.0, received=16)  # beyond all patience
+    script.quiet_until(30)
+    store.ingest(script.records)
+    span = {"opened_at": minute(0), "closed_at": minute(15)}
+    found = store.arrival_block(a_contrast(), metric, **span)
+    assert found is not None
+    assert (found.treatment_n, found.treatment_late, found.treatment_dropped) == (3, 1, 1)
+    assert (found.control_n, found.control_late, found.control_dropped) == (1, 0, 0)
+    assert store.arrival_block(a_contrast(), metric, opened_at=minute(15), closed_at=minute(30)) is None
+
+
+def test_volume_counts_the_units_that_came_by_on_each_side(store: EventStore, script: EventScript) -> None:
+    for unit, variant in ((VETERANS[0], "on"), (NEW[0], "on"), (NEVER[0], "off"), (NEVER[1], "off_holdout")):
+        script.expose(unit, variant, 1)
+    for unit in (VETERANS[0], VETERANS[0], NEW[0], NEVER[0], NEVER[1], NEVER[2]):
+        script.track(unit, "api_request", 5)
+    script.track(NEVER[0], "something_else", 6)
+    script.track(NEVER[0], "api_request", 20)
+    script.quiet_until(30)
+    store.ingest(script.records)
+    found = [
+        store.volume_block(a_contrast(), ("api_request",), opened_at=minute(o), closed_at=minute(c))
+        for o, c in ((0, 10), (10, 25))
+    ]
+    assert [(block.treatment_n, block.control_n) for block in found] == [(2, 2), (0, 1)]

@@ -8,6 +8,7 @@ import msgspec
 
 from ebbgate.core.events import Record
 from ebbgate.core.events.roster import Roster
+from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment
 from ebbgate.core.metrics.contrast import Contrast, LimitQuery
 from ebbgate.core.metrics.definition import Metric
@@ -147,6 +148,20 @@ class EventStore(Protocol):
         phase belong to the treatment, too. The spans of an epoch follow one another from `epoch_at` on. Thresholds and
         caps come from the control of the day before the epoch; on a phase's first day from the phase's own reference.
         """
+        ...
+
+    def arrival_block(
+        self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime
+    ) -> ArrivalBlock | None:
+        """How the first eligible event of each randomised unit arrived, of the units whose close and `patience` ended
+        in the span (RULES D4, D5); None if nobody's did."""
+        ...
+
+    def volume_block(
+        self, contrast: Contrast, names: Sequence[str], *, opened_at: datetime, closed_at: datetime
+    ) -> VolumeBlock:
+        """Units of the phase that sent an event of one of these names, known in `[opened_at, closed_at)`: those treated
+        by hash, newly or before, and those never treated (RULES G2)."""
         ...
 
     def assignment(self, contrast: Contrast) -> Assignment:

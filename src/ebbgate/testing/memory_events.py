@@ -8,6 +8,7 @@ from itertools import islice
 from ebbgate.core.events import EvaluatorReport, Exposure, Record, TrackedEvent
 from ebbgate.core.events.accept import DEDUP_HORIZON
 from ebbgate.core.events.roster import Roster
+from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment, LimitBlock
 from ebbgate.core.metrics.contrast import Contrast, LimitQuery
 from ebbgate.core.metrics.definition import Metric, MetricKind
@@ -21,6 +22,7 @@ from ebbgate.ports.event_store import (
     StoreTotals,
     statuses_of,
 )
+from ebbgate.testing.memory_arrivals import arrival_block, volume_block
 from ebbgate.testing.memory_blocks import Head, mean_block, proportion_block, quantile_block, ratio_block
 from ebbgate.testing.memory_late import MemoryLate
 from ebbgate.testing.memory_limits import limit_values
@@ -143,6 +145,16 @@ class MemoryEventStore:
             closed_at=closed_at,
             with_new=with_new,
         )
+
+    def arrival_block(
+        self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime
+    ) -> ArrivalBlock | None:
+        return arrival_block(self._phase(contrast), metric, self._events_of, opened_at, closed_at)
+
+    def volume_block(
+        self, contrast: Contrast, names: Sequence[str], *, opened_at: datetime, closed_at: datetime
+    ) -> VolumeBlock:
+        return volume_block(self._phase(contrast), names, self._events, opened_at, closed_at)
 
     def assignment(self, contrast: Contrast) -> Assignment:
         phase = self._phase(contrast)
