@@ -13,15 +13,6 @@ Progress = Callable[[str], None]
 """Gets each line that a command prints, and what the builder does, as it happens."""
 
 
-class Commit(msgspec.Struct, frozen=True, kw_only=True):
-    """A commit of the repository. sha: 40 hex digits. at: when it was committed."""
-
-    sha: str
-    subject: str
-    author: str
-    at: datetime
-
-
 class Built(msgspec.Struct, frozen=True, kw_only=True):
     """What a build left: an archive on disk, and what is known of it. log: the file with all output."""
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from ebbgate.ports.builder import Commit
+from ebbgate.core.releases.commits import Commit
 
 
 class Repository(Protocol):

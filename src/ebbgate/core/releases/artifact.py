@@ -12,7 +12,7 @@ RELEASE_FILE = ".ebbgate-release.json"
 
 
 class ArtifactFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One kept file or link. path: from the root of the repository, with slashes. gzip_bytes: at level 9.
+    """One kept file or link. path: from the root of the repository, with slashes. gzip_bytes: at level 6.
 
     link: where a symbolic link points, else None. sha256: hex, of the contents or of the link's text.
     """

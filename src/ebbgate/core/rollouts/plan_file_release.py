@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 from ebbgate.core.releases.terms import Budget, BuildTerms, DeployTerms, TargetTerms, VersionScheme
@@ -54,11 +53,15 @@ def _scheme(value: Any, path: str) -> VersionScheme:
 
 def _keep(value: Any, path: str) -> tuple[str, ...]:
     found = read_texts(value, path, example="dist")
-    for one in found:
-        parts = PurePosixPath(one).parts
-        if one.startswith(("/", "~")) or ".." in parts or parts[:1] == (".git",) or not parts:
-            raise refusal(f"{shown(one)} is not inside the repository", path=path, hint="write a path such as `dist`")
-    return tuple(PurePosixPath(one).as_posix() for one in found)
+    return tuple(_inside(one, path) for one in found)
+
+
+def _inside(text: str, path: str) -> str:
+    """A path without empty and `.` parts. Raises PlanError where it could leave the repository."""
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    if text.startswith(("/", "~")) or ".." in parts or parts[:1] == [".git"]:
+        raise refusal(f"{shown(text)} is not inside the repository", path=path, hint="write a path such as `dist`")
+    return "/".join(parts) or "."
 
 
 def _env(value: Any, path: str) -> dict[str, str]:
