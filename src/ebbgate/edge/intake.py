@@ -77,9 +77,7 @@ class EventIntake:
             environment=grant.token.environment,
             newest=self._snapshots.versions(),
         )
-        reception = Reception(
-            received_at=received_at, machine_at=machine_at, names=names, limits=self._limits, reports=reports
-        )
+        reception = Reception(names=names, limits=self._limits, reports=reports)
         try:
             taken = _accept_packed(body, reception) if is_packed else _accept_json(body, reception)
         except LimitError as error:  # trying the same batch again will not help, as 429 would say

@@ -1,7 +1,6 @@
 """What the edge itself says to the log, in the background: exposures by OFREP, reports of streams, heartbeats."""
 
 from collections import deque
-from datetime import datetime
 
 import msgspec
 
@@ -44,7 +43,8 @@ class Journal:
             try:
                 received_at, machine_at = self._snapshots.moment()
                 for entry in batch:
-                    _stamp_times(entry, received_at, machine_at)
+                    if isinstance(entry, Exposure):
+                        _stamp(entry, "sent_at", received_at)
                 await self._gate.append(Record(received_at=received_at, machine_at=machine_at, entries=[*batch]))
             except (StoreUnavailableError, NotReadyError):
                 # Written or not, the ids are the same next time (RULES C4), so that nothing counts twice.
@@ -56,11 +56,3 @@ class Journal:
         received_at, machine_at = self._snapshots.moment()
         beat = Heartbeat(source=self._source, received_at=received_at)
         await self._gate.append(Record(received_at=received_at, machine_at=machine_at, entries=[beat]))
-
-
-def _stamp_times(entry: Exposure | EvaluatorReport, received_at: datetime, machine_at: datetime) -> None:
-    if isinstance(entry, Exposure):
-        _stamp(entry, "sent_at", received_at)
-        _stamp(entry, "received_at", received_at)
-    else:
-        _stamp(entry, "received_at", machine_at)

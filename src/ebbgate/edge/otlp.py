@@ -126,7 +126,7 @@ class OtlpIntake:
 
     async def _write(self, batch: dict[str, dict[str, Any]], received_at: datetime, machine_at: datetime) -> list[str]:
         """Write what the rules of intake let through; returns why the others are refused."""
-        reception = Reception(received_at=received_at, machine_at=machine_at, limits=IntakeLimits())
+        reception = Reception(limits=IntakeLimits())
         try:
             taken = accept_body(msgspec.json.encode([*batch.values()]), reception)
             if taken.accepted:

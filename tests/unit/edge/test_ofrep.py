@@ -101,7 +101,8 @@ async def test_an_exposure_is_recorded_once_for_each_unit_flag_and_version(edge:
     await edge.flush()
     exposures = [entry for entry in edge.entries if isinstance(entry, Exposure)]
     assert [(e.unit, e.snapshot_version) for e in exposures] == [("u1", 1), ("u2", 1), ("u1", 2)]
-    assert all(e.source == "ofrep" and e.flag_set == "shop" and e.received_at is not None for e in exposures)
+    assert all(e.source == "ofrep" and e.flag_set == "shop" for e in exposures)
+    assert {e.sent_at for e in exposures} == {record.received_at for record in edge.writer.records}
     assert len({e.id for e in exposures}) == 3
 
 

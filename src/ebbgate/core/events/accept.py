@@ -23,6 +23,7 @@ _decode_entry: Callable[[bytes], WireEntry] = msgspec.json.Decoder(WireEntry).de
 _split_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _stamp = msgspec.structs.force_setattr  # on entries that nobody else has seen yet
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+_BACKSLASH = b"\\"
 _NUL = b"\\u0000"  # not every store can hold text with it
 
 
@@ -46,7 +47,9 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a batch. accepted: stamped with `received_at`. new_names: event names not seen before."""
+    """What became of a batch. accepted: without `received_at`, which the record in the log has for all of them (a
+    tenth of the work, were it written for each). new_names: event names not seen before.
+    """
 
     accepted: list[WireEntry]
     rejected: list[Rejection]
@@ -67,13 +70,11 @@ class ReportRules(msgspec.Struct, frozen=True, kw_only=True):
 class Reception(msgspec.Struct, frozen=True, kw_only=True):
     """What the server knows when a batch arrives.
 
-    received_at: plan time. machine_at: machine time of the same moment. names: event names taken so far.
+    names: event names taken so far.
     horizon: plan time; older events could not be told from repeated ones (RULES C4). reports: what is taken
     of evaluators' reports.
     """
 
-    received_at: datetime
-    machine_at: datetime
     names: AbstractSet[str] = frozenset()
     limits: IntakeLimits = IntakeLimits()
     horizon: timedelta = DEDUP_HORIZON
@@ -82,7 +83,8 @@ class Reception(msgspec.Struct, frozen=True, kw_only=True):
 
 def accept_body(body: bytes, reception: Reception) -> Acceptance:
     """Take a batch as it came over HTTP. Raises BadRequestError if it is no JSON list, LimitError if it is too long."""
-    if _NUL not in body:
+    # Without a backslash there is no escape: looking for one byte costs a sixtieth of looking for six (measured).
+    if _BACKSLASH not in body or _NUL not in body:
         try:
             return accept_entries(_decode_batch(body), reception)
         except (msgspec.DecodeError, RecursionError):
@@ -109,22 +111,23 @@ def accept(raw_entries: Sequence[msgspec.Raw], reception: Reception) -> Acceptan
 
 
 def accept_entries(entries: list[WireEntry], reception: Reception) -> Acceptance:
-    """Take decoded entries that nobody else holds: each is stamped in place.
+    """Take decoded entries that nobody else holds: they are put right in place.
 
     Entries that were built rather than decoded must keep the limits that `types` states; the constructor checks none.
     """
     _check_length(len(entries), reception.limits)
-    received_at, horizon = reception.received_at, reception.horizon
+    horizon = reception.horizon
     refused: list[Rejection] = []
     names = _Names(reception)
     known, sent_at = names.known, None
     for index, entry in enumerate(entries):
+        if entry.received_at is not None:
+            _stamp(entry, "received_at", None)  # the client's idea of it
         if type(entry) is EvaluatorReport:
             if (refusal := _report_refusal(index, entry, reception.reports)) is not None:
                 refused.append(refusal)
                 continue
             _stamp(entry, "environment", entry.environment or reception.reports.environment)
-            _stamp(entry, "received_at", reception.machine_at)
             continue
         # RULES C3: corrected, the age at receipt is the age at sending, both by the sender's clock. A batch nearly
         # always has one `sent_at`, so its bounds are kept.
@@ -141,16 +144,14 @@ def accept_entries(entries: list[WireEntry], reception: Reception) -> Acceptance
             if entry.value is not None and not isfinite(entry.value):
                 _stamp(entry, "value", None)  # RULES D5: the value is dropped, the event is counted
                 _stamp(entry, "invalid", True)
-        _stamp(entry, "received_at", received_at)
     out = {rejection.index for rejection in refused}
     accepted = [entry for index, entry in enumerate(entries) if index not in out] if out else entries
     return Acceptance(accepted=accepted, rejected=refused, new_names=frozenset(names.new))
 
 
-def corrected_at(entry: Exposure | TrackedEvent) -> datetime:
-    """When it happened by the server's plan clock (RULES C3), at most `received_at`. The entry is a stamped one."""
-    assert entry.received_at is not None
-    return min(entry.occurred_at + (entry.received_at - entry.sent_at), entry.received_at)
+def corrected_at(entry: Exposure | TrackedEvent, received_at: datetime) -> datetime:
+    """When it happened by the server's plan clock (RULES C3), at most `received_at`, the record's."""
+    return min(entry.occurred_at + (received_at - entry.sent_at), received_at)
 
 
 class _Names:

@@ -1,8 +1,8 @@
 """The entries of an event batch (RULES C1, C2). A batch on the wire is a JSON list of entries, told apart by `type`.
 
 Times are aware ISO strings on the wire, and UTC once they have been through the log. Unknown fields are ignored, so
-that an older server takes the entries of a newer client. Entries are frozen, but for one moment: intake stamps
-`received_at` on those that it has just decoded.
+that an older server takes the entries of a newer client. Entries are frozen, but for one moment: when intake has just
+decoded them, and nobody else holds them.
 """
 
 from datetime import datetime
@@ -36,7 +36,8 @@ class Exposure(
 
     id: chosen by the sender, the same on every retry; unique within the horizon (RULES C4).
     snapshot_version: of the flag snapshot that the evaluator served. evaluator: the evaluator's id, where it has one.
-    sent_at: by the sender's clock, when the batch left. received_at: by the server; what a client sends is overwritten.
+    sent_at: by the sender's clock, when the batch left. received_at: None but in older logs, as the record has it for
+    all of its entries; what a client sends is dropped.
     """
 
     id: Key
@@ -131,7 +132,7 @@ Entry = WireEntry | Heartbeat  # what the log holds
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One append to the event log: the accepted entries of one batch.
+    """One append to the event log: the accepted entries of one batch. Its times are theirs.
 
     received_at: plan time. The newest record's is the log's watermark: every event received before it is in the log.
     machine_at: machine time of the same moment.

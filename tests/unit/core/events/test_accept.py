@@ -24,7 +24,7 @@ from ebbgate.core.events.types import Record
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MACHINE_NOON = datetime(2026, 11, 23, 3, tzinfo=UTC)
-AT = Reception(received_at=NOON, machine_at=MACHINE_NOON)
+AT = Reception()
 
 
 def an_event(**changes: Any) -> dict[str, Any]:
@@ -69,21 +69,19 @@ def refusals(result: Acceptance) -> list[tuple[int, str]]:
     return [(rejection.index, rejection.code) for rejection in result.rejected]
 
 
-def test_a_good_batch_is_taken_whole_and_stamped() -> None:
+def test_a_good_batch_is_taken_whole() -> None:
     result = take(an_exposure(), an_event(), a_report())
     exposure, event, report = result.accepted
     assert refusals(result) == []
     assert isinstance(exposure, Exposure)
     assert isinstance(event, TrackedEvent)
     assert isinstance(report, EvaluatorReport)
-    assert (exposure.received_at, event.received_at) == (NOON, NOON)
-    assert report.received_at == MACHINE_NOON  # reports are on machine time (A1)
 
 
 def test_the_server_alone_says_when_it_received() -> None:
     early = (NOON - timedelta(days=1)).isoformat()
     result = take(an_event(received_at=early), a_report(received_at=early))
-    assert [entry.received_at for entry in result.accepted] == [NOON, MACHINE_NOON]
+    assert [entry.received_at for entry in result.accepted] == [None, None]  # the record in the log has it
 
 
 def test_malformed_entries_are_refused_one_by_one_and_the_rest_kept() -> None:
@@ -149,14 +147,14 @@ def test_the_sender_clock_is_corrected_by_the_time_of_receipt() -> None:
     result = take(an_event(occurred_at=(sent_at - timedelta(minutes=3)).isoformat(), sent_at=sent_at.isoformat()))
     [event] = result.accepted
     assert isinstance(event, TrackedEvent)
-    assert corrected_at(event) == NOON - timedelta(minutes=3)
+    assert corrected_at(event, NOON) == NOON - timedelta(minutes=3)
 
 
 def test_a_corrected_time_is_never_after_the_receipt() -> None:
     result = take(an_event(occurred_at=(NOON + timedelta(minutes=4)).isoformat()))
     [event] = result.accepted
     assert isinstance(event, TrackedEvent)
-    assert corrected_at(event) == NOON
+    assert corrected_at(event, NOON) == NOON
 
 
 @pytest.mark.parametrize(
@@ -255,7 +253,6 @@ def test_an_empty_batch_is_taken() -> None:
 def test_entries_that_were_built_are_taken_like_decoded_ones() -> None:
     event = TrackedEvent(id="e", unit="u", name="n", value=float("nan"), occurred_at=NOON, sent_at=NOON)
     [taken] = accept_entries([event], AT).accepted
-    assert taken.received_at == NOON
     assert isinstance(taken, TrackedEvent)
     assert taken.invalid
 
@@ -273,7 +270,7 @@ def test_entries_that_were_built_are_taken_like_decoded_ones() -> None:
 )
 def test_nobody_confirms_what_was_never_served_to_him(rules: ReportRules, changes: Any, code: str) -> None:
     """RULES H2: a report is a part of the proof that a flag is off."""
-    reception = Reception(received_at=NOON, machine_at=MACHINE_NOON, reports=rules)
+    reception = Reception(reports=rules)
     result = take(a_report(**changes), an_event(), reception=reception)
     assert refusals(result) == [(0, code)]
     assert len(result.accepted) == 1
@@ -281,7 +278,7 @@ def test_nobody_confirms_what_was_never_served_to_him(rules: ReportRules, change
 
 def test_a_report_without_an_environment_gets_that_of_its_token() -> None:
     rules = ReportRules(environment="staging", newest={"staging": 3})
-    reception = Reception(received_at=NOON, machine_at=MACHINE_NOON, reports=rules)
+    reception = Reception(reports=rules)
     (report,) = take(a_report(), reception=reception).accepted
     assert isinstance(report, EvaluatorReport)
     assert report.environment == "staging"

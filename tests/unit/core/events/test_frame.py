@@ -1,13 +1,13 @@
 """Framing (RULES C4, I1): what tells whole from torn, and torn from damaged."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ebbgate.core.errors import LogCorruptedError
-from ebbgate.core.events import Heartbeat, Record
+from ebbgate.core.events import Heartbeat, Record, TrackedEvent
 from ebbgate.core.events.frame import (
     SEGMENT_HEADER_BYTES,
     Ending,
@@ -94,5 +94,9 @@ def test_a_segment_header_survives_and_any_wrong_byte_is_noticed() -> None:
 def test_a_record_survives_and_a_foreign_payload_is_named_with_its_offset() -> None:
     record = Record(received_at=NOON, machine_at=NOON, entries=[Heartbeat(source="edge-1", received_at=NOON)])
     assert decode_record(encode_record(record), offset=0) == record
+    older = TrackedEvent(id="e", unit="u", name="n", occurred_at=NOON, sent_at=NOON, received_at=NOON)
+    later = NOON + timedelta(seconds=1)
+    written = Record(received_at=later, machine_at=later, entries=[older])
+    assert decode_record(encode_record(written), offset=0) == written  # by an ebbgate that dated every entry
     with pytest.raises(LogCorruptedError, match="offset 77"):
         decode_record(b"\x81\xa1x\x01", offset=77)
