@@ -14,6 +14,7 @@ from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.delivery_store import DeliveryTransaction
 from ebbgate.ports.incident_store import IncidentTransaction
+from ebbgate.ports.release_store import ReleaseTransaction
 
 
 class FlagRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +162,7 @@ class TokenRow(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None = None
 
 
-class ControlTransaction(DeliveryTransaction, IncidentTransaction, Protocol):
+class ControlTransaction(DeliveryTransaction, IncidentTransaction, ReleaseTransaction, Protocol):
     """Reads and writes of one transaction; nothing is visible to others before it commits.
 
     Errors: ConflictError where a revision is not the expected one, a key exists already, or evidence or a decision

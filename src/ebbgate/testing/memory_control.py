@@ -13,7 +13,8 @@ import msgspec
 
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.errors import ConflictError, NotFoundError, StoreUnavailableError
-from ebbgate.core.incidents import ActionItem, Incident, PostMortem
+from ebbgate.core.incidents import ActionItem, Incident, Note, PostMortem
+from ebbgate.core.releases import Deployment, Release
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.control_store import (
     AuditRow,
@@ -30,9 +31,9 @@ from ebbgate.ports.control_store import (
     TokenRow,
 )
 from ebbgate.ports.delivery_store import DeliveryRow
-from ebbgate.ports.incident_store import NoteRow
 from ebbgate.testing.memory_deliveries import MemoryDeliveries
 from ebbgate.testing.memory_incidents import MemoryIncidents
+from ebbgate.testing.memory_releases import MemoryReleases
 
 _RELOAD = "read it again and repeat the change"
 _by_sequence = attrgetter("sequence")
@@ -124,12 +125,14 @@ class _Tables:
         self.tokens: dict[str, TokenRow] = {}
         self.deliveries: list[DeliveryRow] = []
         self.incidents: dict[str, Incident] = {}
-        self.incident_notes: list[NoteRow] = []
+        self.incident_notes: list[Note] = []
         self.post_mortems: dict[str, PostMortem] = {}
         self.action_items: dict[int, ActionItem] = {}
+        self.releases: dict[str, Release] = {}
+        self.deployments: dict[str, Deployment] = {}
 
 
-class _MemoryTransaction(MemoryDeliveries, MemoryIncidents):
+class _MemoryTransaction(MemoryDeliveries, MemoryIncidents, MemoryReleases):
     """Writes go straight to the tables, each with the step that takes it back."""
 
     def __init__(self, tables: _Tables) -> None:

@@ -6,8 +6,7 @@ import sqlalchemy as sa
 from ebbgate.adapters.sql.schema import action_items, incident_notes, incidents, post_mortems
 from ebbgate.adapters.sql.session import RELOAD, Session
 from ebbgate.core.errors import ConflictError
-from ebbgate.core.incidents import ActionItem, ActionState, Incident, IncidentStatus, PostMortem
-from ebbgate.ports.incident_store import NoteRow
+from ebbgate.core.incidents import ActionItem, ActionState, Incident, IncidentStatus, Note, PostMortem
 
 
 class IncidentTables:
@@ -53,10 +52,10 @@ class IncidentTables:
         if not done:
             raise ConflictError(f"incident {incident.id} was changed meanwhile, or is there already", hint=RELOAD)
 
-    def add_note(self, row: NoteRow) -> None:
+    def add_note(self, row: Note) -> None:
         self._session.run(sa.insert(incident_notes).values(incident_id=row.incident, body=row))
 
-    def notes(self, incident_id: str) -> list[NoteRow]:
+    def notes(self, incident_id: str) -> list[Note]:
         query = sa.select(incident_notes).where(incident_notes.c.incident_id == incident_id)
         rows = self._session.rows(query.order_by(incident_notes.c.id))
         return [msgspec.structs.replace(row.body, id=row.id) for row in rows]

@@ -7,11 +7,11 @@ import sqlalchemy as sa
 
 from ebbgate.adapters.sql.columns import Json, Packed, UtcTime
 from ebbgate.core.alerts import Message
-from ebbgate.core.incidents import ActionItem, Incident, PostMortem
+from ebbgate.core.incidents import ActionItem, Incident, Note, PostMortem
+from ebbgate.core.releases import Deployment, Release
 from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.ports.control_store import Evidence
-from ebbgate.ports.incident_store import NoteRow
 
 metadata = sa.MetaData(
     naming_convention={
@@ -216,7 +216,7 @@ incident_notes = sa.Table(
     metadata,
     sa.Column("id", _Number, primary_key=True),
     sa.Column("incident_id", sa.Text, sa.ForeignKey("incidents.id"), nullable=False, index=True),
-    sa.Column("body", Json(NoteRow), nullable=False),
+    sa.Column("body", Json(Note), nullable=False),
     sqlite_autoincrement=True,
 )
 
@@ -237,6 +237,30 @@ action_items = sa.Table(
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("body", Json(ActionItem), nullable=False),
     sqlite_autoincrement=True,
+)
+
+release_records = sa.Table(
+    "release_records",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("app", sa.Text, nullable=False, index=True),
+    sa.Column("number", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("body", Json(Release), nullable=False),
+)
+"""What was built or adopted. `releases` beside it holds every name that a rollout ever used, built or not."""
+
+deployments = sa.Table(
+    "deployments",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("app", sa.Text, nullable=False, index=True),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("status", sa.Text, nullable=False, index=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("body", Json(Deployment), nullable=False),
 )
 
 journal = sa.Table(

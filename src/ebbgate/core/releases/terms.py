@@ -45,15 +45,21 @@ class BuildTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TargetTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a release goes: a directory of the machine where control runs, or whatever a command does; one of them."""
+    """Where a release goes: a directory of the machine where control runs, or whatever a command does; one of them.
+
+    folder: where the command runs; None for a folder of control's own.
+    """
 
     directory: str | None = None
     command: str | None = None
+    folder: str | None = None
 
     @property
     def key(self) -> str:
         """What two deployments must not share at one time."""
-        return f"directory:{self.directory}" if self.directory is not None else f"command:{self.command}"
+        if self.directory is not None:
+            return f"directory:{self.directory}"
+        return f"command:{self.folder or ''}:{self.command}"
 
 
 class DeployTerms(msgspec.Struct, frozen=True, kw_only=True):
