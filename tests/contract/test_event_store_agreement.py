@@ -262,3 +262,17 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     if isinstance(value, (list, tuple)):
         return {key: leaf for place, part in enumerate(value) for key, leaf in flat(part, f"{path}.{place}").items()}
     return {path: value}
+
+
+def test_both_stores_tell_the_same_history() -> None:
+    memory, duck = MemoryEventStore(), DuckDbEventStore(":memory:")
+    records = list(Stream(5, units=300).records(300))
+    assert memory.history(METRICS, days=1, units=1_000).rows == duck.history(METRICS, days=1, units=1_000).rows == ()
+    memory.ingest(records)
+    duck.ingest(records)
+    one, other = (store.history(METRICS, days=2, units=1_000) for store in (memory, duck))
+    assert (one.sampled, one.began_at, one.units) == (1.0, other.began_at, other.units)
+    assert 100 < len(one.rows) == len(other.rows)
+    for mine, theirs in zip(one.rows, other.rows, strict=True):
+        assert_same(msgspec.to_builtins(mine), msgspec.to_builtins(theirs), f"unit {mine.unit} at {mine.at_s}")
+    assert 0 < duck.history(METRICS, days=2, units=50).units < 100

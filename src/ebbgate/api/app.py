@@ -11,7 +11,7 @@ from ebbgate.api.guard import Guard
 from ebbgate.api.health import healthz, readyz
 from ebbgate.api.metrics import ControlMetrics, get_metrics
 from ebbgate.api.notifications import notification_router
-from ebbgate.api.observations import get_arrivals, get_clock, get_totals, list_evaluators
+from ebbgate.api.observations import get_arrivals, get_clock, get_totals, list_evaluators, read_history
 from ebbgate.api.problems import on_deep_body, on_http_error, on_known_error, on_unknown_error
 from ebbgate.api.published import openapi_config
 from ebbgate.api.records import list_audit, list_outbox
@@ -54,6 +54,7 @@ def _app(services: ApiServices | None, metrics: ControlMetrics | None, *, guards
             get_arrivals,
             get_totals,
             get_clock,
+            read_history,
         ],
     )
     return Litestar(

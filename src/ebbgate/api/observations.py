@@ -1,7 +1,8 @@
-"""/evaluators, /arrivals, /totals, /clock: what control sees of the world."""
+"""/evaluators, /arrivals, /totals, /clock, /history: what control sees of the world."""
 
 import msgspec
-from litestar import get
+from litestar import get, post
+from litestar.params import JSONBody
 
 from ebbgate.api.dependencies import Services
 from ebbgate.control.propagation import is_connected
@@ -14,6 +15,7 @@ from ebbgate.core.events.view import (
     RolloutSilence,
     TotalsView,
 )
+from ebbgate.core.metrics.history import History, HistoryRequest
 from ebbgate.core.rollouts.state import LOOKED_AT
 
 
@@ -60,3 +62,10 @@ def get_clock(services: Services) -> ClockView:
     machine_at = services.clock.machine_now()
     mapping = services.clock.mapping
     return ClockView(machine_at=machine_at, plan_at=mapping.plan_time(machine_at), mapping=mapping)
+
+
+@post("/history", sync_to_thread=True, status_code=200, operation_id="readHistory", tags=["observations"])
+def read_history(services: Services, data: JSONBody[HistoryRequest]) -> History:
+    """What units did on past days, one observation of each metric a day, under numbers instead of their keys. Changes
+    nothing; it is a POST because the metrics are too long for an address."""
+    return services.events.history(data.metrics, days=data.days, units=data.units)

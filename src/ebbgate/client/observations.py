@@ -2,10 +2,11 @@
 
 from ebbgate.client.connection import Connection
 from ebbgate.core.events.view import ArrivalsView, EvaluatorView, TotalsView
+from ebbgate.core.metrics.history import History, HistoryRequest
 
 
 class Observations:
-    """Evaluators, arrivals, totals."""
+    """Evaluators, arrivals, totals, past days."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -18,3 +19,7 @@ class Observations:
 
     def totals(self) -> TotalsView:
         return self._connection.get("/api/v1/totals", TotalsView)
+
+    def history(self, request: HistoryRequest) -> History:
+        """What units did on past days, as a plan's metrics see it."""
+        return self._connection.post("/api/v1/history", request, History)

@@ -12,6 +12,7 @@ from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment
 from ebbgate.core.metrics.contrast import Contrast, LimitQuery
 from ebbgate.core.metrics.definition import Metric
+from ebbgate.core.metrics.history import History
 
 
 class EvaluatorStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,5 +198,12 @@ class EventStore(Protocol):
     def evaluation_counts(self) -> list[EvaluationCounts]: ...
 
     def totals(self) -> StoreTotals: ...
+
+    def history(self, metrics: Sequence[Metric], *, days: int, units: int) -> History:
+        """What units did on the whole days before the newest one whose windows have closed, at most so many units,
+        drawn by a hash of their keys: each unit, day and metric with one observation, from the unit's first event of
+        the day. Nothing was read yet: no rows.
+        """
+        ...
 
     def close(self) -> None: ...

@@ -12,6 +12,7 @@ from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment, LimitBlock
 from ebbgate.core.metrics.contrast import Contrast, LimitQuery
 from ebbgate.core.metrics.definition import Metric, MetricKind
+from ebbgate.core.metrics.history import History, history_until
 from ebbgate.core.metrics.reference import REFERENCE_KEPT, THRESHOLD_SPAN, block_cap, needs_reference, thresholds
 from ebbgate.core.metrics.values import attribute_text, kept_value
 from ebbgate.ports.event_store import (
@@ -24,6 +25,7 @@ from ebbgate.ports.event_store import (
 )
 from ebbgate.testing.memory_arrivals import arrival_block, volume_block
 from ebbgate.testing.memory_blocks import Head, mean_block, proportion_block, quantile_block, ratio_block
+from ebbgate.testing.memory_history import history
 from ebbgate.testing.memory_late import MemoryLate
 from ebbgate.testing.memory_limits import limit_values
 from ebbgate.testing.memory_observe import Events, observe, observe_ratio
@@ -223,6 +225,12 @@ class MemoryEventStore:
             exposures=self._exposure_count,
             duplicates=self._duplicates,
         )
+
+    def history(self, metrics: Sequence[Metric], *, days: int, units: int) -> History:
+        if self._watermark is None:
+            return History(metrics=tuple(metric.name for metric in metrics), days=days)
+        until = history_until(metrics, self._watermark)
+        return history(metrics, self._events, self._events_of, until=until, days=days, units=units)
 
     def close(self) -> None:
         """Nothing to give back."""

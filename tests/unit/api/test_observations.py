@@ -1,5 +1,9 @@
 from typing import Any
 
+import pytest
+
+from ebbgate.core.metrics.history import HistoryRequest
+
 
 def test_arrivals_name_what_comes_and_what_does_not(desk: Any) -> None:
     observations = desk.client().observations
@@ -50,3 +54,21 @@ def test_audit_and_outbox_are_read_by_subject_and_page(desk: Any) -> None:
     assert records.outbox(undelivered=True) == told
     desk.loop.tick()
     assert [entry for entry in records.outbox(undelivered=True) if entry.topic == "rollout"] == []
+
+
+def test_history_has_one_observation_of_each_metric_for_each_unit_and_day(desk: Any) -> None:
+    desk.start()
+    desk.live(30)
+    metrics = tuple(guardrail.metric for guardrail in desk.client().rollouts.plan("newWidgets").guardrails)
+    found = desk.client().observations.history(HistoryRequest(metrics=metrics, days=1))
+    assert found.metrics == tuple(metric.name for metric in metrics)
+    assert found.units == len(found.rows) > 0
+    assert all(0 <= row.at_s < 86_400 and row.values[0] in (0.0, 1.0, None) for row in found.rows)
+    few = desk.client().observations.history(HistoryRequest(metrics=metrics, days=1, units=10))
+    assert 0 < few.sampled < 1
+    assert few.units < found.units
+
+
+def test_a_history_of_no_days_is_refused_by_name(desk: Any) -> None:
+    with pytest.raises(ValueError, match="`days` is 0"):
+        HistoryRequest(metrics=(), days=0)

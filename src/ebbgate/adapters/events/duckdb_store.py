@@ -14,6 +14,7 @@ import msgspec
 from ebbgate.adapters.events.duckdb_store_arrivals import ArrivalRunner
 from ebbgate.adapters.events.duckdb_store_blocks import BlockRunner, Reference
 from ebbgate.adapters.events.duckdb_store_distinct import DistinctUnits
+from ebbgate.adapters.events.duckdb_store_history import history
 from ebbgate.adapters.events.duckdb_store_ids import RecentIds, load_recent
 from ebbgate.adapters.events.duckdb_store_ingest import HORIZON, Batch
 from ebbgate.adapters.events.duckdb_store_late import LateRunner
@@ -31,6 +32,7 @@ from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment
 from ebbgate.core.metrics.contrast import Contrast, LimitQuery
 from ebbgate.core.metrics.definition import Metric
+from ebbgate.core.metrics.history import History, history_until
 from ebbgate.core.metrics.reference import REFERENCE_KEPT, needs_reference
 from ebbgate.ports.event_store import (
     Confirmation,
@@ -235,6 +237,14 @@ class DuckDbEventStore:
                 exposures=self._ledger.exposures,
                 duplicates=self._ledger.duplicates,
             )
+
+    def history(self, metrics: Sequence[Metric], *, days: int, units: int) -> History:
+        with self._lock, unavailable():
+            watermark = self.watermark()
+            if watermark is None:
+                return History(metrics=tuple(metric.name for metric in metrics), days=days)
+            until = to_microseconds(history_until(metrics, watermark))
+            return history(self._connection, self._runner, metrics, until=until, days=days, units=units)
 
     def close(self) -> None:
         with self._lock, unavailable():
