@@ -14,7 +14,7 @@ from ebbgate.core.audiences import unit_bucket
 from ebbgate.core.events import Entry, Exposure, Record, TrackedEvent
 from ebbgate.core.metrics.blocks import RECOVERY, RETURNED
 from ebbgate.core.metrics.contrast import TOTAL_PPM, Contrast, Interval, LimitQuery
-from ebbgate.core.metrics.definition import Direction, HarmBy, Metric, MetricKind
+from ebbgate.core.metrics.definition import Direction, HarmBy, Metric, MetricKind, Reading
 from ebbgate.testing.event_script import minute
 from ebbgate.testing.memory_events import MemoryEventStore
 
@@ -81,6 +81,9 @@ METRICS = (
     a_metric("latency", MetricKind.QUANTILE, 4, quantile=0.95),
     a_metric("latency_on", MetricKind.QUANTILE, 9, quantile=0.95, on=("a",)),
     a_metric("tickets", MetricKind.COUNT, 10, event="api_error"),
+    a_metric("newest", MetricKind.GAUGE, 8),
+    a_metric("highest", MetricKind.GAUGE, 8, reading=Reading.MAX, by="end point", on=("x",)),
+    a_metric("answered", MetricKind.SHARE, 12, event="stars", trial=None),
     a_metric("stars", MetricKind.SURVEY, 12, event="stars", scale=(1.0, 5.0), bad=Direction.DECREASE),
 )
 
@@ -216,7 +219,9 @@ def compare(memory: MemoryEventStore, duck: DuckDbEventStore, contrast: Contrast
         expected, got = memory.block(contrast, metric, **span), duck.block(contrast, metric, **span)
         assert_same(expected, got, f"{metric.name} phase {contrast.phase} ({opened}, {closed}]")
         found += expected is not None
-        if contrast in CONTRASTS[:2] and metric.name in LATE:  # late harm: an epoch that goes on, and ones with a day before them
+        if metric.kind is MetricKind.SHARE and metric.trial is None:
+            continue  # a response rate, which has neither limits nor a late-harm test
+        if contrast in CONTRASTS[:2] and metric.name in LATE:  # an epoch that goes on, and ones with a day before
             epoch = -1.0 if contrast.phase == 1 else opened
             late: dict[str, Any] = {"epoch_at": minute(epoch), "with_new": contrast.phase == 0, **span}
             expected, got = memory.late_block(contrast, metric, **late), duck.late_block(contrast, metric, **late)

@@ -8,6 +8,7 @@ from litestar.params import JSONBody
 
 from ebbgate.api.actors import ApiRequest, actor_of
 from ebbgate.api.dependencies import ENVIRONMENT, After, Limit, Ref, Sequence, Services
+from ebbgate.control.decisions import inputs_of
 from ebbgate.control.rollouts import find_rollout
 from ebbgate.control.views import inputs_of
 from ebbgate.core.errors import NotFoundError, PlanError
@@ -72,9 +73,10 @@ def explain_decision(services: Services, ref: Ref, sequence: Sequence = None) ->
             last, row = row.sequence, next((r for r in found if r.sequence == sequence), None)
             if row is None:
                 raise NotFoundError(f"no decision {sequence} of rollout {rollout_id}", hint=f"there are {last} so far")
-    if row is None:
-        raise NotFoundError(f"nothing was decided about rollout {rollout_id} yet", hint="wait for the first look")
-    return explain(decision_view(row), inputs_of(row))
+        if row is None:
+            raise NotFoundError(f"nothing was decided about rollout {rollout_id} yet", hint="wait for the first look")
+        inputs = inputs_of(tx, row)
+    return explain(decision_view(row), inputs)
 
 
 @post("/{ref:str}/pause", sync_to_thread=True, status_code=200, operation_id="pauseRollout")

@@ -1,10 +1,11 @@
 """From the event store to evidence: the blocks of one span of plan time, folded in a fixed order."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
 
+from ebbgate.control.evidence_read import clustered_metric, read_blocks, read_look
 from ebbgate.core.metrics import (
     RECOVERY,
     RETURNED,
@@ -16,7 +17,6 @@ from ebbgate.core.metrics import (
     LimitAnalysis,
     LimitBlock,
     LimitEvidence,
-    LimitQuery,
     MetricEvidence,
     Verdict,
     fold,
@@ -27,6 +27,7 @@ from ebbgate.core.metrics import (
     judge_goal,
     judge_limit,
     judge_sample_ratio,
+    late_alphas,
     ledger_of,
     limit_alphas,
     limit_keys,
@@ -34,8 +35,22 @@ from ebbgate.core.metrics import (
     start,
     start_limit,
 )
-from ebbgate.core.metrics.contrast import Contrast
+from ebbgate.core.metrics.analysis import ClusteredRate
+from ebbgate.core.metrics.arrivals import (
+    ArrivalAnalysis,
+    ArrivalEvidence,
+    VolumeEvidence,
+    fold_arrivals,
+    fold_volume,
+    judge_arrivals,
+    judge_volume,
+    promised_volume,
+)
+from ebbgate.core.metrics.judge import judge_clustered
+from ebbgate.core.metrics.late import LateEvidence, fold_late, judge_late
 from ebbgate.core.rollouts.health import Health, exposure_excess
+from ebbgate.core.rollouts.late_units import late_units
+from ebbgate.core.rollouts.look import LookData
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.recovery import recovery_contrast
 from ebbgate.core.rollouts.state import RolloutState, contrast_of
@@ -55,7 +70,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     analyses: dict[str, Analysis]
     goals: dict[str, GoalAnalysis]
     assignment: Assignment
-    blocks: list[AnyBlock]
+    data: LookData
     summarised_to: datetime | None
     has_moved: bool
     harm_bounds: dict[str, float] = {}
@@ -65,16 +80,16 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 def fold_rollout(state: RolloutState, evidence: Evidence, events: EventStore, *, until: datetime | None) -> Summary:
     """Fold what closed since the last look, up to the log's watermark (plan time; None: nothing was read yet)."""
     contrast = contrast_of(state)
-    blocks = read_blocks(state, contrast, events, until=until)
+    data = read_look(state, contrast, events, until=until)
     assignment = events.assignment(contrast)
-    evidence = fold_all(state.plan, evidence, blocks, assignment)
+    evidence = fold_all(state, evidence, data, assignment)
     moved = has_span(state, until)
     return Summary(
         evidence=evidence,
-        analyses=analyses_of(state.plan, evidence, contrast, phase=contrast.phase),
-        goals=_goals(state, evidence),
+        analyses=look_analyses(state, evidence),
+        goals=goals_of(state, evidence),
         assignment=assignment,
-        blocks=blocks,
+        data=data,
         summarised_to=until if moved else state.summarised_to,
         has_moved=moved,
     )
@@ -87,23 +102,18 @@ def fold_recovery(state: RolloutState, evidence: Evidence, events: EventStore, *
     blocks = read_blocks(state, contrast, events, until=until)
     blocks += [b for b in read_blocks(state, returning, events, until=until) if not isinstance(b, LimitBlock)]
     assignment = events.assignment(contrast)
-    folded = msgspec.structs.replace(
-        evidence,
-        metrics=_fold_metrics(state.plan.guardrails, evidence.metrics or _started(state.plan), blocks),
-        recovery_limits=_fold_limits(state.plan, evidence.recovery_limits, blocks),
-    )
-    judged = msgspec.structs.replace(folded, limits=folded.recovery_limits)
+    folded = fold_after(state.plan, evidence, blocks)
     moved = has_span(state, until)
     return Summary(
         evidence=folded,
-        analyses=analyses_of(state.plan, judged, contrast, phase=RECOVERY),
-        returned=analyses_of(state.plan, judged, returning, phase=RETURNED),
+        analyses=recovery_analyses(state, folded, phase=RECOVERY),
+        returned=recovery_analyses(state, folded, phase=RETURNED),
         goals={},
         assignment=assignment,
-        blocks=blocks,
+        data=LookData(blocks=blocks),
         summarised_to=until if moved else state.summarised_to,
         has_moved=moved,
-        harm_bounds={n: m.harm_bound or 0.0 for n, m in folded.metrics.items() if m.harm_shown_at is not None},
+        harm_bounds=harm_bounds_of(folded),
     )
 
 
@@ -111,44 +121,82 @@ def has_span(state: RolloutState, until: datetime | None) -> bool:
     return until is not None and state.summarised_to is not None and until > state.summarised_to
 
 
-def read_blocks(
-    state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime | None
-) -> list[AnyBlock]:
-    """The blocks of all metrics and limits that closed in `(state.summarised_to, until]`."""
-    if until is None or state.summarised_to is None or until <= state.summarised_to:
-        return []
-    opened_at = state.summarised_to
-    blocks: list[AnyBlock] = []
-    if contrast.is_randomised:
-        metrics = [g.metric for g in state.plan.guardrails] + [g.metric for g in state.plan.goals]
-        found = [events.block(contrast, metric, opened_at=opened_at, closed_at=until) for metric in metrics]
-        blocks += [block for block in found if block is not None]
-    for guardrail in state.plan.guardrails:
-        for query in limit_queries(guardrail):
-            blocks += events.limit_blocks(contrast, query, opened_at=opened_at, closed_at=until)
-    return blocks
-
-
-def limit_queries(guardrail: Guardrail) -> list[LimitQuery]:
-    """One query for each absolute limit of a guardrail, with all its functions."""
-    functions: dict[float, list[str]] = {}
-    for limit, function in limit_keys(guardrail):
-        functions.setdefault(limit, []).append(function)
-    return [
-        LimitQuery(metric=guardrail.metric, limit=limit, functions=tuple(name for name in names if name))
-        for limit, names in functions.items()
-    ]
-
-
-def fold_all(plan: Plan, evidence: Evidence, blocks: list[AnyBlock], assignment: Assignment) -> Evidence:
+def fold_all(state: RolloutState, evidence: Evidence, data: LookData, assignment: Assignment) -> Evidence:
     """The evidence of a rollout with one more span: pure, so that a replay gives the same."""
+    plan = state.plan
+    return msgspec.structs.replace(
+        evidence,
+        metrics=_fold_metrics(plan.guardrails, evidence.metrics or _started(plan), data.blocks),
+        limits=_fold_limits(plan, evidence.limits, data.blocks),
+        goals=_fold_goals(plan, evidence.goals, data.blocks),
+        sample_ratio=fold_assignment(evidence.sample_ratio, assignment),
+        late=_fold_late(plan, evidence.late, data),
+        arrivals=_fold_arrivals(plan, evidence.arrivals, data),
+        volume=_fold_volume(state, evidence.volume, data),
+        clustered=_fold_clustered(plan, evidence.clustered, data),
+    )
+
+
+def fold_after(plan: Plan, evidence: Evidence, blocks: list[AnyBlock]) -> Evidence:
+    """The evidence with one more span after the flag went off: what was shown stays, nothing is added to it."""
     return msgspec.structs.replace(
         evidence,
         metrics=_fold_metrics(plan.guardrails, evidence.metrics or _started(plan), blocks),
-        limits=_fold_limits(plan, evidence.limits, blocks),
-        goals=_fold_goals(plan, evidence.goals, blocks),
-        sample_ratio=fold_assignment(evidence.sample_ratio, assignment),
+        recovery_limits=_fold_limits(plan, evidence.recovery_limits, blocks),
     )
+
+
+def harm_bounds_of(evidence: Evidence) -> dict[str, float]:
+    """By metric that was shown harmed, early or late, the lower bound of the harm then."""
+    late = {n: e.harm_bound or 0.0 for n, e in evidence.late.items() if e.harm_shown_at is not None}
+    return late | {n: m.harm_bound or 0.0 for n, m in evidence.metrics.items() if m.harm_shown_at is not None}
+
+
+def _fold_late(plan: Plan, found: Mapping[str, LateEvidence], data: LookData) -> dict[str, LateEvidence]:
+    late = dict(found)
+    guardrails = {g.metric.name: g for g in plan.guardrails}
+    for one in data.late:
+        name = one.block.metric
+        late[name] = fold_late(
+            guardrails[name],
+            late.get(name) or LateEvidence(metric=name),
+            one,
+            alpha_of=_late_alpha(plan, name),
+        )
+    return late
+
+
+def _late_alpha(plan: Plan, name: str) -> Callable[[int], float]:
+    return lambda epoch: late_alphas(ledger_of(plan.alpha), plan.guardrails, epoch)[name]
+
+
+def _fold_arrivals(plan: Plan, found: Mapping[str, ArrivalEvidence], data: LookData) -> dict[str, ArrivalEvidence]:
+    arrivals = dict(found)
+    for block in data.arrivals:
+        before = arrivals.get(block.metric) or ArrivalEvidence(metric=block.metric)
+        arrivals[block.metric] = fold_arrivals(before, block, tests=2 * len(plan.guardrails))
+    return arrivals
+
+
+def _fold_volume(state: RolloutState, evidence: VolumeEvidence, data: LookData) -> VolumeEvidence:
+    if data.volume is None:
+        return evidence
+    promised = promised_volume(contrast_of(state), holdout=state.plan.holdout)
+    return fold_volume(evidence, data.volume, promised=promised)
+
+
+def _fold_clustered(plan: Plan, found: Mapping[str, MetricEvidence], data: LookData) -> dict[str, MetricEvidence]:
+    clustered = dict(found)
+    guardrails = {g.metric.name: as_clustered(g) for g in plan.guardrails}
+    for block in data.clustered:
+        guardrail = guardrails[block.metric]
+        clustered[block.metric] = fold(guardrail, clustered.get(block.metric) or start(guardrail, alpha=None), block)
+    return clustered
+
+
+def as_clustered(guardrail: Guardrail) -> Guardrail:
+    """A rate's guardrail, over all requests."""
+    return msgspec.structs.replace(guardrail, metric=clustered_metric(guardrail.metric))
 
 
 def _started(plan: Plan) -> dict[str, MetricEvidence]:
@@ -196,27 +244,56 @@ def limit_name(metric: str, limit: float, function: str) -> str:
     return f"{metric}>{limit!r}@{function}"
 
 
-def analyses_of(plan: Plan, evidence: Evidence, contrast: Contrast, *, phase: int) -> dict[str, Analysis]:
-    """What the evidence says of every guardrail in one phase."""
+def look_analyses(state: RolloutState, evidence: Evidence) -> dict[str, Analysis]:
+    """What the evidence says of every guardrail in the current phase."""
+    contrast, units, plan = contrast_of(state), late_units(state), state.plan
+    return {
+        guardrail.metric.name: judge(
+            guardrail,
+            evidence.metrics[guardrail.metric.name],
+            phase=contrast.phase,
+            has_contrast=contrast.is_randomised,
+            min_n=plan.min_units,
+            limits=_limits(guardrail, evidence.limits),
+            late=judge_late(
+                guardrail,
+                evidence.late.get(guardrail.metric.name),
+                has_treated=units.has_treated,
+                has_control=units.has_control,
+            ),
+            clustered=_clustered(guardrail, evidence, phase=contrast.phase),
+        )
+        for guardrail in plan.guardrails
+    }
+
+
+def _clustered(guardrail: Guardrail, evidence: Evidence, *, phase: int) -> ClusteredRate | None:
+    found = evidence.clustered.get(guardrail.metric.name)
+    return judge_clustered(as_clustered(guardrail), found, phase=phase) if found is not None else None
+
+
+def recovery_analyses(state: RolloutState, evidence: Evidence, *, phase: int) -> dict[str, Analysis]:
+    """What it says after the flag went off. phase: RECOVERY or RETURNED."""
+    contrast = recovery_contrast(state, phase=phase)
     return {
         guardrail.metric.name: judge(
             guardrail,
             evidence.metrics[guardrail.metric.name],
             phase=phase,
             has_contrast=contrast.is_randomised,
-            min_n=plan.min_units,
-            limits=_limits(guardrail, evidence),
+            min_n=state.plan.min_units,
+            limits=_limits(guardrail, evidence.recovery_limits),
         )
-        for guardrail in plan.guardrails
+        for guardrail in state.plan.guardrails
     }
 
 
-def _limits(guardrail: Guardrail, evidence: Evidence) -> tuple[LimitAnalysis, ...]:
+def _limits(guardrail: Guardrail, found: Mapping[str, LimitEvidence]) -> tuple[LimitAnalysis, ...]:
     names = [limit_name(guardrail.metric.name, limit, function) for limit, function in limit_keys(guardrail)]
-    return tuple(judge_limit(evidence.limits[name]) for name in names if name in evidence.limits)
+    return tuple(judge_limit(found[name]) for name in names if name in found)
 
 
-def _goals(state: RolloutState, evidence: Evidence) -> dict[str, GoalAnalysis]:
+def goals_of(state: RolloutState, evidence: Evidence) -> dict[str, GoalAnalysis]:
     """Goals by the newest phase that has two random arms; without one there is nothing to say yet."""
     indices = [record.index for record in state.phases if contrast_of(state, record.index).is_randomised]
     if not indices:
@@ -247,7 +324,22 @@ def health_of(
         exposure_excess=exposure_excess(state.phase.exposure, active),
         active_units=active,
         killed_by=killed_by,
+        arrivals=_arrivals(state, summary.evidence),
+        volume=judge_volume(summary.evidence.volume) if _has_volume(state, summary.evidence) else None,
     )
+
+
+def _arrivals(state: RolloutState, evidence: Evidence) -> tuple[ArrivalAnalysis, ...]:
+    """Of metrics with enough units of each arm, in a phase that compares any."""
+    if not contrast_of(state).is_randomised:
+        return ()
+    tests = 2 * len(state.plan.guardrails)
+    found = [judge_arrivals(evidence.arrivals[name], tests=tests) for name in sorted(evidence.arrivals)]
+    return tuple(one for one in found if min(one.treatment_n, one.control_n) >= state.plan.min_units)
+
+
+def _has_volume(state: RolloutState, evidence: Evidence) -> bool:
+    return bool(evidence.volume.recent) and evidence.volume.phase == state.record.index
 
 
 def missing_metrics(plan: Plan, analyses: Mapping[str, Analysis], *, age: timedelta) -> tuple[str, ...]:

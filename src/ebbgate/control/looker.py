@@ -7,15 +7,16 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from ebbgate.control.audit import Actor, tell
+from ebbgate.control.audit import Actor
+from ebbgate.control.decisions import record_decision
 from ebbgate.control.evidence import Summary, fold_rollout, health_of
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import begin_rollback, measured_attribute_share, note_change, stored
 from ebbgate.control.snapshots import SnapshotService
 from ebbgate.core.rollouts.decide import decide, in_mode
-from ebbgate.core.rollouts.decision import Advance, Decision, Hold, Pause, Review, Rollback
+from ebbgate.core.rollouts.decision import Advance, Decision, Hold, Pause, Review, Rollback, Step as RollbackStep
 from ebbgate.core.rollouts.health import Health
-from ebbgate.core.rollouts.look import LookInputs
+from ebbgate.core.rollouts.look import LookData, LookInputs
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.core.rollouts.steps import advance, open_review, pause
 from ebbgate.ports.clock import Clock
@@ -86,7 +87,7 @@ class Looker:
         self._on_step("decided")
         if last is not None and not summary.has_moved and is_repeat(last.decision, decision):
             return None
-        row = self._commit(state, summary, decision, health=health, now=now, offset=offset, last=last)
+        row = self._commit(state, summary, decision, health=health, now=now, offset=offset)
         self._on_step("committed")
         self._snapshots.publish()
         self._on_step("published")
@@ -108,7 +109,6 @@ class Looker:
         health: Health,
         now: datetime,
         offset: int,
-        last: DecisionRow | None,
     ) -> DecisionRow:
         inputs = LookInputs(
             state=before,
@@ -117,7 +117,7 @@ class Looker:
             assignment=summary.assignment,
             analyses=summary.analyses,
             goals=summary.goals,
-            blocks=summary.blocks,
+            **{name: getattr(summary.data, name) for name in LookData.__struct_fields__},
         )
         with self._store.transaction() as tx:
             looked = msgspec.structs.replace(before, summarised_to=summary.summarised_to)
@@ -125,27 +125,8 @@ class Looker:
             if isinstance(decision, Advance | Rollback):
                 self._snapshots.stage(tx, before.plan.environment, cause=f"rollout {before.id}: {decision.code.value}")
             tx.put_evidence(before.id, summary.evidence)
-            row = DecisionRow(
-                rollout_id=before.id,
-                sequence=(last.sequence if last else 0) + 1,
-                decision=decision,
-                status_before=before.status,
-                status_after=after.status,
-                looked_at=now,
-                machine_at=self._clock.machine_now(),
-                offset=offset,
-                summarised_from=before.summarised_to,
-                summarised_to=summary.summarised_to,
-                inputs=msgspec.msgpack.encode(inputs),
-            )
-            tx.add_decision(row)
-            tell(
-                tx,
-                self._clock,
-                topic="decision",
-                subject=before.id,
-                key=f"decision:{before.id}:{row.sequence}",
-                payload=decision,
+            row = record_decision(
+                tx, self._clock, decision, inputs, after, offset=offset, summarised_to=summary.summarised_to
             )
             if not isinstance(decision, Hold):
                 actor = Actor(name=LOOP, reason=decision.reason)
@@ -169,7 +150,7 @@ class Looker:
                 return open_review(state, decision, now=now)
             case Pause():
                 return pause(state, reason=decision.reason)
-            case Hold():
+            case Hold() | RollbackStep():
                 return state
 
 

@@ -5,15 +5,21 @@ check-then-act.
 import msgspec
 
 from ebbgate.control.audit import Actor
-from ebbgate.control.evidence import fold_recovery
+from ebbgate.control.decisions import facts_of, record_step
+from ebbgate.control.evidence import Summary, fold_recovery
 from ebbgate.control.propagation import prove
-from ebbgate.control.rollouts import note_change, stored
+from ebbgate.control.rollouts import find_rollout, note_change, stored
 from ebbgate.control.snapshots import SnapshotService
-from ebbgate.core.rollouts.recovery import Propagation, judge_recovery
-from ebbgate.core.rollouts.state import RollbackStep, RolloutState
+from ebbgate.core.errors import TransitionError
+from ebbgate.core.metrics import RECOVERY, Assignment
+from ebbgate.core.rollouts.decision import Code, Decision, Hold, Step
+from ebbgate.core.rollouts.health import Health
+from ebbgate.core.rollouts.look import LookInputs, RollbackFacts
+from ebbgate.core.rollouts.recovery import Propagation, Recovery, judge_recovery
+from ebbgate.core.rollouts.state import RollbackOutcome, RollbackStep, RolloutState, Status
 from ebbgate.core.rollouts.steps import settle
 from ebbgate.ports.clock import Clock
-from ebbgate.ports.control_store import ControlStore
+from ebbgate.ports.control_store import ControlStore, ControlTransaction
 from ebbgate.ports.event_store import EventStore
 
 
@@ -67,6 +73,7 @@ class RollbackService:
         with self._store.transaction() as tx:
             after = stored(tx, state, after)
             note_change(tx, self._clock, Actor(name="ebbgate", reason=words), "rollback.propagated", state, after)
+            self._record(tx, Step(code=Code.PROPAGATED, reason=words), state, after, proof=proof, summary=None)
         return after
 
     def _verify(self, state: RolloutState) -> RolloutState:
@@ -99,7 +106,69 @@ class RollbackService:
                 after = settle(after, recovery.outcome, reason=recovery.reason, now=now)
             after = stored(tx, state, after)
             tx.put_evidence(state.id, summary.evidence)
+            self._record(tx, decision_of(recovery), state, after, proof=proof, summary=summary)
             if recovery.outcome is not None:
                 actor = Actor(name="ebbgate", reason=recovery.reason)
                 note_change(tx, self._clock, actor, f"rollback.{recovery.outcome.value}", state, after)
         return after
+
+    def settle(self, reference: str, *, actor: Actor) -> RolloutState:
+        """End a rollback whose recovery nobody can prove, before its deadline, on a person's word: `unverified`, for
+        what the numbers do not show nobody can say (RULES H3). Raises NotFoundError, TransitionError.
+        """
+        with self._store.transaction() as tx:
+            state = find_rollout(tx, reference)
+            if state.status is not Status.ROLLING_BACK:
+                raise TransitionError(
+                    f"rollout {state.id} is {state.status.value}: there is no rollback to settle",
+                    hint=f"see where it stands: ebbgate rollout get {state.id}",
+                )
+            reason = f"settled by {actor.name}: {actor.reason}"
+            after = settle(state, RollbackOutcome.UNVERIFIED, reason=reason, now=self._clock.plan_now())
+            after = stored(tx, state, after)
+            decision = Step(code=Code.UNVERIFIED, reason=reason)
+            self._record(tx, decision, state, after, proof=None, summary=None, actor=actor.name)
+            note_change(tx, self._clock, actor, "rollback.unverified", state, after)
+        return after
+
+    def _record(
+        self,
+        tx: ControlTransaction,
+        decision: Decision,
+        before: RolloutState,
+        after: RolloutState,
+        *,
+        proof: Propagation | None,
+        summary: Summary | None,
+        actor: str | None = None,
+    ) -> None:
+        """The step as a row of the rollout's history, so that it can be explained and replayed like any other."""
+        last = tx.last_decision(before.id)
+        steps = facts_of(last).rollback if last is not None else None
+        look = steps.look if steps is not None else (last.sequence if last is not None else 0)
+        inputs = LookInputs(
+            state=before,
+            now=self._clock.plan_now(),
+            health=Health(),
+            assignment=summary.assignment if summary is not None else Assignment(phase=RECOVERY),
+            analyses=summary.analyses if summary is not None else {},
+            goals={},
+            blocks=summary.data.blocks if summary is not None else [],
+            rollback=RollbackFacts(
+                proof=proof,
+                returned=summary.returned if summary is not None else {},
+                harm_bounds=summary.harm_bounds if summary is not None else {},
+                look=look,
+                actor=actor,
+            ),
+        )
+        read_to = summary.summarised_to if summary is not None else None
+        record_step(tx, self._clock, decision, inputs, after, offset=self._events.offset(), summarised_to=read_to)
+
+
+def decision_of(recovery: Recovery) -> Decision:
+    """What a look at the recovery decides: to go on looking, or the outcome."""
+    if recovery.outcome is None:
+        reason = recovery.reason or "not yet proven"
+        return Hold(code=Code.RECOVERING, reason=f"waiting for the metrics: {reason}", metrics=recovery.open)
+    return Step(code=Code(recovery.outcome.value), reason=recovery.reason, metrics=recovery.open)

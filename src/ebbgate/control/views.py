@@ -2,16 +2,15 @@
 
 from statistics import quantiles
 
-import msgspec
-
+from ebbgate.control.decisions import facts_of
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import find_rollout
-from ebbgate.core.rollouts.look import LookInputs
+from ebbgate.core.rollouts.look import LookFacts
 from ebbgate.core.rollouts.silence import silent_attributes, silent_events, silent_keys
 from ebbgate.core.rollouts.state import LOOKED_AT, RolloutState, contrast_of
 from ebbgate.core.rollouts.view import EvaluatorsView, PushView, RolloutLine, RolloutView, ladder, line_of, sentence_of
 from ebbgate.ports.clock import Clock
-from ebbgate.ports.control_store import ControlStore, DecisionRow
+from ebbgate.ports.control_store import ControlStore, ControlTransaction, DecisionRow
 from ebbgate.ports.event_store import EventStore
 
 
@@ -32,7 +31,7 @@ class ViewService:
         """A rollout by id or flag, as people see it. Raises NotFoundError."""
         with self._store.transaction() as tx:
             state = find_rollout(tx, reference)
-            last = tx.last_decision(state.id)
+            last = _last_look(tx, state.id)
             looks = tx.decision_count(state.id)
             latest = tx.latest_snapshot(state.plan.environment)
             next_version = _next_version(state, tx.rollouts())
@@ -140,6 +139,15 @@ def _next_version(state: RolloutState, others: list[RolloutState]) -> int | None
     return min((version for version in begun if version > first), default=None)
 
 
-def inputs_of(row: DecisionRow) -> LookInputs:
-    """What a stored decision rested on."""
-    return msgspec.msgpack.decode(row.inputs, type=LookInputs)
+def _last_look(tx: ControlTransaction, rollout_id: str) -> DecisionRow | None:
+    """The newest decision about the rollout itself: what came after it are the steps of its rollback."""
+    last = tx.last_decision(rollout_id)
+    steps = facts_of(last).rollback if last is not None else None
+    if steps is None:
+        return last
+    return next(iter(tx.decisions(rollout_id, after=steps.look - 1, limit=1)), None) if steps.look else None
+
+
+def inputs_of(row: DecisionRow) -> LookFacts:
+    """What a stored decision rested on, but for the rollout's state."""
+    return facts_of(row)

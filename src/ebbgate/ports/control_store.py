@@ -10,6 +10,8 @@ import msgspec
 from ebbgate.core.audiences import Bucketing
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.metrics import LimitEvidence, MetricEvidence, SampleRatioEvidence
+from ebbgate.core.metrics.arrivals import ArrivalEvidence, VolumeEvidence
+from ebbgate.core.metrics.late import LateEvidence
 from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.delivery_store import DeliveryTransaction
@@ -91,6 +93,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     goals: dict[str, MetricEvidence] = {}
     recovery_limits: dict[str, LimitEvidence] = {}
     sample_ratio: SampleRatioEvidence = SampleRatioEvidence()
+    late: dict[str, LateEvidence] = {}
+    arrivals: dict[str, ArrivalEvidence] = {}
+    volume: VolumeEvidence = VolumeEvidence()
+    clustered: dict[str, MetricEvidence] = {}
 
 
 class DecisionRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -68,7 +68,7 @@ def test_decisions_are_read_page_by_page(desk: Any) -> None:
 
 
 def test_a_decision_is_explained_with_the_inputs_that_it_rested_on(desk: Any) -> None:
-    from ebbgate.control.views import inputs_of
+    from ebbgate.control.decisions import inputs_of
 
     rollouts = desk.client().rollouts
     desk.start()
@@ -76,9 +76,10 @@ def test_a_decision_is_explained_with_the_inputs_that_it_rested_on(desk: Any) ->
     newest, second = rollouts.explain("newWidgets"), rollouts.explain("newWidgets", sequence=2)
     with desk.store.transaction() as tx:
         rows = tx.decisions("newWidgets-1")
+        stored = inputs_of(tx, rows[1])
     assert newest.decision.sequence == rows[-1].sequence
     assert second.decision.decision == rows[1].decision
-    assert msgspec.json.encode(second.inputs) == msgspec.json.encode(inputs_of(rows[1])), "the exact numbers"
+    assert msgspec.json.encode(second.inputs) == msgspec.json.encode(stored), "the exact numbers"
     assert "stays at least 1d" in " ".join(second.sentences)
 
 

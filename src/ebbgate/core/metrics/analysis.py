@@ -82,6 +82,21 @@ class LateAnalysis(msgspec.Struct, frozen=True, kw_only=True):
     newest_at: datetime | None = None
 
 
+class ClusteredRate(msgspec.Struct, frozen=True, kw_only=True):
+    """A rate over *all* requests of each unit, clustered by unit (RULES D3). It stands beside the exact test on each
+    unit's first request, which alone decides: its numbers follow how much people do. n: units. log_e: of the score
+    toward harm, which has no threshold.
+    """
+
+    treatment_n: int
+    control_n: int
+    treatment_value: float | None
+    control_value: float | None
+    estimate: float | None
+    interval: tuple[float, float] | None
+    log_e: float
+
+
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """One metric's evidence at one time, for display and for `decide()`.
 
@@ -114,6 +129,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[LimitAnalysis, ...] = ()
     newest_at: datetime | None = None  # close of the newest block
     late: LateAnalysis | None = None
+    clustered: ClusteredRate | None = None
 
 
 class GoalAnalysis(msgspec.Struct, frozen=True, kw_only=True):

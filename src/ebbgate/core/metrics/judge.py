@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from ebbgate.core.metrics.analysis import Analysis, LateAnalysis, LateStanding, LimitAnalysis, Verdict
+from ebbgate.core.metrics.analysis import Analysis, ClusteredRate, LateAnalysis, LateStanding, LimitAnalysis, Verdict
 from ebbgate.core.metrics.definition import Guardrail, MetricKind
 from ebbgate.core.metrics.display import format_change, format_value, format_worse
 from ebbgate.core.metrics.evidence_change import Change, measure
@@ -26,13 +26,15 @@ def judge(
     safe_alpha: float = SAFE_ALPHA,
     limits: tuple[LimitAnalysis, ...] = (),
     late: LateAnalysis | None = None,
+    clustered: ClusteredRate | None = None,
 ) -> Analysis:
     """The verdict with the numbers behind it. Harm, once shown in any phase, stays shown; safety is asked of `phase`
     alone.
 
     has_contrast: whether the *plan* gives this phase two random arms, whatever arrived (RULES F1). min_n: units of
     the smaller arm. phase: index in the plan, or RECOVERY. limits: passed through. late: what the late-harm test
-    says; where it alone shows harm, `why` is `late` (RULES E3).
+    says; where it alone shows harm, `why` is `late` (RULES E3). clustered: a
+    rate over all requests, for display (RULES D3).
     """
     change = measure(guardrail, evidence, phase=phase, margin=guardrail.worse_by, alpha=safe_alpha)
     verdict, why = _verdict(guardrail, evidence, change, has_contrast=has_contrast, min_n=min_n)
@@ -61,6 +63,21 @@ def judge(
         limits=limits,
         newest_at=evidence.newest_at,
         late=late,
+        clustered=clustered,
+    )
+
+
+def judge_clustered(guardrail: Guardrail, evidence: MetricEvidence, *, phase: int) -> ClusteredRate:
+    """A rate over all requests, for display. guardrail: the rate's, as a ratio."""
+    change = measure(guardrail, evidence, phase=phase, alpha=SAFE_ALPHA)
+    return ClusteredRate(
+        treatment_n=change.treatment_n,
+        control_n=change.control_n,
+        treatment_value=change.treatment_value,
+        control_value=change.control_value,
+        estimate=change.estimate,
+        interval=change.interval,
+        log_e=evidence.log_e,
     )
 
 

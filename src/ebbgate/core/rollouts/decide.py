@@ -8,10 +8,22 @@ from ebbgate.core.metrics.analysis import Analysis, LimitAnalysis, LimitStanding
 from ebbgate.core.metrics.contrast import TOTAL_PPM
 from ebbgate.core.metrics.definition import Metric
 from ebbgate.core.metrics.display import format_value
-from ebbgate.core.rollouts.decision import Advance, Code, Decision, Hold, Pause, Review, Rollback
+from ebbgate.core.rollouts.decision import Advance, Code, Decision, Hold, Pause, Review, Rollback, Step
 from ebbgate.core.rollouts.health import CROSSED_MAX, Health
 from ebbgate.core.rollouts.plan import Mode, Response
 from ebbgate.core.rollouts.state import RolloutState, Status
+
+_NAMED = frozenset(
+    {
+        Code.HARM,
+        Code.LATE_HARM,
+        Code.CRITICAL_LIMIT,
+        Code.OFF_TARGET,
+        Code.STARVATION,
+        Code.LATE_EVENTS,
+        Code.DROPPED_VALUES,
+    }
+)
 
 EARLY_LOG_E = log(2.0)
 """In an early phase a guardrail passes while its evidence of harm stays below 2 (RULES E6)."""
@@ -41,6 +53,8 @@ def in_mode(decision: Decision, state: RolloutState, *, now: datetime) -> Decisi
     """What the rollout's mode makes of a decision (RULES F6). now: plan time."""
     if state.mode is Mode.ACT or isinstance(decision, Hold) or decision.code is Code.KILLED:
         return decision
+    if state.plan.is_external and decision.code is Code.WATCHED:
+        return decision  # the end of the observation changes nothing for anybody
     if state.mode is Mode.OBSERVE:
         return Hold(code=Code.OBSERVING, reason=f"would {_verb(decision)}: {decision.reason}", metrics=decision.metrics)
     if not isinstance(decision, Advance | Rollback) or decision.code in (Code.REVIEW_EXPIRED, Code.KILLED):
@@ -53,12 +67,13 @@ def in_mode(decision: Decision, state: RolloutState, *, now: datetime) -> Decisi
 
 def seen_key(code: Code, metrics: tuple[str, ...]) -> str:
     """What a person has looked at: harm and missed limits by their metrics, so that another one is asked again."""
-    named = code in (Code.HARM, Code.CRITICAL_LIMIT, Code.OFF_TARGET, Code.STARVATION)
+    named = code in _NAMED
     return f"{code.value}:{','.join(sorted(metrics))}" if named else code.value
 
 
 def _verb(decision: Decision) -> str:
-    return {Advance: "advance", Hold: "hold", Review: "review", Pause: "pause", Rollback: "rollback"}[type(decision)]
+    verbs = {Advance: "advance", Hold: "hold", Review: "review", Pause: "pause", Rollback: "rollback", Step: "step"}
+    return verbs[type(decision)]
 
 
 def _passed_critical(state: RolloutState, analyses: Mapping[str, Analysis]) -> Decision | None:
@@ -93,17 +108,18 @@ def _harmful(state: RolloutState, analyses: Mapping[str, Analysis]) -> Decision 
         return None
     reason = "; ".join(analysis.words for analysis in harmed)
     metrics = tuple(analysis.metric for analysis in harmed)
+    code = Code.LATE_HARM if all(analysis.why == "late" for analysis in harmed) else Code.HARM
     match state.plan.when.harm:
         case Response.REVIEW:
-            if _is_known(state, Code.HARM, metrics):
+            if _is_known(state, code, metrics):
                 return None  # it is being looked at, or was: the other rules go on, its deadline among them
-            return _review(state, Code.HARM, reason, metrics, proposes="rollback")
+            return _review(state, code, reason, metrics, proposes="rollback")
         case Response.PAUSE:
-            if state.status is Status.PAUSED or _is_known(state, Code.HARM, metrics):
+            if state.status is Status.PAUSED or _is_known(state, code, metrics):
                 return None
-            return Pause(code=Code.HARM, reason=reason, metrics=metrics)
+            return Pause(code=code, reason=reason, metrics=metrics)
         case _:
-            return _take_back(state, Code.HARM, reason, harmed)
+            return _take_back(state, code, reason, harmed)
 
 
 def _is_known(state: RolloutState, code: Code, metrics: tuple[str, ...]) -> bool:
@@ -150,6 +166,9 @@ def _off_target(
         causes.append((Code.OFF_TARGET, f"benchmark missed: {_limits(state, breaches)}", _names(breaches)))
     if health.crossed_share > CROSSED_MAX:
         causes.append((Code.CROSSED_UNITS, f"{health.crossed_share:.1%} of units saw both versions", ()))
+    if dropping := tuple(found.metric for found in health.arrivals if found.is_dropping):
+        worst = max(max(f.treatment_dropped, f.control_dropped) for f in health.arrivals)
+        causes.append((Code.DROPPED_VALUES, f"up to {worst:.1%} of values are no use: {', '.join(dropping)}", dropping))
     is_settled = now - state.record.entered_at >= state.phase.stay_min / 2
     allowed = state.phase.exposure + health.exposure_excess
     if is_settled and health.exposed_share is not None and health.exposed_share > allowed:
@@ -179,6 +198,7 @@ def _unfit(state: RolloutState, health: Health, *, now: datetime) -> Decision | 
     if health.stale_for is None or health.stale_for > state.plan.stale_after:
         since = "ever" if health.stale_for is None else f"for {health.stale_for}"
         doubts.append((Code.STALE_SOURCES, f"no heartbeat from any source {since}", ()))
+    doubts += _doubtful_arrivals(health)
     if health.missing and now - state.record.entered_at >= state.phase.stay_min:
         doubts.append((Code.MISSING_METRIC, f"no data for {', '.join(health.missing)}", health.missing))
     for code, reason, metrics in doubts:
@@ -190,6 +210,27 @@ def _unfit(state: RolloutState, health: Health, *, now: datetime) -> Decision | 
             return Pause(code=code, reason=reason, metrics=metrics)
         return _review(state, code, reason, metrics)
     return None
+
+
+def _doubtful_arrivals(health: Health) -> list[tuple[Code, str, tuple[str, ...]]]:
+    """What arrives differently from the two versions cannot be compared (RULES D4, D5), and what does not arrive at
+    all, while the old version's does, tells nothing (RULES G2)."""
+    doubts: list[tuple[Code, str, tuple[str, ...]]] = []
+    if late := [found for found in health.arrivals if found.late_differs]:
+        shares = "; ".join(f"{f.metric} {f.treatment_late:.1%} new, {f.control_late:.1%} old" for f in late)
+        text = f"events come late in other shares from the two versions: {shares}"
+        doubts.append((Code.LATE_EVENTS, text, tuple(found.metric for found in late)))
+    if dropped := [found for found in health.arrivals if found.dropped_differs]:
+        shares = "; ".join(f"{f.metric} {f.treatment_dropped:.1%} new, {f.control_dropped:.1%} old" for f in dropped)
+        text = f"values are no use in other shares from the two versions: {shares}"
+        doubts.append((Code.DROPPED_VALUES, text, tuple(found.metric for found in dropped)))
+    if health.volume is not None and health.volume.lost:
+        seen, expected = health.volume.treatment_n, health.volume.expected
+        text = (
+            f"the new version's users no longer come by: {seen:,} visits, and the old version's promise {expected:,.0f}"
+        )
+        doubts.append((Code.VOLUME_LOST, text, ()))
+    return doubts
 
 
 def _by_time(state: RolloutState, analyses: Mapping[str, Analysis], *, now: datetime) -> Decision:

@@ -14,6 +14,7 @@ class Code(StrEnum):
     KILLED = "killed"  # a person switched the flag off: that is a rollback
     CRITICAL_LIMIT = "critical_limit"
     HARM = "harm"
+    LATE_HARM = "late_harm"  # on people who had the new version before (RULES E3)
     STARVATION = "starvation"  # both arms bad soon after an exposure step (RULES F4)
     ENVIRONMENT = "environment"  # both arms bad, not after a step: hold and alert
     IRREVERSIBLE = "irreversible"  # RULES F7
@@ -22,6 +23,9 @@ class Code(StrEnum):
     SAMPLE_RATIO = "sample_ratio"
     STALE_SOURCES = "stale_sources"
     MISSING_METRIC = "missing_metric"
+    LATE_EVENTS = "late_events"  # events come later in one arm than in the other (RULES D4)
+    DROPPED_VALUES = "dropped_values"  # more values are broken in one arm than in the other, or in both (RULES D5)
+    VOLUME_LOST = "volume_lost"  # treated units no longer come by (RULES G2)
     CROSSED_UNITS = "crossed_units"
     OVEREXPOSED = "overexposed"
     WAITING = "waiting"  # for a person: paused or in review
@@ -31,6 +35,11 @@ class Code(StrEnum):
     SAFE = "safe"
     WATCHED = "watched"
     OBSERVING = "observing"  # mode observe: what it would have done is in the reason
+    PROPAGATED = "propagated"  # of a rollback: everybody follows, or the deadline has come (RULES H2)
+    RECOVERING = "recovering"  # of a rollback: waiting for the metrics (RULES H3)
+    RECOVERED = "recovered"
+    UNVERIFIED = "unverified"
+    FAILED = "failed"
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True, tag_field="decision"):
@@ -67,4 +76,8 @@ class Rollback(Decided, frozen=True, kw_only=True, tag="rollback"):
     """Take the version back."""
 
 
-Decision = Advance | Hold | Review | Pause | Rollback
+class Step(Decided, frozen=True, kw_only=True, tag="step"):
+    """A rollback under way did its next step; the code says which. It follows from what is stored with it."""
+
+
+Decision = Advance | Hold | Review | Pause | Rollback | Step

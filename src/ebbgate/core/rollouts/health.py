@@ -6,6 +6,7 @@ from math import sqrt
 import msgspec
 
 from ebbgate.core.metrics.analysis import SampleRatio
+from ebbgate.core.metrics.arrivals import ArrivalAnalysis, VolumeAnalysis
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +18,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     have none. crossed_share: units seen in both arms. exposed_share: measured share of active units exposed, None
     with too few; exposure_excess:
     by how much it may exceed the phase's exposure (RULES B1).
-    killed_by: who switched the flag off while the rollout ran, and why; None while it is on.
+    killed_by: who switched the flag off while the rollout ran, and why; None while it is on. arrivals: of metrics with
+    enough units, how late and how broken their events are in each arm; volume: whether treated units still come by.
     """
 
     sample_ratio: SampleRatio | None = None
@@ -28,6 +30,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     exposure_excess: float = 0.01
     active_units: int = 0
     killed_by: str | None = None
+    arrivals: tuple[ArrivalAnalysis, ...] = ()
+    volume: VolumeAnalysis | None = None
 
 
 CROSSED_MAX = 0.01

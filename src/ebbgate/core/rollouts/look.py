@@ -5,18 +5,50 @@ from datetime import datetime
 import msgspec
 
 from ebbgate.core.metrics.analysis import Analysis, GoalAnalysis
+from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment
+from ebbgate.core.metrics.late import LateBlock
 from ebbgate.core.rollouts.health import Health
+from ebbgate.core.rollouts.recovery import Propagation
 from ebbgate.core.rollouts.state import RolloutState
 
 
-class LookInputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look saw. state: before the decision. blocks: folded in this look, in order. now: plan time."""
+class LookData(msgspec.Struct, frozen=True, kw_only=True):
+    """What closed since the last look, each in the order in which it is folded. clustered: of rates, all requests of
+    each unit (RULES D3)."""
 
-    state: RolloutState
+    blocks: list[AnyBlock]
+    late: list[LateBlock] = []
+    arrivals: list[ArrivalBlock] = []
+    volume: VolumeBlock | None = None
+    clustered: list[AnyBlock] = []
+
+
+class RollbackFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step of a rollback rested on. proof: who serves the off version; None where a person ended it. returned,
+    harm_bounds: as `judge_recovery` takes them. look: sequence of the last look before the rollback, 0 if there was
+    none. actor: who ended it by hand.
+    """
+
+    proof: Propagation | None = None
+    returned: dict[str, Analysis] = {}
+    harm_bounds: dict[str, float] = {}
+    look: int = 0
+    actor: str | None = None
+
+
+class LookFacts(LookData, frozen=True, kw_only=True):
+    """What a look saw, apart from the rollout's state. now: plan time. rollback: of its steps alone."""
+
     now: datetime
     health: Health
     assignment: Assignment
     analyses: dict[str, Analysis]
     goals: dict[str, GoalAnalysis]
-    blocks: list[AnyBlock]
+    rollback: RollbackFacts | None = None
+
+
+class LookInputs(LookFacts, frozen=True, kw_only=True):
+    """What a look saw. state: before the decision."""
+
+    state: RolloutState
