@@ -81,7 +81,8 @@ class Looker:
             kill = next((k for k in tx.kills(state.plan.environment) if k.flag == state.plan.flag), None)
         summary = fold_rollout(state, evidence, self._events, until=self._events.watermark())
         self._on_step("summarised")
-        killed_by = f"{kill.actor}: {kill.reason}" if kill is not None else None
+        is_killed = kill is not None and not state.plan.is_external  # of a flag of that name in another system: no
+        killed_by = f"{kill.actor}: {kill.reason}" if kill is not None and is_killed else None
         health = health_of(state, summary, stale_for=self._stale_for(now), killed_by=killed_by)
         decision = in_mode(decide(state, summary.analyses, health, now=now), state, now=now)
         self._on_step("decided")

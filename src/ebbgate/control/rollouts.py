@@ -110,6 +110,11 @@ class RolloutService:
             return found
 
         def step(tx: ControlTransaction, state: RolloutState) -> RolloutState:
+        if found.plan.is_external:
+            raise TransitionError(
+                f"rollout {found.id} only watches a flag of another system",
+                hint=f"switch it there; then end this: ebbgate rollout abort {found.id} --reason ...",
+            )
             governing = governing_rollouts(tx, state.plan.environment).get(state.plan.flag)
             if state.status is Status.SUCCEEDED and (governing is None or governing.id != state.id):
                 newer = f"rollout {governing.id} has" if governing is not None else "a later one has"
@@ -137,7 +142,7 @@ class RolloutService:
     ) -> RolloutState:
         require_environment(tx, plan.environment)
         self._refuse_busy(tx, plan)
-        if tx.flag(plan.environment, plan.flag) is None:
+        if tx.flag(plan.environment, plan.flag) is None and not plan.is_external:
             definition = new_flag(plan)
             check_definition(plan.flag, definition)
             put_definition(tx, self._clock, plan.environment, plan.flag, definition, actor=actor)
@@ -168,7 +173,7 @@ class RolloutService:
                 f"rollout {running.id} of flag {plan.flag!r} is {running.status.value}",
                 hint=f"end it first: ebbgate rollout abort {running.id} --reason ...",
             )
-        if any(kill.flag == plan.flag for kill in tx.kills(plan.environment)):
+        if not plan.is_external and any(kill.flag == plan.flag for kill in tx.kills(plan.environment)):
             raise ConflictError(
                 f"flag {plan.flag!r} is switched off by a kill", hint=f"lift it first: ebbgate flag restore {plan.flag}"
             )

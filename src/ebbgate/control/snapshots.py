@@ -129,7 +129,7 @@ class SnapshotService:
             rollout = rollouts.get(row.key)
             flags[row.key] = render_flag(row, rollout, kills.get(row.key))
             active = active_rollout(tx, environment, row.key)
-            if active is not None:
+            if active is not None and not active.plan.is_external:
                 leases[row.key] = LeaseTerms(
                     control_variant=active.plan.control_variant,
                     server_lost_s=active.plan.when.server_lost.total_seconds(),
@@ -164,7 +164,7 @@ def governing_rollouts(tx: ControlTransaction, environment: str) -> dict[str, Ro
     newest: dict[str, RolloutState] = {}
     deleted = tx.flag_deletions(environment)
     for state in tx.rollouts():
-        if state.plan.environment != environment or not state.phases:
+        if state.plan.environment != environment or not state.phases or state.plan.is_external:
             continue
         if state.phases[-1].snapshot_version >= deleted.get(state.plan.flag, 0):
             newest.setdefault(state.plan.flag, state)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from ebbgate.core.metrics.definition import Metric, MetricKind
+from ebbgate.core.metrics.definition import Metric, MetricKind, Reading
 from ebbgate.core.metrics.values import FUNCTION_ATTRIBUTE
 from ebbgate.testing.memory_phase import Entrant, SeenEvent
 
@@ -29,7 +29,9 @@ def observe(metric: Metric, entrant: Entrant, events: Events, on: Sequence[str])
         return None
     if metric.kind is MetricKind.MEAN:
         return sum(value for _, _, value in valued) / len(valued)
-    return valued[-1][2] if metric.kind is MetricKind.SURVEY else valued[0][2]
+    if metric.kind is MetricKind.GAUGE and metric.reading is Reading.MAX:
+        return max(value for _, _, value in valued)
+    return valued[-1][2] if metric.kind in (MetricKind.SURVEY, MetricKind.GAUGE) else valued[0][2]
 
 
 def observe_ratio(metric: Metric, entrant: Entrant, events: Events, on: Sequence[str]) -> tuple[int, int] | None:
@@ -43,7 +45,8 @@ def observe_ratio(metric: Metric, entrant: Entrant, events: Events, on: Sequence
 def _first_trial(metric: Metric, entrant: Entrant, events: Events, on: Sequence[str]) -> float | None:
     """Did the event belong to the unit's first trial? By `of` where the event says so, else by time: until the unit's
     next trial of any kind, which is the one that a later event belongs to."""
-    assert metric.trial is not None
+    if metric.trial is None:  # of everybody exposed
+        return float(any(is_on(metric, event, on) for event in _inside(metric, entrant, events, metric.event)))
     trials = _inside(metric, entrant, events, metric.trial)
     first = min((t for t in trials if is_on(metric, t, on)), key=lambda t: (t.at, t.seq), default=None)
     if first is None:

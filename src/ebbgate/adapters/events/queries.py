@@ -12,7 +12,7 @@ import ibis
 from ibis import Deferred, _
 from ibis.expr.types import BooleanValue, Table
 
-from ebbgate.core.metrics.definition import Metric, MetricKind
+from ebbgate.core.metrics.definition import Metric, MetricKind, Reading
 from ebbgate.core.metrics.values import FUNCTION_ATTRIBUTE
 
 _OPENED, _CLOSED = 7_000_000_000_000_000_001, 7_000_000_000_000_000_003
@@ -139,7 +139,9 @@ def _inside(metric: Metric, on: Sequence[str], units: Table, name: str) -> Table
 
 
 def _first_trials(metric: Metric, on: Sequence[str], units: Table) -> Table:
-    assert metric.trial is not None
+    if metric.trial is None:  # of everybody exposed
+        did = _inside(metric, on, units, metric.event).select("unit").distinct().mutate(hit=ibis.literal(1))
+        return units.select("unit").left_join(did, "unit").select("unit", x=_.hit.fill_null(0), y=ibis.null("float64"))
     trials = _inside(metric, (), units, metric.trial)
     eligible = _inside(metric, on, units, metric.trial)
     place = ibis.row_number().over(group_by="unit", order_by=["happened_at", "seq"])
@@ -177,7 +179,9 @@ def _values(metric: Metric, on: Sequence[str], units: Table) -> Table:
         valued = valued.filter(_.value.between(*metric.scale))
     if metric.kind is MetricKind.MEAN:
         return valued.group_by("unit").agg(x=_.value.mean()).mutate(y=ibis.null("float64"))
-    is_last = metric.kind is MetricKind.SURVEY
+    if metric.kind is MetricKind.GAUGE and metric.reading is Reading.MAX:
+        return valued.group_by("unit").agg(x=_.value.max()).mutate(y=ibis.null("float64"))
+    is_last = metric.kind in (MetricKind.SURVEY, MetricKind.GAUGE)
     order = [ibis.desc("happened_at"), ibis.desc("seq")] if is_last else ["happened_at", "seq"]
     place = ibis.row_number().over(group_by="unit", order_by=order)
     placed = valued.select("unit", x="value", place=place).filter(_.place == 0)

@@ -37,7 +37,10 @@ from ebbgate.core.metrics.definition import (
     Margin,
     Metric,
     MetricKind,
+    NoData,
     Quantile,
+    Query,
+    Reading,
 )
 from ebbgate.core.metrics.display import format_change, format_value, format_worse
 from ebbgate.core.metrics.evidence import fold, goal_guardrail, start
@@ -93,12 +96,15 @@ __all__ = [
     "MetricEvidence",
     "MetricKind",
     "Moments",
+    "NoData",
     "PairMoments",
     "PhaseEvidence",
     "ProportionBlock",
     "Quantile",
     "QuantileBlock",
+    "Query",
     "RatioBlock",
+    "Reading",
     "SampleRatio",
     "SampleRatioEvidence",
     "UnitsNeeded",

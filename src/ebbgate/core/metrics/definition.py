@@ -19,6 +19,8 @@ class MetricKind(StrEnum):
     QUANTILE = "quantile"  # value of the unit's first eligible request in its window
     COUNT = "count"  # number of the unit's events in its window
     SURVEY = "survey"  # the unit's answer, within the scale
+    GAUGE = "gauge"  # the last (or largest) reading of the unit in its window, such as memory
+    BUILD = "build"  # a number of the release itself, such as its growth: no unit, absolute limits only
 
 
 class Direction(StrEnum):
@@ -33,6 +35,41 @@ class HarmBy(StrEnum):
 
     MEAN = "mean"
     DISTRIBUTION = "distribution"
+
+
+class Reading(StrEnum):
+    """Which of a gauge's readings in the window is the unit's observation."""
+
+    LAST = "last"
+    MAX = "max"  # grows with the number of readings; says something only where that is the same in both versions
+
+
+class NoData(StrEnum):
+    """What it means that a source says nothing."""
+
+    HOLD = "hold"  # data are missing: the plan's `when.no_data` applies
+    IGNORE = "ignore"  # the metric is not asked for
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a metric comes from a monitoring system or a database instead of events: request-level evidence, without
+    units.
+
+    source: name in the plan's `sources`. numerator: expression or SELECT for the bad (or good) requests of one
+    interval, by arm; denominator: for all of them; None: the numerator is a number to be read, such as a percentile.
+    arm: the label or column that names the arm; treatment, control: its values, "" for the plan's variants. interval:
+    plan time that one reading covers. timeout: machine time.
+    """
+
+    source: str
+    numerator: str
+    denominator: str | None = None
+    arm: str
+    treatment: str = ""
+    control: str = ""
+    interval: timedelta = timedelta(minutes=1)
+    timeout: timedelta = timedelta(seconds=2)
+    no_data: NoData = NoData.HOLD
 
 
 class Margin(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +93,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     by: the attribute that names the function or endpoint of an event; on: only these of its values count.
     cap: values above are taken as `cap` in tests on means (winsorising, fixed before the rollout); None = learned
     from control.
-    scale: bounds of a survey's answers.
+    scale: bounds of a survey's answers. asked: the event that asks for a survey's answer; None: everybody exposed is
+    asked. reading: of gauges. query: where the metric comes from, if not from events; then `event` is its name.
     """
 
     name: str
@@ -72,6 +110,14 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     on: tuple[str, ...] = ()
     cap: float | None = None
     scale: tuple[float, float] | None = None
+    asked: str | None = None
+    reading: Reading = Reading.LAST
+    query: Query | None = None
+
+    @property
+    def is_of_events(self) -> bool:
+        """Whether the event store can observe it."""
+        return self.query is None and self.kind is not MetricKind.BUILD
 
 
 class CriticalLimit(msgspec.Struct, frozen=True, kw_only=True):

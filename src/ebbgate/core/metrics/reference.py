@@ -28,6 +28,9 @@ def nearest_rank(ordered: Sequence[float], quantile: float) -> float:
     return ordered[max(0, ceil(quantile * len(ordered) - 1e-9) - 1)]
 
 
+_UNBOUNDED = (MetricKind.MEAN, MetricKind.COUNT, MetricKind.SURVEY, MetricKind.GAUGE)
+
+
 class Moment(Protocol):
     """A time in any unit that can be ordered."""
 
@@ -40,7 +43,7 @@ def needs_reference(metric: Metric) -> bool:
         return True
     if metric.kind is MetricKind.SURVEY and metric.scale is not None:
         return False
-    return metric.cap is None and metric.kind in (MetricKind.MEAN, MetricKind.COUNT, MetricKind.SURVEY)
+    return metric.cap is None and metric.kind in _UNBOUNDED
 
 
 def thresholds(reference: Sequence[tuple[Moment, float]], since: Moment) -> tuple[float, ...]:

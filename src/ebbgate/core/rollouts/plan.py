@@ -114,6 +114,21 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     fails: int = 3
 
 
+class SourceKind(StrEnum):
+    """Whom a `query` metric asks."""
+
+    PROMETHEUS = "prometheus"  # its HTTP API
+    SQL = "sql"  # any database that SQLAlchemy knows
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where `query` metrics come from. url: an address, or `env:NAME`, so that no secret stands in a plan."""
+
+    name: str
+    kind: SourceKind
+    url: str
+
+
 class OverlayChange(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that an overlay changed, as the file writes it. before: None where the file said nothing."""
 
@@ -156,6 +171,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     build: BuildTerms | None = None
     deploy: DeployTerms | None = None
     probes: tuple[Probe, ...] = ()
+    sources: tuple[Source, ...] = ()
+    is_external: bool = False  # another flag system assigns and exposes: nothing is served, nothing is taken back
     overlay: str | None = None  # name of the overlay that shortened it, printed wherever the plan is shown
     overlay_changes: tuple[OverlayChange, ...] = ()
 

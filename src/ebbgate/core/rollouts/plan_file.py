@@ -11,8 +11,9 @@ import msgspec
 from ebbgate.core.errors import PlanError
 from ebbgate.core.metrics.definition import Goal, Guardrail
 from ebbgate.core.rollouts.overlay import apply_overlay, overlay_names
-from ebbgate.core.rollouts.plan import Audience, Mode, Phase, Plan, Policy, VerifyTerms
+from ebbgate.core.rollouts.plan import Audience, Mode, Phase, Plan, Policy, Source, VerifyTerms
 from ebbgate.core.rollouts.plan_file_audiences import read_audiences
+from ebbgate.core.rollouts.plan_file_external import read_exposures, refuse_unobservable
 from ebbgate.core.rollouts.plan_file_metrics import read_goals, read_guardrails
 from ebbgate.core.rollouts.plan_file_phases import read_phases
 from ebbgate.core.rollouts.plan_file_policy import (
@@ -22,14 +23,23 @@ from ebbgate.core.rollouts.plan_file_policy import (
     read_variants,
     read_verify,
 )
-from ebbgate.core.rollouts.plan_file_reader import Fields, read_choice, read_integer, read_name, read_text, refusal
+from ebbgate.core.rollouts.plan_file_query import SOURCE_EXAMPLE, read_sources
+from ebbgate.core.rollouts.plan_file_reader import (
+    Fields,
+    read_choice,
+    read_integer,
+    read_name,
+    read_text,
+    refusal,
+    suggestion,
+)
 from ebbgate.core.rollouts.plan_file_release import read_build, read_deploy
 from ebbgate.core.rollouts.values import duration
 
 PLAN_KEYS = (
     *("app", "flag", "variants", "environment", "commander", "mode", "users"),
     *("build", "deploy", "audiences", "phases", "guardrails", "goals", "probes", "when", "verify"),
-    *("watch", "tick", "stale_after", "min_units", "holdout", "overlays"),
+    *("watch", "tick", "stale_after", "min_units", "holdout", "overlays", "exposures", "sources"),
 )
 """Every key at the top of a plan file."""
 
@@ -71,9 +81,11 @@ def _plan(data: dict[str, Any]) -> Plan:
     guardrails: tuple[Guardrail, ...] = fields.take("guardrails", read_guardrails, ())
     goals: tuple[Goal, ...] = fields.take("goals", read_goals, ())
     _refuse_shared_names(guardrails, goals)
+    sources: tuple[Source, ...] = fields.take("sources", read_sources, ())
+    _refuse_unknown_sources([*guardrails, *goals], sources)
     holdout, holdout_for = fields.take("holdout", read_holdout, (0.0, None))
     default = Plan(app=app, flag=flag, phases=phases)
-    return Plan(
+    plan = Plan(
         app=app,
         flag=flag,
         phases=phases,
@@ -97,7 +109,24 @@ def _plan(data: dict[str, Any]) -> Plan:
         build=fields.take("build", read_build, None),
         deploy=fields.take("deploy", read_deploy, None),
         probes=fields.take("probes", read_probes, ()),
+        sources=sources,
+        is_external=fields.take("exposures", read_exposures, False),
     )
+    refuse_unobservable(plan)
+    return plan
+
+
+def _refuse_unknown_sources(measured: list[Guardrail | Goal], sources: tuple[Source, ...]) -> None:
+    known = [source.name for source in sources]
+    for one in measured:
+        query = one.metric.query
+        if query is not None and query.source not in known:
+            group = "guardrails" if isinstance(one, Guardrail) else "goals"
+            hint = (
+                suggestion(query.source, known) if known else f"write `sources: {{{query.source}: {SOURCE_EXAMPLE}}}`"
+            )
+            path = f"$.{group}.{one.metric.name}.source"
+            raise refusal(f"there is no source `{query.source}`", path=path, hint=hint)
 
 
 def _watch(fields: Fields, phases: tuple[Phase, ...], phase_watch: timedelta | None, default: timedelta) -> timedelta:

@@ -5,16 +5,30 @@ from datetime import timedelta
 from sys import float_info
 from typing import Any, TypeVar
 
-from ebbgate.core.metrics.definition import Direction, Goal, Guardrail, HarmBy, Margin, Metric, MetricKind
+from ebbgate.core.metrics.definition import (
+    Direction,
+    Goal,
+    Guardrail,
+    HarmBy,
+    Margin,
+    Metric,
+    MetricKind,
+    Query,
+    Reading,
+)
+from ebbgate.core.rollouts.plan_file_query import QUERY_KEYS, query_kind, read_query
 from ebbgate.core.rollouts.plan_file_reader import Fields, at_key, read_choice, read_name, read_texts, refusal, shown
 from ebbgate.core.rollouts.values import change, change_text, division, duration, event, scale
 from ebbgate.core.rollouts.values_quantities import benchmark, critical_limit, margin, quantity
 
 QUANTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
-KINDS = ("rate", "share", "ratio", "mean", "count", "survey", *QUANTILES)
+KINDS = ("rate", "share", "ratio", "mean", "count", "survey", "gauge", "build", "query", *QUANTILES)
 """The keys that say what is measured; exactly one stands in every metric."""
 
-METRIC_KEYS = ("window", "lateness", "bad", "harm", "by", "only", "cap", "scale", "baseline")
+METRIC_KEYS = (
+    *("window", "lateness", "bad", "harm", "by", "only", "cap", "scale", "asked", "take", "baseline"),
+    *QUERY_KEYS,
+)
 GUARDRAIL_KEYS = (*METRIC_KEYS, "worse_by", "tolerate", "limit", "critical", "on", "weight")
 GOAL_KEYS = (*METRIC_KEYS, "goal")
 
@@ -32,10 +46,13 @@ FUNCTION = "function"
 
 _BAD = {
     **dict.fromkeys((MetricKind.RATE, MetricKind.QUANTILE, MetricKind.COUNT), Direction.INCREASE),
+    **dict.fromkeys((MetricKind.GAUGE, MetricKind.BUILD), Direction.INCREASE),
     **dict.fromkeys((MetricKind.SHARE, MetricKind.RATIO, MetricKind.MEAN, MetricKind.SURVEY), Direction.DECREASE),
 }
 _GUARDRAIL_EXAMPLE = "{rate: api_error / api_request, worse_by: 0.5pp}"
 _GOAL_EXAMPLE = "{mean: dashboard_s, goal: +30%}"
+
+_WITH_SHAPE = (MetricKind.MEAN, MetricKind.COUNT, MetricKind.SURVEY, MetricKind.GAUGE)
 
 T = TypeVar("T", Guardrail, Goal)
 
@@ -61,6 +78,7 @@ def _guardrail(name: str, value: Any, path: str) -> Guardrail:
         fields.has(key)
     fields.finish()
     metric = _metric(name, fields, kind_key, goal=None)
+    _refuse_comparison(fields, metric)
     event_name, kind = metric.event, metric.kind
     on = fields.take("on", lambda v, p: read_texts(v, p, example="apply_all"), ())
     if on and not fields.has("critical"):
@@ -85,6 +103,9 @@ def _goal(name: str, value: Any, path: str) -> Goal:
     fields.finish()
     target = fields.need("goal", change)
     metric = _metric(name, fields, kind_key, goal=target)
+    if not is_compared(metric):
+        hint = "a goal is a change against the old version; make it a guardrail with a `limit`"
+        raise refusal(f"goal `{name}` has nothing to compare with", path=path, hint=hint)
     return Goal(metric=metric, change=target, baseline=_baseline(fields, metric))
 
 
@@ -97,6 +118,9 @@ def _kind_key(fields: Fields) -> str:
 
 
 def _metric(name: str, fields: Fields, kind_key: str, *, goal: float | None) -> Metric:
+    if kind_key == "query":
+        return _queried(name, fields, goal=goal)
+    _refuse_query_keys(fields)
     kind = MetricKind.QUANTILE if kind_key in QUANTILES else MetricKind(kind_key)
     counted, trial = _events(fields, kind_key, kind)
     by = fields.take("by", read_name, None)
@@ -117,7 +141,71 @@ def _metric(name: str, fields: Fields, kind_key: str, *, goal: float | None) -> 
         on=only,
         cap=_cap(fields, counted, kind),
         scale=_scale(fields, kind),
+        asked=_asked(fields, kind),
+        reading=_reading(fields, kind),
     )
+
+
+def is_compared(metric: Metric) -> bool:
+    """Whether the two versions can be compared by it; a number of the release, or one that is only read, has limits
+    alone."""
+    return metric.kind is not MetricKind.BUILD and not is_reading(metric)
+
+
+def is_reading(metric: Metric) -> bool:
+    """Whether a source gives one number for each version and no counts."""
+    return metric.query is not None and metric.query.denominator is None
+
+
+def _refuse_comparison(fields: Fields, metric: Metric) -> None:
+    if is_compared(metric):
+        return
+    for key in ("worse_by", "tolerate"):
+        if fields.has(key):
+            what = "is a number of the release" if metric.query is None else "only reads a number; `of` would count"
+            hint = f"remove `{key}`: write an absolute `limit`"
+            raise refusal(f"{fields.what} {what}, so that nothing is compared", path=fields.at(key), hint=hint)
+    if metric.kind is MetricKind.BUILD and fields.has("critical"):
+        hint = "write `limit`: the number is known before anybody is exposed, and does not last for a while"
+        raise refusal(f"{fields.what} cannot be critical", path=fields.at("critical"), hint=hint)
+    if not fields.has("limit") and not fields.has("critical"):
+        hint = "write what it must not exceed: `limit: < 500KB`"
+        raise refusal(f"{fields.what} has no limit", path=fields.path, hint=hint)
+
+
+def _refuse_query_keys(fields: Fields) -> None:
+    for key in QUERY_KEYS:
+        if fields.has(key):
+            hint = f"remove `{key}`, or measure with `query:`"
+            raise refusal(f"{fields.what} is measured by events, not by a query", path=fields.at(key), hint=hint)
+
+
+def _queried(name: str, fields: Fields, *, goal: float | None) -> Metric:
+    query: Query = read_query(fields)
+    kind = query_kind(query)
+    return Metric(
+        name=name,
+        kind=kind,
+        event=name,
+        trial=name if query.denominator is not None else None,
+        bad=_bad(fields, kind, goal),
+        harm=HarmBy.MEAN,
+        window=query.interval,
+        lateness=fields.take("lateness", duration, timedelta(minutes=1)),
+        query=query,
+    )
+
+
+def _asked(fields: Fields, kind: MetricKind) -> str | None:
+    if fields.has("asked") and kind is not MetricKind.SURVEY:
+        raise refusal(f"{fields.what} asks nobody", path=fields.at("asked"), hint="remove `asked`, or write `survey:`")
+    return fields.take("asked", event, None)
+
+
+def _reading(fields: Fields, kind: MetricKind) -> Reading:
+    if fields.has("take") and kind is not MetricKind.GAUGE:
+        raise refusal(f"{fields.what} is no gauge", path=fields.at("take"), hint="remove `take`, or write `gauge:`")
+    return fields.take("take", lambda v, p: Reading(read_choice(v, p, [r.value for r in Reading])), Reading.LAST)
 
 
 def _events(fields: Fields, kind_key: str, kind: MetricKind) -> tuple[str, str | None]:
@@ -144,14 +232,14 @@ def _harm(fields: Fields, kind: MetricKind) -> HarmBy:
             hint = "a quantile is judged by distribution; for the mean, write `mean:` instead"
             raise refusal(f"{fields.what} is a quantile judged by its mean", path=fields.at("harm"), hint=hint)
         return HarmBy.DISTRIBUTION
-    if told is HarmBy.DISTRIBUTION and kind not in (MetricKind.MEAN, MetricKind.COUNT, MetricKind.SURVEY):
+    if told is HarmBy.DISTRIBUTION and kind not in _WITH_SHAPE:
         hint = "remove `harm`: a share has no distribution beside its mean"
         raise refusal(f"{fields.what} cannot be judged by distribution", path=fields.at("harm"), hint=hint)
     return told or HarmBy.MEAN
 
 
 def _cap(fields: Fields, counted: str, kind: MetricKind) -> float | None:
-    if fields.has("cap") and kind not in (MetricKind.MEAN, MetricKind.COUNT):
+    if fields.has("cap") and kind not in (MetricKind.MEAN, MetricKind.COUNT, MetricKind.GAUGE):
         hint = "remove `cap`: only means and counts have outliers to cap"
         raise refusal(f"{fields.what} cannot be capped", path=fields.at("cap"), hint=hint)
     cap = fields.take("cap", lambda v, p: quantity(v, p, event=counted, kind=kind), None)

@@ -6,10 +6,11 @@ The reader (`plan_file`) is stricter and has the better messages; the schema ref
 
 from typing import Any
 
-from ebbgate.core.metrics.definition import Direction, HarmBy
+from ebbgate.core.metrics.definition import Direction, HarmBy, Reading
 from ebbgate.core.rollouts import plan_file_policy as policy
 from ebbgate.core.rollouts.plan import Mode
 from ebbgate.core.rollouts.plan_file_metrics import KINDS, QUANTILES
+from ebbgate.core.rollouts.plan_schema_query import queried, source
 from ebbgate.core.rollouts.plan_schema_release import build_schema, deploy_schema
 from ebbgate.core.rollouts.plan_schema_values import (
     BARE,
@@ -77,6 +78,11 @@ def _top() -> dict[str, Schema]:
         "tick": plan_time("Between looks; at most a tenth of the shortest phase. Default: 1m."),
         "stale_after": machine_time("Without any heartbeat, after which data is unfit. Default: 1m."),
         "min_units": integer(1, "Units of each arm before any gate passes. Default: 100."),
+        "exposures": choice(
+            ["own", "external"],
+            "external: another flag system assigns and exposes; this plan only observes. Default: own.",
+        ),
+        "sources": mapping_of(source(), "Whom `query` metrics ask."),
         "holdout": closed(
             {
                 "share": pattern(PERCENT, "Share of all units kept from the new version."),
@@ -152,6 +158,9 @@ def _measured() -> dict[str, Schema]:
     kinds["mean"] = pattern(BARE, "Mean of a unit's values.")
     kinds["count"] = pattern(BARE, "Number of a unit's events.")
     kinds["survey"] = pattern(BARE, "A unit's answer; needs `scale`.")
+    kinds["gauge"] = pattern(BARE, "The last (or largest: `take`) of a unit's readings.")
+    kinds["build"] = pattern(BARE, "A number measured on the release; only `limit` holds for it.")
+    kinds["query"] = text("What a source is asked for, by arm: bad requests of an interval, or a number to be read.")
     for name, quantile in QUANTILES.items():
         kinds[name] = pattern(BARE, f"The {quantile * 100:g}th percentile of a unit's first request.")
     assert tuple(sorted(kinds)) == tuple(sorted(KINDS))
@@ -169,7 +178,10 @@ def _measured() -> dict[str, Schema]:
         "only": one_or_more("Measure only these values of `by`."),
         "cap": {**_quantity("Values above are taken as this in tests.")},
         "scale": pattern(r"^-?[0-9.]+?\s*\.\.\s*-?[0-9.]+$", "A survey's lowest and highest answer: 1..5."),
+        "asked": pattern(BARE, "The event that asks for a survey's answer. Default: everybody exposed is asked."),
+        "take": choice([r.value for r in Reading], "Which reading of a gauge. Default: last."),
         "baseline": _quantity("The old version's expected value."),
+        **queried(),
     }
 
 

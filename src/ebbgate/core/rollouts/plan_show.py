@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from ebbgate.core.metrics.definition import Direction, Goal, Guardrail, Metric, MetricKind
+from ebbgate.core.metrics.definition import Direction, Goal, Guardrail, Metric, MetricKind, Reading
 from ebbgate.core.releases.terms import BuildTerms, DeployTerms
 from ebbgate.core.rollouts.plan import EVERYONE, RANDOM, Audience, Phase, Plan, Probe
 from ebbgate.core.rollouts.values import change_text, duration_text, percent_text
@@ -128,6 +128,10 @@ def _margin(guardrail: Guardrail, metric: Metric) -> str:
 
 def metric_words(metric: Metric) -> str:
     """What is measured: `95th percentile of api_ms by endpoint, first request within 1h`."""
+    if metric.query is not None:
+        what = "share of bad requests" if metric.query.denominator is not None else "a number"
+        every = duration_text(metric.query.interval)
+        return f"{what} by `{metric.query.arm}` from {metric.query.source}, every {every}; by requests, not by users"
     match metric.kind:
         case MetricKind.RATE:
             what = f"share of users whose first {metric.trial} gives {metric.event}"
@@ -139,6 +143,10 @@ def metric_words(metric: Metric) -> str:
             what = f"mean of {metric.event} of a user"
         case MetricKind.COUNT:
             what = f"number of {metric.event} of a user"
+        case MetricKind.GAUGE:
+            what = f"{'largest' if metric.reading is Reading.MAX else 'last'} {metric.event} of a user"
+        case MetricKind.BUILD:
+            return f"{metric.event} of the release"
         case MetricKind.SURVEY:
             low, high = metric.scale or (0.0, 0.0)
             what = f"mean answer to the survey {metric.event} ({low:g} to {high:g})"

@@ -235,6 +235,8 @@ def contrast_of(state: RolloutState, index: int | None = None) -> Contrast:
     record = state.phases[position]
     later = state.phases[position + 1 :]
     ended = later[0].snapshot_version if later else (state.rollback.off_version if state.rollback else None)
+    if state.plan.is_external:
+        return _external_contrast(state, record)
     return Contrast(
         rollout_id=state.id,
         environment=state.plan.environment,
@@ -249,4 +251,27 @@ def contrast_of(state: RolloutState, index: int | None = None) -> Contrast:
         control_variant=state.plan.control_variant,
         audience_variant=f"{state.plan.treatment_variant}_audience",
         bucketing=state.bucketing,
+    )
+
+
+def _external_contrast(state: RolloutState, record: PhaseRecord) -> Contrast:
+    """The contrast where another flag system assigns: by variant. Its exposures carry snapshot version 0."""
+    nobody = Interval(start=0, end=0)
+    return Contrast(
+        rollout_id=state.id,
+        environment=state.plan.environment,
+        flag=state.plan.flag,
+        salt=state.lineage,
+        phase=record.index,
+        version_from=0,
+        version_to=1,
+        treatment=nobody,
+        control=nobody,
+        treatment_variant=state.plan.treatment_variant,
+        control_variant=state.plan.control_variant,
+        audience_variant=f"{state.plan.treatment_variant}_audience",
+        bucketing=state.bucketing,
+        is_external=True,
+        external_share=state.plan.phases[record.index].exposure,
+        since=record.entered_at,
     )
