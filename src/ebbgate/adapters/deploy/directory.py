@@ -53,6 +53,7 @@ class DirectoryTarget:
         return self._folder(shipment) is not None
 
     def place(self, shipment: Shipment, archive: Path) -> None:
+        self._refuse_foreign()
         if self.is_placed(shipment):
             return
         try:
@@ -141,12 +142,16 @@ class DirectoryTarget:
             return 0
         return int(ticks) if nonce == shipment.nonce else 0
 
+    def _refuse_foreign(self) -> None:
+        """A `current` that is no release of ours could not be brought back."""
+        if os.path.lexists(self._current) and self._linked() is None:
+            raise DeployError(
+                f"{self._current} is there, and not a link to a release",
+                hint="record what runs with `ebbgate release adopt`, then move it away",
+            )
+
     def _point_to(self, place: str) -> None:
         try:
-            if self._current.exists() and not self._current.is_symlink():
-                raise DeployError(
-                    f"{self._current} is there, and no link", hint="move it away; ebbgate makes `current` a link"
-                )
             new = self._top / ".current.new"
             new.unlink(missing_ok=True)
             new.symlink_to(place)

@@ -77,6 +77,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     status: DeploymentStatus = DeploymentStatus.QUEUED
     step: DeployStep = DeployStep.FETCH
     is_rollback: bool = False
+    override: bool = False  # even if the release is quarantined
     previous: str | None = None
     proof: Proof | None = None
     error: str = ""

@@ -112,10 +112,7 @@ class VerifyView(msgspec.Struct, frozen=True, kw_only=True):
 
     release: str
     findings: tuple[Finding, ...]
-
-    @property
-    def is_good(self) -> bool:
-        return all(finding.is_good for finding in self.findings)
+    is_good: bool
 
 
 class PruneView(msgspec.Struct, frozen=True, kw_only=True):

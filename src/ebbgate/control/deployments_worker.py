@@ -1,0 +1,219 @@
+"""Carries deployments out: one at a time for each target, each step journaled before and after (RULES H1).
+
+Level-triggered: after a kill it goes on where the rows say, and does the step again that was under way. Every step
+looks before it acts, but the restarts, which are marked repeatable.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+
+from ebbgate.control.audit import Actor
+from ebbgate.control.deployments import note_deployment, store_deployment
+from ebbgate.control.deployments_ship import Voyage, voyage_of
+from ebbgate.control.deployments_steps import GaveWayError, StepRunner
+from ebbgate.control.releases import note_release, store_release
+from ebbgate.control.releases_find import current_release
+from ebbgate.core.errors import (
+    ArtifactDamagedError,
+    ArtifactMissingError,
+    ConflictError,
+    DeployError,
+    EbbgateError,
+    StoreUnavailableError,
+)
+from ebbgate.core.releases import (
+    Deployment,
+    DeploymentStatus,
+    DeployStep,
+    Proof,
+    ReleaseTrigger,
+    move,
+)
+from ebbgate.core.releases.deploy_steps import begun, ended_empty, gave_way, noted, went_well, went_wrong
+from ebbgate.core.releases.deployment import REPEATABLE
+from ebbgate.ports.artifacts import ArtifactStore
+from ebbgate.ports.clock import Clock
+from ebbgate.ports.control_store import ControlStore, JournalRow
+from ebbgate.ports.deployer import Deployer, Target
+
+IDLE = timedelta(seconds=1)
+HOLD_WAIT = timedelta(seconds=2)
+"""Machine time to wait for a target that another process holds, before the next look."""
+
+WAITING = (DeploymentStatus.QUEUED, DeploymentStatus.RUNNING)
+SELF = "ebbgate"
+_FAILURES = (DeployError, ArtifactMissingError, ArtifactDamagedError, StoreUnavailableError)
+Step = Callable[[str], None]
+"""Told `deploy.<step>.acted` (the effect is there, the journal not yet) and `deploy.<step>.noted`; tests kill there."""
+
+log = structlog.get_logger("ebbgate.deployments")
+
+
+class DeploymentWorker:
+    """One thread that works until it is stopped. Targets are served one after the other, rollbacks first."""
+
+    def __init__(
+        self,
+        store: ControlStore,
+        artifacts: ArtifactStore,
+        deployer: Deployer,
+        clock: Clock,
+        *,
+        on_step: Step = lambda _: None,
+    ) -> None:
+        self._store = store
+        self._deployer = deployer
+        self._clock = clock
+        self._steps = StepRunner(artifacts, clock)
+        self._on_step = on_step
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+
+    def run(self) -> None:
+        """Work until `stop`. An error that nobody foresaw is told, and tried again."""
+        while not self._stop.is_set():
+            try:
+                self.tick()
+            except EbbgateError as error:
+                log.error("deployments_failed", code=error.code, error=error.message)
+            except Exception:
+                log.exception("deployments_broke")
+            self._wake.wait(IDLE.total_seconds())
+            self._wake.clear()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def stop(self) -> None:
+        """A step under way is finished first; what is left goes on after the next start."""
+        self._stop.set()
+        self._wake.set()
+
+    def tick(self) -> None:
+        """Carry out all that waits. Raises StoreUnavailableError."""
+        while not self._stop.is_set() and (deployment := self._next()) is not None:
+            target = self._deployer.target(deployment.terms)
+            hold = target.hold(timeout=HOLD_WAIT)
+            try:
+                hold.__enter__()
+            except ConflictError as error:
+                log.warning("deployment_waits", deployment=deployment.id, error=error.message)
+                return
+            except StoreUnavailableError as error:
+                self._fail_unreached(deployment, error)
+                continue
+            try:
+                self._carry(deployment, target)
+            finally:
+                hold.__exit__()
+
+    def _next(self) -> Deployment | None:
+        """What is under way first: a target is left only at an end. Then rollbacks, then the oldest."""
+        with self._store.transaction() as tx:
+            waiting = tx.deployments(statuses=WAITING, limit=1_000)
+        running = DeploymentStatus.RUNNING
+        return min(waiting, key=lambda one: (one.status is not running, not one.is_rollback, one.number), default=None)
+
+    def _carry(self, deployment: Deployment, target: Target) -> None:
+        if deployment.status is DeploymentStatus.QUEUED:
+            deployment = self._begin(deployment, target)
+        else:
+            deployment = self._resumed(deployment)
+        while not deployment.is_over and not self._stop.is_set():
+            deployment = self._step(deployment, target)
+
+    def _begin(self, deployment: Deployment, target: Target) -> Deployment:
+        here = target.current()
+        now = self._clock.machine_now()
+        with self._store.transaction() as tx:
+            known = tx.release(here) if here is not None else current_release(tx, deployment.app)
+            release = tx.release(deployment.release)
+            after = begun(deployment, previous=known.id if known else None, at=now)
+            if here is not None and known is None:
+                text = f"{here} is current there, of which nothing is known here: there would be no way back"
+                after = went_wrong(after, text=text, at=now, can_go_back=False)
+            elif release is not None and release.is_bad and not deployment.override:
+                text = f"{release.id} was quarantined while this waited"
+                after = went_wrong(after, text=text, at=now, can_go_back=False)
+            stored = store_deployment(tx, deployment, after)
+            if stored.is_over:
+                note_deployment(tx, self._clock, Actor(name=SELF, reason=stored.reason), "deployment.end", stored)
+            return stored
+
+    def _resumed(self, deployment: Deployment) -> Deployment:
+        text = f"went on after a stop, at {deployment.step.value}"
+        if deployment.step in REPEATABLE:
+            text += ", which may be done twice"
+        with self._store.transaction() as tx:
+            return store_deployment(tx, deployment, noted(deployment, text, at=self._clock.machine_now()))
+
+    def _step(self, deployment: Deployment, target: Target) -> Deployment:
+        """One step: journal, act, journal with what follows."""
+        step = deployment.step
+        key = f"deploy:{deployment.id}:{step.value}"
+        with self._store.transaction() as tx:
+            voyage = voyage_of(tx, deployment)
+            journal = tx.journal(key) or JournalRow(
+                key=key, action=f"deploy.{step.value}", started_at=self._clock.machine_now()
+            )
+            tx.put_journal(journal)
+        after = self._acted(deployment, target, voyage)
+        self._on_step(f"deploy.{step.value}.acted")
+        with self._store.transaction() as tx:
+            now = self._clock.machine_now()
+            result = after.events[-1].text if after.events else ""
+            tx.put_journal(
+                JournalRow(key=key, action=journal.action, started_at=journal.started_at, done_at=now, result=result)
+            )
+            stored = store_deployment(tx, deployment, after)
+            if stored.is_over:
+                note_deployment(tx, self._clock, Actor(name=SELF, reason=stored.reason), "deployment.end", stored)
+            release = tx.release(stored.release)
+            if stored.status is DeploymentStatus.DONE and release is not None:
+                moved = store_release(tx, release, move(release, ReleaseTrigger.DEPLOY, at=now))
+                note_release(tx, self._clock, Actor(name=SELF, reason=stored.reason), "release.deploy", release, moved)
+        self._on_step(f"deploy.{step.value}.noted")
+        log.info("deployment_step", deployment=stored.id, step=step.value, status=stored.status.value, text=result)
+        return stored
+
+    def _acted(self, deployment: Deployment, target: Target, voyage: Voyage) -> Deployment:
+        """The deployment after the step's effect, good or not."""
+        try:
+            text, proof = self._steps.run(deployment.step, target, voyage, lambda: self._must_give_way(deployment))
+        except GaveWayError as error:
+            return gave_way(deployment, text=error.message, at=self._clock.machine_now())
+        except _FAILURES as error:
+            return self._failed(deployment, voyage, error)
+        now = self._clock.machine_now()
+        if deployment.step is DeployStep.SWITCH_BACK and voyage.back is None:
+            return ended_empty(deployment, text=text, at=now)
+        return went_well(deployment, text=text, at=now, proof=proof or Proof.NONE)
+
+    def _failed(self, deployment: Deployment, voyage: Voyage, error: EbbgateError) -> Deployment:
+        """Back to what was there before: another release, or nothing. Never to a quarantined one, nor to itself."""
+        is_itself = deployment.previous == deployment.release
+        text = error.message
+        if voyage.is_back_bad:
+            text += f"; {deployment.previous} is quarantined, so it was not brought back"
+        can_go_back = not voyage.is_back_bad and not is_itself
+        return went_wrong(deployment, text=text, at=self._clock.machine_now(), can_go_back=can_go_back)
+
+    def _must_give_way(self, deployment: Deployment) -> bool:
+        if deployment.is_rollback:
+            return False
+        with self._store.transaction() as tx:
+            waiting = tx.deployments(target=deployment.target, statuses=(DeploymentStatus.QUEUED,))
+        return any(one.is_rollback for one in waiting)
+
+    def _fail_unreached(self, deployment: Deployment, error: StoreUnavailableError) -> None:
+        """The target cannot even be held: its disk is full, or it is not there."""
+        with self._store.transaction() as tx:
+            stored = tx.deployment(deployment.id)
+            if stored is None or stored.is_over:
+                return
+            after = went_wrong(stored, text=error.message, at=self._clock.machine_now(), can_go_back=False)
+            ended = store_deployment(tx, stored, after)
+            note_deployment(tx, self._clock, Actor(name=SELF, reason=ended.reason), "deployment.end", ended)

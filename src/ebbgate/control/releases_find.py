@@ -1,0 +1,69 @@
+"""Finding releases: by id, by version, by what a rollout calls them; and what is current."""
+
+from ebbgate.core.errors import ConflictError, NotFoundError, QuarantineError, TransitionError
+from ebbgate.core.releases import DeploymentStatus, Release, last_stable, release_id
+from ebbgate.ports.control_store import ControlTransaction
+
+
+def find_release(tx: ControlTransaction, reference: str) -> Release:
+    """A release by its id (`app@v1.4.0`), or by a version that one app alone has.
+
+    Raises NotFoundError, ConflictError.
+    """
+    if (found := tx.release(reference)) is not None:
+        return found
+    known = tx.releases()
+    same = [one for one in known if one.version in (reference, f"v{reference}")]
+    if len(same) > 1:
+        ids = ", ".join(one.id for one in same)
+        raise ConflictError(f"several apps have a release {reference}: {ids}", hint="name one of them by its id")
+    if not same:
+        newest = ", ".join(one.id for one in known[:5]) or "none yet"
+        raise NotFoundError(f"no release {reference!r}", hint=f"newest releases: {newest}")
+    return same[0]
+
+
+def release_of_rollout(tx: ControlTransaction, app: str, name: str) -> Release | None:
+    """The release that a rollout of that app means; None for a name that was never built or adopted here."""
+    for reference in (name, release_id(app, name), release_id(app, f"v{name}")):
+        found = tx.release(reference)
+        if found is not None and found.app == app:
+            return found
+    return None
+
+
+def current_release(tx: ControlTransaction, app: str) -> Release | None:
+    """What the last deployment of the app left, or the newest adopted one where nothing was deployed yet."""
+    for deployment in tx.deployments(app=app, limit=1000):
+        if deployment.status is DeploymentStatus.DONE:
+            return tx.release(deployment.release)
+        if deployment.status is DeploymentStatus.FAILED and deployment.previous is not None:
+            return tx.release(deployment.previous)
+    return next((one for one in tx.releases(app=app) if one.is_adopted and one.is_stable), None)
+
+
+def admit_rollout(tx: ControlTransaction, app: str, name: str, *, override: bool) -> None:
+    """Refuse to start what must not start: a quarantined release, or one with no stable release to go back to (RULES
+    H4). A name that was never built or adopted here is the caller's own affair.
+
+    Raises QuarantineError, TransitionError.
+    """
+    release = release_of_rollout(tx, app, name)
+    if release is None:
+        return
+    refuse_quarantined(release, override=override)
+    if last_stable(tx.releases(app=app), but=release.id) is None:
+        raise TransitionError(
+            f"{app} has no stable release to go back to",
+            hint="record the version that runs now: ebbgate release adopt FOLDER --version v1.3.2",
+        )
+
+
+def refuse_quarantined(release: Release, *, override: bool) -> None:
+    """Raises QuarantineError for a bad release, unless somebody overrides it."""
+    if release.is_bad and not override:
+        why = f": {release.bad.reason}" if release.bad is not None else ""
+        raise QuarantineError(
+            f"release {release.id} is quarantined{why}",
+            hint="build a mended one; or insist, with --override and a --reason that the audit keeps",
+        )
