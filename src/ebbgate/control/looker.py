@@ -14,7 +14,8 @@ from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import begin_rollback, measured_attribute_share, note_change, stored
 from ebbgate.control.snapshots import SnapshotService
 from ebbgate.core.rollouts.decide import decide, in_mode
-from ebbgate.core.rollouts.decision import Advance, Decision, Hold, Pause, Review, Rollback, Step as RollbackStep
+from ebbgate.core.rollouts.decision import Advance, Decision, Hold, Pause, Review, Rollback
+from ebbgate.core.rollouts.decision import Step as RollbackStep
 from ebbgate.core.rollouts.health import Health
 from ebbgate.core.rollouts.look import LookData, LookInputs
 from ebbgate.core.rollouts.state import RolloutState, Status
