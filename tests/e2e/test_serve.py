@@ -246,16 +246,17 @@ def modes_of(data: Path) -> dict[str, str]:
     return next(check for check in checks if check["name"] == "modes")
 
 
-@pytest.mark.parametrize("role", ["edge", "all"])
+@pytest.mark.parametrize(("role", "option"), [("edge", "--edge-port"), ("all", "--edge-port"), ("all", "--grpc-port")])
 def test_a_taken_port_ends_the_server_with_one_document_that_says_so(
-    role: str, taken_port: int, tmp_path: Path
+    role: str, option: str, taken_port: int, tmp_path: Path
 ) -> None:
-    options = ["--role", role, "--edge-port", str(taken_port), "--control-port", "0", "--log-level", "error"]
+    ports = {"--edge-port": 0, "--control-port": 0, option: taken_port}
+    options = ["--role", role, *(str(part) for pair in ports.items() for part in pair), "--log-level", "error"]
     secret = ["--admin-token-file", str(tmp_path / "admin.token")]
     ran = ebbgate("serve", "--data", str(tmp_path / "data"), *options, *secret, "--json")
     assert ran.returncode == 1
     error = json.loads(ran.stdout)["error"]
-    assert (error["code"], str(taken_port) in error["message"], "--edge-port" in error["hint"]) == (
+    assert (error["code"], str(taken_port) in error["message"], option in error["hint"]) == (
         "store_unavailable",
         True,
         True,

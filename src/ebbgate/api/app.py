@@ -6,7 +6,7 @@ from litestar.exceptions import HTTPException
 
 from ebbgate.api.environments import environment_router
 from ebbgate.api.flags import flag_router
-from ebbgate.api.flags_opt import opt_self
+from ebbgate.api.flags_opt import OptLimits, opt_self
 from ebbgate.api.guard import Guard
 from ebbgate.api.health import healthz, readyz
 from ebbgate.api.metrics import ControlMetrics, get_metrics
@@ -57,12 +57,14 @@ def _app(services: ApiServices | None, metrics: ControlMetrics | None, *, guards
             read_history,
         ],
     )
+    opt_limits = OptLimits(services)
     return Litestar(
         route_handlers=[api, healthz, readyz, get_metrics],
         guards=list(guards),
         dependencies={
             "services": Provide(lambda: services, sync_to_thread=False),
             "metrics": Provide(lambda: metrics, sync_to_thread=False),
+            "opt_limits": Provide(lambda: opt_limits, sync_to_thread=False),
         },
         exception_handlers={
             EbbgateError: on_known_error,

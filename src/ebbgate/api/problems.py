@@ -8,7 +8,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from ebbgate.core.errors import EbbgateError
+from ebbgate.core.errors import EbbgateError, RateLimitedError
 
 PROBLEM = "application/problem+json"
 log = structlog.get_logger("ebbgate.api")
@@ -36,7 +36,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def on_known_error(_: Request[Any, Any, Any], error: EbbgateError) -> Response[bytes]:
     """An error raised on purpose."""
-    return problem(error.status, error.code, error.message, hint=error.hint, path=error.path)
+    retry_after_s = error.retry_after_s if isinstance(error, RateLimitedError) else None
+    return problem(
+        error.status, error.code, error.message, hint=error.hint, path=error.path, retry_after_s=retry_after_s
+    )
 
 
 def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -64,14 +67,18 @@ def on_unknown_error(request: Request[Any, Any, Any], error: Exception) -> Respo
     return problem(500, "internal_error", "the server made a mistake", hint="the server's log has the details")
 
 
-def problem(status: int, code: str, detail: str, *, hint: str, path: str | None = None) -> Response[bytes]:
-    """One problem as an answer."""
+def problem(
+    status: int, code: str, detail: str, *, hint: str, path: str | None = None, retry_after_s: int | None = None
+) -> Response[bytes]:
+    """One problem as an answer. retry_after_s: when to try again; None leaves it open, but for 503."""
     body = Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, hint=hint, path=path)
     headers: dict[str, str] = {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = 'Bearer realm="ebbgate"'
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["retry-after"] = "1"
+    elif retry_after_s is not None:
+        headers["retry-after"] = str(retry_after_s)
     return Response(msgspec.json.encode(body), status_code=status, media_type=PROBLEM, headers=headers)
 
 

@@ -16,6 +16,7 @@ from ebbgate.adapters.plans import read_plan
 from ebbgate.adapters.snapshots import FileSnapshotPublisher, NoticeSender, replace_file
 from ebbgate.adapters.sql import SqlControlStore
 from ebbgate.api import create_app
+from ebbgate.api.opt_cors import OptCors
 from ebbgate.api.services import ApiServices
 from ebbgate.bootstrap.access import access_service
 from ebbgate.bootstrap.clocks import SystemClock
@@ -54,7 +55,7 @@ def run_control(settings: ServeSettings) -> None:
         configure_logs(clock, process="control", level=settings.log_level)
         services = assemble(settings, store, clock)
         announce_admin(settings, services.access)
-        server = _server(create_app(services))
+        server = _server(OptCors(create_app(services), settings.cors_origins))
         listener = _listen(settings)
         for number in (signal.SIGTERM, signal.SIGINT):
             # Told to stop before uvicorn listens to signals, it stops too. uvicorn raises the signal again when it has

@@ -29,7 +29,8 @@ def run_edge(settings: EdgeSettings, *, log_level: str = "info") -> None:
     make_directory(settings.data_dir)
     with only_one(settings.data_dir / "edge.lock", holder="another edge"):
         edge = assemble(settings, clock)
-        beside = _beside(settings, edge)  # before listening: a missing extra keeps the edge from starting
+        # Before listening: a missing extra, or a port that is taken, keeps the edge from starting.
+        beside = _beside(settings, edge)
         with closing(_listen(settings)) as listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(EdgeServer(settings, edge, beside).serve_edge(listener))
 
@@ -73,7 +74,24 @@ def _beside(settings: EdgeSettings, edge: Edge) -> Companion | None:
         raise MissingExtraError(
             f"gRPC needs a package that is not installed: {error.name}", hint="pip install 'ebbgate[server,grpc]'"
         ) from error
+    _check_free(settings.host, settings.grpc_port)
     return GrpcServer(settings, edge, tell_port=lambda port: replace_file(port_file, str(port).encode(), mode=0o644))
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raises StoreUnavailableError if the gRPC port is taken: that server binds it once the loop runs, and by then the
+    edge counts as one that has listened and is worth starting again.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"{host}:{port} cannot be listened on for gRPC: {error.strerror or error}",
+                hint="Stop what uses the port, or choose another with --grpc-port.",
+            ) from error
 
 
 def _listen(settings: EdgeSettings) -> socket.socket:

@@ -85,6 +85,16 @@ class LimitError(EbbgateError):
     status = 429
 
 
+class RateLimitedError(LimitError):
+    """A token sends more than it may. retry_after_s: machine seconds until the next request would be answered."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, hint: str, retry_after_s: int) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
 class LogCorruptedError(EbbgateError):
     """A record inside the event log fails its checksum: not a torn tail, but damage."""
 

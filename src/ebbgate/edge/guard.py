@@ -1,9 +1,9 @@
 """Who asks, and whether they may: token, permission, environment, rate."""
 
 from ebbgate.core.access import AccessList, Permission, StoredToken, kinds_that_may, may, token_sha256
-from ebbgate.core.errors import AuthenticationError, BadRequestError, PermissionDeniedError
-from ebbgate.edge.http import NotReadyError, RateLimitedError, Scope, query
-from ebbgate.edge.rate import RateBucket
+from ebbgate.core.access.rate import RateBucket
+from ebbgate.core.errors import AuthenticationError, BadRequestError, PermissionDeniedError, RateLimitedError
+from ebbgate.edge.http import NotReadyError, Scope, query
 from ebbgate.edge.settings import EdgeSettings
 from ebbgate.edge.tickets import Ticket, read_ticket
 from ebbgate.edge.usage import TokenUsage, UsageBook

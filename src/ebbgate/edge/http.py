@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from ebbgate.core.errors import EbbgateError, LimitError
+from ebbgate.core.errors import EbbgateError, LimitError, RateLimitedError
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -24,16 +24,6 @@ class TooLargeError(LimitError):
 
     code = "too_large"
     status = 413
-
-
-class RateLimitedError(LimitError):
-    """A token sends more than it may. retry_after_s: machine seconds until the next request would be answered."""
-
-    code = "rate_limited"
-
-    def __init__(self, message: str, *, hint: str, retry_after_s: int) -> None:
-        super().__init__(message, hint=hint)
-        self.retry_after_s = retry_after_s
 
 
 class NotReadyError(EbbgateError):

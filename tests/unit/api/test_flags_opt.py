@@ -55,6 +55,7 @@ def test_a_token_of_one_environment_is_good_for_no_other(desk: Any) -> None:
     from ebbgate.control.audit import Actor
 
     desk.client().flags.put("menu", OPEN, reason="new")
+    desk.client().environments.create("staging", reason="another one")
     _, secret = desk.access.create_token("client", "staging", "staging", actor=Actor(name="a", reason="b"))
     answer = desk.http.post(PATH, json={"unit": "ada", "is_in": True}, headers={"x-api-key": secret})
     assert answer.status_code == 403
@@ -81,3 +82,52 @@ def test_a_full_list_takes_nobody_more(desk: Any, monkeypatch: pytest.MonkeyPatc
     assert wish(desk, "bob").status_code == 429
     assert wish(desk, "ada", is_in=False).status_code == 200
     assert wish(desk, "bob").status_code == 200
+
+
+SHOP = {"origin": "https://shop.example"}
+
+
+@pytest.fixture
+def page(desk_alone: Any) -> Any:
+    """The API as pages of one origin see it."""
+    from litestar.testing import TestClient
+
+    from ebbgate.api import create_app
+    from ebbgate.api.opt_cors import OptCors
+
+    desk_alone.client().flags.put("menu", OPEN, reason="new")
+    with TestClient(OptCors(create_app(desk_alone.services), ("https://shop.example",))) as desk_alone.http:
+        yield desk_alone
+
+
+def test_a_page_of_an_allowed_origin_may_wish_and_reads_every_answer(page: Any) -> None:
+    asked = {**SHOP, "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    preflight = page.http.options(PATH, headers=asked)
+    assert (preflight.status_code, preflight.headers["access-control-allow-methods"]) == (204, "POST")
+    assert "authorization" in preflight.headers["access-control-allow-headers"]
+    answer = wish(page, headers=SHOP)
+    refused = wish(page, "", headers=SHOP)
+    assert (answer.status_code, refused.status_code) == (200, 400)
+    for told in (preflight, answer, refused):
+        assert told.headers["access-control-allow-origin"] == "https://shop.example"
+        assert told.headers["vary"] == "origin"
+
+
+def test_nothing_else_and_nobody_else_is_allowed(page: Any) -> None:
+    other = {"origin": "https://evil.example"}
+    preflight = page.http.options(PATH, headers={**other, "access-control-request-method": "POST"})
+    elsewhere = page.http.get("/api/v1/flags", headers=SHOP)
+    assert "access-control-allow-origin" not in preflight.headers
+    assert "access-control-allow-origin" not in wish(page, headers=other).headers
+    assert "access-control-allow-origin" not in elsewhere.headers
+    held = wish(page, kind="server", headers=SHOP)
+    assert (held.status_code, "web page" in held.json()["detail"]) == (403, True)
+
+
+def test_one_token_may_wish_only_so_often(desk_alone: Any) -> None:
+    desk_alone.client().flags.put("menu", OPEN, reason="new")
+    answers = [wish(desk_alone) for _ in range(51)]
+    assert {answer.status_code for answer in answers[:50]} == {200}
+    last = answers[-1]
+    assert (last.status_code, last.json()["code"], last.headers["retry-after"]) == (429, "rate_limited", "1")
+    assert wish(desk_alone, kind="server").status_code == 200, "another token's wishes are its own"
