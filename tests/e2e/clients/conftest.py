@@ -41,6 +41,25 @@ FLAGS: dict[str, dict[str, Any]] = {
     "kiosk": {"on": True, "off": False},
 }
 """Each serves its first variant. `kiosk` is the one that is toggled."""
+CODE_DEFAULTS: dict[str, dict[str, Any]] = {
+    "resting": {"state": "DISABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"},
+    "undecided": {"state": "ENABLED", "variants": {"on": True, "off": False}},
+}
+"""Flags that leave the value to the code that asks."""
+STRICT = """
+import sys
+from pathlib import Path
+from ebbgate.bootstrap.edge import run_edge
+from ebbgate.edge.settings import EdgeSettings
+
+run_edge(
+    EdgeSettings(
+        data_dir=Path(sys.argv[1]), port=0, grpc_port=0, cors_origins=("*",), rate_burst=4, rate_per_s=0.05
+    ),
+    log_level="error",
+)
+"""
+"""An edge that answers four requests with one token, and then one every 20 s; its gRPC services need a token."""
 
 
 class World:
@@ -54,6 +73,8 @@ class World:
         self.server_token = control.tokens.create("server", "edges of others", reason="to read the document").secret
         for key, variants in FLAGS.items():
             self.put(key, variants, next(iter(variants)))
+        for key, definition in CODE_DEFAULTS.items():
+            control.flags.put(key, definition, reason="for the test")
         control.rollouts.start(PLAN, release="v2.0.0", reason="to see who gets it")
 
     def put(self, key: str, variants: dict[str, Any], default: str) -> None:
@@ -80,11 +101,13 @@ class World:
         finally:
             self.server.start()
 
-    def expected(self, units: Iterable[str], bucketing: Bucketing | None = None) -> dict[str, str | None]:
-        """Who has which variant of `newWidgets`, by the product's own evaluator. bucketing: None = the environment's,
-        v2.
+    def expected(
+        self, units: Iterable[str], bucketing: Bucketing | None = None, environment: str = "production"
+    ) -> dict[str, str | None]:
+        """Who has which variant of `newWidgets`, by the product's own evaluator. bucketing: None = the environment's;
+        production has v2.
         """
-        path = self.server.data_dir / "snapshots/production.json"
+        path = self.server.data_dir / f"snapshots/{environment}.json"
         evaluator = Evaluator(decode_snapshot(path.read_bytes()), bucketing=bucketing)
         return {unit: evaluator.evaluate("newWidgets", None, {"targetingKey": unit}, None).variant for unit in units}
 
@@ -166,6 +189,36 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         ControlClient(server.control_url, server.admin_token, timeout=30.0) as control,
     ):
         yield World(server, control)
+
+
+HURRIED = ("python", "node", "web")
+
+
+class StrictEdge:
+    """Where STRICT listens. tokens: of clients, by name; each has a rate of its own."""
+
+    def __init__(self, data_dir: Path, tokens: dict[str, str]) -> None:
+        self.tokens = tokens
+        self.url = f"http://127.0.0.1:{(data_dir / 'edge.port').read_text()}"
+        self.grpc_port = int((data_dir / "edge.grpc.port").read_text())
+
+
+@pytest.fixture(scope="session")
+def strict(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StrictEdge]:
+    """A second edge with the same flags and the tokens of the first, which lets nobody ask often."""
+    data_dir = tmp_path_factory.mktemp("strict")
+    create = world.control.tokens.create
+    tokens = {name: create("client", f"{name}, in a hurry", reason="to be refused").secret for name in HURRIED}
+    wait_until(lambda: b"undecided" in (world.server.data_dir / "snapshots/production.json").read_bytes(), "the flags")
+    shutil.copytree(world.server.data_dir / "snapshots", data_dir / "snapshots")
+    shutil.copy(world.server.data_dir / "access.json", data_dir)
+    process = subprocess.Popen([sys.executable, "-c", STRICT, str(data_dir)])
+    try:
+        wait_until(lambda: (data_dir / "edge.grpc.port").exists(), "the edge to listen", timeout_s=30)
+        yield StrictEdge(data_dir, tokens)
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from openfeature.contrib.provider.flagd import FlagdProvider
 from openfeature.contrib.provider.flagd.config import ResolverType
 from openfeature.contrib.provider.ofrep import OFREPProvider
 from openfeature.evaluation_context import EvaluationContext
+from openfeature.flag_evaluation import Reason
 
 Variants = dict[str, str | None]
 NAMES = ("python-in-process", "python-rpc", "node-in-process", "node-rpc")
@@ -114,6 +115,13 @@ def test_values_of_every_type_and_a_pushed_toggle(
     eventually(lambda: client.value("boolean", "kiosk", False) is True, "the toggle back")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_where_the_code_decides_its_default_is_served(clients: dict[str, FlagdClient], name: str) -> None:
+    for flag in ("resting", "undecided"):
+        for default in (True, False):
+            assert clients[name].value("boolean", flag, default) is default
+
+
 def test_users_keep_their_variant_over_a_restart_and_remote_evaluations_are_exposures(
     world: Any, clients: dict[str, FlagdClient], eventually: Any
 ) -> None:
@@ -155,3 +163,18 @@ def test_where_bucketing_is_v3_pythons_evaluator_in_process_and_ofrep_give_a_use
 
         assert set(remote.values()) == {"on", "off"}
         assert in_process.variants(units) == remote
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the provider's own thread
+def test_without_a_token_a_closed_edge_is_left_for_the_default(strict: Any) -> None:
+    """flagd's providers can send none; see `grpc_without_token`. The last test here: it forgets all providers."""
+    with ExitStack() as stack:
+        stack.callback(api.clear_providers)
+        provider = FlagdProvider(
+            host="127.0.0.1", port=strict.grpc_port, resolver_type=ResolverType.RPC, deadline_ms=2_000
+        )
+        stack.callback(provider.shutdown)
+        api.set_provider(provider, "closed")
+        client = api.get_client("closed")
+        details = client.get_boolean_details("kiosk", False, EvaluationContext(ANYBODY))
+        assert (details.value, details.reason, details.error_code is None) == (False, Reason.ERROR, False)

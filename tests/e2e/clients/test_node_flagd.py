@@ -38,23 +38,16 @@ def test_a_served_document_in_a_file_gives_the_same_values_and_the_same_variants
     assert ask("variants", flag="newWidgets", units=UNITS) == world.expected(UNITS)
 
 
-def test_users_are_in_the_table_of_exposures_by_the_opentelemetry_hook_once(
-    world: Any, ask: Callable[..., Any]
+def test_a_toggle_is_seen_when_the_file_is_rewritten(
+    world: Any, ask: Callable[..., Any], tmp_path: Path, eventually: Any
 ) -> None:
-    expected = {}
-    for encoding in ("json", "protobuf"):
-        units = [f"node-otel-{encoding}-{n}" for n in range(30)]
-        expected |= world.expected(units)
-        headers = {"Authorization": f"Bearer {world.client_token}"}
-        ask("report", encoding=encoding, options={"url": f"{world.url}/v1/logs", "headers": headers})
-        for _ in range(2):
-            assert ask("variants", flag="newWidgets", units=units) == world.expected(units)
-        ask("flush")
-
-    with world.stopped():
-        rows = world.exposure_rows("node-otel-")
-    assert dict(rows) == expected
-    assert len(rows) == len(expected)
+    path = tmp_path / "flags.json"
+    document = json.loads(path.read_text("utf-8"))
+    document["flags"]["kiosk"]["defaultVariant"] = "off"
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps(document), encoding="utf-8")
+    draft.replace(path)
+    eventually(lambda: _value(ask, "boolean", "kiosk", True) is False, "the toggle")
 
 
 def _value(ask: Callable[..., Any], type_: str, flag: str, fallback: Any) -> Any:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-UNITS = [f"node-ofrep-{n}" for n in range(40)]
 ANYBODY = {"targetingKey": "node-anybody"}
 
 
@@ -40,26 +39,26 @@ def test_a_toggle_is_seen_at_the_next_evaluation(world: Any, ask: Callable[..., 
         eventually(lambda: _value(ask, "boolean", "kiosk", True) is False, "the toggle")
 
 
-def test_users_keep_their_variant_over_a_restart_and_are_in_the_table_of_exposures(
-    world: Any, ask: Callable[..., Any]
+@pytest.mark.parametrize("flag", ["resting", "undecided"])
+def test_where_the_code_decides_its_default_is_served(ask: Callable[..., Any], flag: str) -> None:
+    for default in (True, False):
+        details = ask("evaluate", type="boolean", flag=flag, fallback=default, context=ANYBODY)
+        assert details["value"] is default
+
+
+def test_a_token_that_is_not_known_and_one_that_asks_too_often_get_the_default_with_an_error(
+    world: Any, strict: Any, node: Any
 ) -> None:
-    """Those that OFREP and the OpenTelemetry hook both report are there once."""
-    expected = world.expected(UNITS)
-    reported_twice = [f"node-both-{n}" for n in range(20)]
-    assert set(expected.values()) == {"on", "off"}
+    ask = node("server.mjs").ask
+    ask("provide", provider="ofrep", options={"baseUrl": world.url, "headers": {"Authorization": "Bearer nobody"}})
+    unknown = ask("evaluate", type="boolean", flag="kiosk", fallback=False, context=ANYBODY)
+    assert (unknown["value"], unknown["reason"], unknown["errorCode"]) == (False, "ERROR", "GENERAL")
 
-    assert ask("variants", flag="newWidgets", units=UNITS) == expected
-    headers = {"Authorization": f"Bearer {world.client_token}"}
-    ask("report", encoding="protobuf", options={"url": f"{world.url}/v1/logs", "headers": headers})
-    seen = ask("variants", flag="newWidgets", units=reported_twice)
-    ask("flush")
-    with world.stopped():
-        down = ask("evaluate", type="boolean", flag="newWidgets", fallback=False, context=ANYBODY)
-        assert (down["value"], down["errorCode"]) == (False, "GENERAL")
-        assert world.exposures("node-ofrep-") == expected
-        assert sorted(world.exposure_rows("node-both-")) == sorted(seen.items())
-
-    assert ask("variants", flag="newWidgets", units=UNITS) == expected
+    options = {"baseUrl": strict.url, "headers": {"Authorization": f"Bearer {strict.tokens['node']}"}}
+    ask("provide", provider="ofrep", options=options)
+    answers = [ask("evaluate", type="boolean", flag="kiosk", fallback=False, context=ANYBODY) for _ in range(6)]
+    assert (answers[0]["value"], answers[0].get("errorCode")) == (True, None)
+    assert (answers[-1]["value"], answers[-1]["errorCode"]) == (False, "GENERAL")
 
 
 def _value(ask: Callable[..., Any], type_: str, flag: str, fallback: Any) -> Any:

@@ -11,7 +11,6 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import Reason
 
-UNITS = [f"py-ofrep-{n}" for n in range(40)]
 ANYBODY = EvaluationContext("py-anybody")
 
 
@@ -46,20 +45,29 @@ def test_a_toggle_is_seen_at_the_next_evaluation(world: Any, client: OpenFeature
         eventually(lambda: client.get_boolean_value("kiosk", True, ANYBODY) is False, "the toggle")
 
 
-def test_users_keep_their_variant_over_a_restart_and_are_in_the_table_of_exposures(
-    world: Any, client: OpenFeatureClient
+@pytest.mark.parametrize("flag", ["resting", "undecided"])
+def test_where_the_code_decides_its_default_is_served(client: OpenFeatureClient, flag: str) -> None:
+    """The provider insists on a variant and says GENERAL of an answer without one."""
+    for default in (True, False):
+        assert client.get_boolean_value(flag, default, ANYBODY) is default
+
+
+def test_a_token_that_is_not_known_and_one_that_asks_too_often_get_the_default_with_an_error(
+    strict: Any,
 ) -> None:
-    expected = world.expected(UNITS)
-    assert set(expected.values()) == {"on", "off"}
+    headers = {"authorization": "Bearer ebb_client_nobody"}
+    provider = OFREPProvider(strict.url, headers_factory=lambda: headers)
+    api.set_provider_and_wait(provider, "python-refused")
+    client = api.get_client("python-refused")
+    try:
+        unknown = client.get_boolean_details("kiosk", False, ANYBODY)
+        assert (unknown.value, unknown.reason, unknown.error_code) == (False, Reason.ERROR, ErrorCode.GENERAL)
 
-    assert _variants(client) == expected
-    with world.stopped():
-        down = client.get_boolean_details("newWidgets", False, ANYBODY)
-        assert (down.value, down.error_code) == (False, ErrorCode.GENERAL)
-        assert world.exposures("py-ofrep-") == expected
-
-    assert _variants(client) == expected
-
-
-def _variants(client: OpenFeatureClient) -> dict[str, str | None]:
-    return {unit: client.get_boolean_details("newWidgets", False, EvaluationContext(unit)).variant for unit in UNITS}
+        headers["authorization"] = f"Bearer {strict.tokens['python']}"
+        answers = [client.get_boolean_details("kiosk", False, ANYBODY) for _ in range(6)]
+        assert (answers[0].value, answers[0].error_code) == (True, None)
+        assert (answers[-1].value, answers[-1].error_code) == (False, ErrorCode.GENERAL)
+        assert "TooManyRequests" in (answers[-1].error_message or "")  # it asks no more before Retry-After
+    finally:
+        provider.session.close()
+        api.clear_providers()

@@ -68,6 +68,29 @@ def test_users_keep_their_variant_over_a_restart_and_are_in_the_table_of_exposur
     assert ask("problems") == []
 
 
+def test_where_the_code_decides_its_default_is_served(ask: Callable[..., Any]) -> None:
+    for flag in ("resting", "undecided"):
+        for default in (True, False):
+            assert _value(ask, "boolean", flag, default) is default
+
+
+def test_a_token_that_is_not_known_gets_the_default_and_one_that_asks_too_often_what_the_page_has_kept(
+    world: Any, strict: Any, ask: Callable[..., Any]
+) -> None:
+    """The last test of this page: its provider is gone."""
+    refused = ask("provide_refused", url=world.url, token="nobody", unit="web-anybody")
+    assert "Unauthorized" in refused
+    unknown = ask("evaluate", type="boolean", flag="kiosk", fallback=False)
+    assert (unknown["value"], unknown["reason"]) == (False, "ERROR")
+
+    token = strict.tokens["web"]
+    for _ in range(4):
+        ask("provide", url=strict.url, token=token, unit="web-anybody")
+    ask("provide", url=strict.url, token=token, unit="web-anybody")  # it takes 429 for a reason to wait
+    hurried = ask("evaluate", type="boolean", flag="kiosk", fallback=False)
+    assert (hurried["value"], hurried["reason"]) == (True, "CACHED")
+
+
 def _value(ask: Callable[..., Any], type_: str, flag: str, fallback: Any) -> Any:
     return ask("evaluate", type=type_, flag=flag, fallback=fallback)["value"]
 

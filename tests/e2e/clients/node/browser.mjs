@@ -30,7 +30,7 @@ await page.goto(`http://127.0.0.1:${site.address().port}/`);
 
 const inPage = (name) => (fields) => page.evaluate(([name, fields]) => globalThis.tests[name](fields), [name, fields]);
 await answerLines({
-  ...Object.fromEntries(['provide', 'context', 'evaluate', 'variants', 'events'].map((name) => [name, inPage(name)])),
+  ...Object.fromEntries(['provide', 'provide_refused', 'context', 'evaluate', 'variants', 'events'].map((name) => [name, inPage(name)])),
   requests: () => requests, // made by the page since its start
   problems: () => problems,
   reload: () => page.reload(),

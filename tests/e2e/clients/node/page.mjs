@@ -14,6 +14,15 @@ globalThis.tests = {
     const provider = new OFREPWebProvider({ baseUrl: url, headers: [['Authorization', `Bearer ${token}`]] });
     await OpenFeature.setProviderAndWait(provider);
   },
+  // Why a provider could not be used.
+  provide_refused: async (fields) => {
+    try {
+      await globalThis.tests.provide(fields);
+    } catch (error) {
+      return String(error?.message ?? error) + ' ' + String(error?.cause ?? '');
+    }
+    throw new Error('it was not refused');
+  },
   context: ({ unit }) => OpenFeature.setContext({ targetingKey: unit }),
   evaluate: ({ type, flag, fallback }) => client[READ[type]](flag, fallback),
   variants: async ({ flag, units }) => {
