@@ -63,6 +63,7 @@ def import_flags(services: Services, request: ApiRequest, name: Name, data: JSON
         is_replacing=data.is_replacing,
         is_dry_run=data.is_dry_run,
         snapshot_version=data.snapshot_version,
+        flag_set=data.flag_set,
     )
     services.loop.wake()
     return found

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ebbgate.core.access import kind_of
 from ebbgate.core.errors import AuthenticationError, BadRequestError
 
 if TYPE_CHECKING:
     from ebbgate.client import ControlClient
 
 DEFAULT_URL = "http://127.0.0.1:8121"
+_OF_APPLICATIONS = ("client", "server")  # kinds that the control API lets do nothing a command does
 URL_VARIABLE, TOKEN_VARIABLE = "EBBGATE_CONTROL_URL", "EBBGATE_TOKEN"
 
 
@@ -71,6 +73,11 @@ def open_client(url: str | None, token: str | None) -> "ControlClient":
         raise AuthenticationError(
             f"there is no token for {found.url}",
             hint=f"run `ebbgate login`, set {TOKEN_VARIABLE}, or give --token; the server's first start prints one",
+        )
+    if kind_of(found.token) in _OF_APPLICATIONS:
+        raise AuthenticationError(
+            f"the token of {found.token_from} is of kind {kind_of(found.token)}, which is for applications",
+            hint=f"SDKs read {TOKEN_VARIABLE}, too: give --token with your own, or unset it and run `ebbgate login`",
         )
     return ControlClient(found.url, found.token)
 

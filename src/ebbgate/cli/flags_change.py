@@ -1,12 +1,11 @@
 """`ebbgate flag put | kill | restore | opt-in | opt-out`."""
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ebbgate.cli.flags_document import read_data
 from ebbgate.cli.flags_read import KEY, describe
 from ebbgate.cli.options import ENVIRONMENT, REASON, Status, name, remote
 from ebbgate.cli.output import Output
@@ -33,7 +32,7 @@ _AS_USER = click.option(
 def put(
     control: "ControlClient", out: Output, key: str, file: Path, revision: int | None, reason: str, environment: str
 ) -> Status:
-    """Create a flag, or replace its definition, from a JSON file (- reads standard input).
+    """Create a flag, or replace its definition, from a JSON or YAML file (- reads standard input).
 
     FILE holds flagd's definition of the flag, or a whole flagd document with this flag in it.
     """
@@ -44,12 +43,7 @@ def put(
 
 def read_definition(key: str, file: Path) -> dict[str, Any]:
     """The flag's definition in the file. Raises FlagDocumentError."""
-    try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-        found = json.loads(text)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"it is not JSON: {error}"
-        raise FlagDocumentError(f"{file} cannot be read: {reason}", hint="give flagd's JSON of the flag") from None
+    found = read_data(file)
     if isinstance(found, dict) and isinstance(found.get("flags"), dict):
         if key not in found["flags"]:
             known = ", ".join(sorted(found["flags"])) or "none"

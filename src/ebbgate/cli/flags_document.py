@@ -1,6 +1,5 @@
 """`ebbgate flag export | import`: an environment as one flagd document."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +35,7 @@ def export_flags(control: "ControlClient", out: Output, is_served: bool, environ
 @click.option("--replace", "is_replacing", is_flag=True, help="Delete flags that it has not, unless a rollout runs.")
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Only say what would change.")
 @click.option("--snapshot", type=click.IntRange(min=0), metavar="VERSION", help="The dry run's; another is refused.")
+@click.option("--flag-set", metavar="ID", help="Only flags of this flagSetId, where the document has several.")
 @click.option("--reason", type=why, metavar="TEXT", help="Why: kept in the audit. Not needed for a dry run.")
 @ENVIRONMENT
 @remote
@@ -46,10 +46,11 @@ def import_flags(
     is_replacing: bool,
     is_dry_run: bool,
     snapshot: int | None,
+    flag_set: str | None,
     reason: str | None,
     environment: str,
 ) -> Status:
-    """Take a flagd document (JSON; - reads standard input), whole or not at all.
+    """Take a flagd document (JSON or YAML; - reads standard input), whole or not at all.
 
     Refused where it changes a flag on which a rollout runs. References are resolved into each flag.
     """
@@ -62,6 +63,7 @@ def import_flags(
         is_replacing=is_replacing,
         is_dry_run=is_dry_run,
         snapshot_version=snapshot,
+        flag_set=flag_set,
     )
     out.give(done, _lines)
     return None
@@ -69,14 +71,22 @@ def import_flags(
 
 def read_document(file: Path) -> dict[str, Any]:
     """The document in the file. Raises FlagDocumentError."""
-    try:
-        found = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"it is not JSON: {error}"
-        raise FlagDocumentError(f"{file} cannot be read: {reason}", hint="give a flagd document as JSON") from None
+    found = read_data(file)
     if not isinstance(found, dict):
         raise FlagDocumentError(f"{file} holds no flagd document", hint='write {"flags": {...}}')
     return found
+
+
+def read_data(file: Path) -> Any:
+    """What a JSON or YAML file says; `-` is standard input. Raises FlagDocumentError."""
+    from ebbgate.bootstrap.flag_files import flag_data
+
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise FlagDocumentError(f"{file} cannot be read: {reason}", hint="give a flagd document") from None
+    return flag_data(text, name=str(file))
 
 
 def _lines(done: ImportView) -> list[RenderableType]:

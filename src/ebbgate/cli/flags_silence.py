@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def stale(control: "ControlClient", out: Output, environment: str) -> Status:
     """Flags that nobody evaluates, attributes that rules ask for in vain, defaults of the code that were served.
 
-    Evaluators count since they began, over all environments that they serve.
+    As evaluators of the environment have counted since they began. OFREP callers whose token is good for all
+    environments count in each.
     """
     out.give(control.environments.silence(environment), lambda found: _table(found, environment))
     return None

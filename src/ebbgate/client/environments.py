@@ -52,6 +52,7 @@ class Environments:
         is_replacing: bool = False,
         is_dry_run: bool = False,
         snapshot_version: int | None = None,
+        flag_set: str | None = None,
     ) -> ImportView:
         """Take a flagd document whole, or say what it would change. Raises FlagDocumentError, ConflictError."""
         body = ImportDocument(
@@ -60,6 +61,7 @@ class Environments:
             is_replacing=is_replacing,
             is_dry_run=is_dry_run,
             snapshot_version=snapshot_version,
+            flag_set=flag_set,
         )
         return self._connection.post(f"{_one(name)}/document", body, ImportView)
 

@@ -76,6 +76,11 @@ class AccessService:
         """
         checked = check_token(kind, name, environment)
         with self._store.transaction() as tx:
+            if environment is not None and environment not in (known := tx.environments()):
+                raise BadRequestError(
+                    f"there is no environment {environment!r}",
+                    hint=f"there are: {', '.join(known)}; `ebbgate environment create {environment}` makes it",
+                )
             row, secret = self._add(tx, checked, name, environment, actor)
         self.publish()
         return row, secret

@@ -48,15 +48,17 @@ class FlagExchangeService:
         is_replacing: bool = False,
         is_dry_run: bool = False,
         snapshot_version: int | None = None,
+        flag_set: str | None = None,
     ) -> ImportView:
         """Import a document, whole or not at all; with is_dry_run only say what it would change.
 
-        snapshot_version: the one that the dry run showed. Raises FlagDocumentError, NotFoundError, and ConflictError
-        where a flag differs on which a rollout runs, or where the environment changed since the dry run.
+        snapshot_version: the one that the dry run showed. flag_set: the only one to take. Raises FlagDocumentError,
+        NotFoundError, and ConflictError where a flag differs on which a rollout runs, or where the environment changed
+        since the dry run.
         """
         with self._store.transaction() as tx:
             require_environment(tx, environment)
-            wanted = standalone_flags(document, environments=tx.environments())
+            wanted = standalone_flags(document, environments=tx.environments(), flag_set=flag_set)
             latest = tx.latest_snapshot(environment)
             version = latest.version if latest is not None else 0
             if snapshot_version is not None and snapshot_version != version:

@@ -14,13 +14,13 @@ from ebbgate.ports.event_store import EvaluationCounts, EventStore
 def silent_flags(store: ControlStore, events: EventStore, environment: str) -> list[SilentFlag]:
     """What does not arrive, by flag of the environment. Raises NotFoundError.
 
-    Evaluators count by flag, over all environments that they serve.
+    As evaluators of that environment count; one that does not say its environment counts in each.
     """
     with store.transaction() as tx:
         require_environment(tx, environment)
         flags = view_flags(tx, environment, tx.flags(environment))
         known = {row.key for name in tx.environments() for row in tx.flags(name)}
-    counts = {row.flag: row for row in events.evaluation_counts()}
+    counts = {row.flag: row for row in events.evaluation_counts(environment)}
     found = [finding for flag in flags for finding in _of_flag(flag, counts.get(flag.key))]
     return [*found, *_unknown(counts.values(), known)]
 

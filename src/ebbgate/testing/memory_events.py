@@ -206,7 +206,7 @@ class MemoryEventStore:
     def names(self) -> list[NameCount]:
         return [NameCount(name=n, count=count, newest_at=at) for n, (count, at) in sorted(self._names.items())]
 
-    def evaluation_counts(self) -> list[EvaluationCounts]:
+    def evaluation_counts(self, environment: str | None = None) -> list[EvaluationCounts]:
         return [
             EvaluationCounts(
                 flag=flag,
@@ -215,7 +215,7 @@ class MemoryEventStore:
                 code_defaults=tally.code_defaults,
                 missing_attributes=tally.missing_attributes,
             )
-            for flag, tally in self._roster.tallies().items()
+            for flag, tally in self._roster.tallies(environment).items()
         ]
 
     def totals(self) -> StoreTotals:

@@ -171,6 +171,42 @@ def test_references_and_metadata_of_the_document_come_into_each_flag(desk: Any) 
     assert owned["metadata"] == {"flagSetId": "shop", "owner": "bob"}
 
 
+def test_of_flag_sets_that_share_a_key_one_must_be_chosen(desk: Any) -> None:
+    client = desk.client()
+
+    def flag(key: str, of: str, default: str) -> dict[str, Any]:
+        return {"key": key, **FLAG, "defaultVariant": default, "metadata": {"flagSetId": of}}
+
+    document = {"flags": [flag("menu", "web", "on"), flag("menu", "app", "off"), flag("own", "app", "on")]}
+    with pytest.raises(FlagDocumentError, match="'app', 'web'") as refused:
+        client.environments.import_flags("production", document, reason="r")
+    assert "--flag-set" in refused.value.hint
+    with pytest.raises(FlagDocumentError, match="'nobody'") as unknown:
+        client.environments.import_flags("production", document, reason="r", flag_set="nobody")
+    assert "app, web" in unknown.value.hint
+    client.environments.import_flags("production", document, reason="r", flag_set="web")
+    assert [(one.key, one.definition["defaultVariant"]) for one in client.flags.list()] == [("menu", "on")]
+    client.environments.import_flags("production", document, reason="r", flag_set="app")
+    assert [(one.key, one.definition["defaultVariant"]) for one in client.flags.list()] == [
+        ("menu", "off"),
+        ("own", "on"),
+    ]
+
+
+def test_silence_of_another_environment_is_its_own(desk: Any) -> None:
+    client, now = desk.client(), desk.clock.machine_now()
+    client.environments.create("staging", reason="r")
+    for environment in ("production", "staging"):
+        client.flags.put("menu", FLAG, reason="r", environment=environment)
+    report = EvaluatorReport(
+        evaluator="e", name="e", kind="sdk", state="heartbeat", reported_at=now, environment="staging",
+        counts=EvaluatorCounts(evaluations={"menu": 10}),
+    )  # fmt: skip
+    desk.events.ingest([(1, Record(received_at=desk.clock.plan_now(), machine_at=now, entries=[report]))])
+    assert [one.kind for one in client.environments.silence("production")] == ["never_evaluated"]
+    assert client.environments.silence("staging") == ()
+
+
 def test_silence_around_flags_is_named(desk: Any) -> None:
     client = desk.client()
     client.flags.put("menu", {**FLAG, "targeting": {"if": [GOLD, "on", "off"]}}, reason="r")

@@ -2,6 +2,8 @@ from typing import Any
 
 import pytest
 
+from ebbgate.core.errors import BadRequestError
+
 
 def test_the_text_of_a_token_is_told_once_and_works(desk: Any) -> None:
     tokens = desk.client("admin").tokens
@@ -35,6 +37,13 @@ def test_no_answer_but_the_first_holds_the_text_or_the_hash_of_a_token(desk: Any
 def test_a_token_that_makes_no_sense_is_refused(desk: Any, body: dict[str, Any]) -> None:
     answer = desk.call("POST", "/api/v1/tokens", {**body, "reason": "try"}, kind="admin")
     assert answer.status_code == 400
+
+
+def test_a_token_for_an_environment_that_is_not_there_is_refused_with_those_that_are(desk: Any) -> None:
+    with pytest.raises(BadRequestError, match="'stagin'") as refused:
+        desk.client("admin").tokens.create("server", "x", reason="typo", environment="stagin")
+    assert "production" in refused.value.hint
+    assert [token.environment for token in desk.client("admin").tokens.list() if token.environment == "stagin"] == []
 
 
 def test_the_last_admin_token_stays(desk: Any) -> None:

@@ -1,6 +1,10 @@
 """Where the server is, and which token it gets to see."""
 
-from ebbgate.cli.connection import DEFAULT_URL, KeptLogin, find_target
+import pytest
+
+from ebbgate.cli.connection import DEFAULT_URL, KeptLogin, find_target, open_client
+from ebbgate.core.access import make_token
+from ebbgate.core.errors import AuthenticationError
 
 KEPT = KeptLogin(url="http://kept:8121", token="kept-token")
 ENVIRON = {"EBBGATE_CONTROL_URL": "http://environ:8121", "EBBGATE_TOKEN": "environ-token"}
@@ -27,3 +31,10 @@ def test_the_kept_server_is_the_same_with_and_without_a_last_slash() -> None:
 def test_without_anything_the_server_is_on_this_machine_and_there_is_no_token() -> None:
     found = find_target(None, None, environ={}, kept=KeptLogin())
     assert (found.url, found.url_from, found.token, found.token_from) == (DEFAULT_URL, "default", "", "nowhere")
+
+
+def test_an_applications_token_is_told_from_a_persons_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EBBGATE_TOKEN", make_token("server", bytes(32)))
+    with pytest.raises(AuthenticationError, match="EBBGATE_TOKEN is of kind server") as refused:
+        open_client("http://127.0.0.1:9", None)
+    assert "SDKs" in refused.value.hint

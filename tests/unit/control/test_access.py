@@ -19,7 +19,7 @@ from ebbgate.core.errors import (
     PermissionDeniedError,
     StoreUnavailableError,
 )
-from ebbgate.ports.control_store import AuditRow
+from ebbgate.ports.control_store import AuditRow, EnvironmentRow
 from ebbgate.testing.clock import MORNING, VirtualClock
 from ebbgate.testing.memory_control import FaultPoint, MemoryControlStore
 
@@ -50,6 +50,8 @@ class Desk:
         self.store = MemoryControlStore()
         self.clock = VirtualClock()
         self.published = Published()
+        with self.store.transaction() as tx:
+            tx.put_environment(EnvironmentRow(name="production", created_at=MORNING))
         self.service = AccessService(self.store, self.clock, self.published, entropy=counted_bytes())
 
     def audit(self) -> list[AuditRow]:

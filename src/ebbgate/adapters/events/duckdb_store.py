@@ -216,7 +216,7 @@ class DuckDbEventStore:
                 for name, (count, at) in sorted(self._ledger.names.items())
             ]
 
-    def evaluation_counts(self) -> list[EvaluationCounts]:
+    def evaluation_counts(self, environment: str | None = None) -> list[EvaluationCounts]:
         with self._lock:
             return [
                 EvaluationCounts(
@@ -226,7 +226,7 @@ class DuckDbEventStore:
                     code_defaults=tally.code_defaults,
                     missing_attributes=tally.missing_attributes,
                 )
-                for flag, tally in self._ledger.roster.tallies().items()
+                for flag, tally in self._ledger.roster.tallies(environment).items()
             ]
 
     def totals(self) -> StoreTotals:

@@ -92,10 +92,13 @@ class Roster(msgspec.Struct, kw_only=True):
                     yield evaluator, known.environment, confirmed
                     break
 
-    def tallies(self) -> dict[str, FlagTally]:
-        """Counts by flag, flags in order."""
+    def tallies(self, environment: str | None = None) -> dict[str, FlagTally]:
+        """Counts by flag, flags in order. environment: of evaluators of this one, and of those that do not say theirs;
+        None for all."""
         out: dict[str, FlagTally] = {}
         for known in self.evaluators.values():
+            if environment is not None and known.environment not in (None, environment):
+                continue
             counts = known.counts
             for flag, n in counts.evaluations.items():
                 out.setdefault(flag, FlagTally()).evaluations += n

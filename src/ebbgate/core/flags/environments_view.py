@@ -51,7 +51,8 @@ class ImportDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A whole flagd document, taken whole or not at all.
 
     is_replacing: flags that it does not have are deleted, unless a rollout runs on them. is_dry_run: only say what
-    would change. snapshot_version: the one that the dry run showed; None = whatever is there.
+    would change. snapshot_version: the one that the dry run showed; None = whatever is there. flag_set: take the flags
+    of this one only, by `flagSetId`.
     """
 
     document: dict[str, Any]
@@ -59,6 +60,7 @@ class ImportDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     is_replacing: bool = False
     is_dry_run: bool = False
     snapshot_version: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    flag_set: str | None = None
 
 
 class FlagImport(msgspec.Struct, frozen=True, kw_only=True):
