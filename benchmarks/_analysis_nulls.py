@@ -135,7 +135,7 @@ NULLS = (
         says="every metric worse by exactly what is tolerated, and errors at the critical limit",
         world=msgspec.structs.replace(
             EVEN,
-            units=8000,
+            units=6000,
             families=MOST | {"task"},
             effect=Effect(errors=0.02, latency=1.1, dwell=0.9, clicks=0.9, completion=0.9),
         ),
@@ -175,7 +175,7 @@ NULLS = (
 )  # fmt: skip
 
 
-def a_plan(null: Null, *, tick: timedelta = 2 * HOUR) -> Plan:
+def a_plan(null: Null, *, tick: timedelta = 3 * HOUR) -> Plan:
     """5, 20, 50 % for a day each, and a watch of a day over everybody: the ramp ends by time, whatever is proven."""
     day = timedelta(days=1)
     return Plan(

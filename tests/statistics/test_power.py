@@ -9,6 +9,7 @@ import pytest
 from ebbgate.core.metrics import (
     SKETCH_BASE,
     Direction,
+    Goal,
     HarmBy,
     Margin,
     MeanBlock,
@@ -17,11 +18,14 @@ from ebbgate.core.metrics import (
     ProportionBlock,
     QuantileBlock,
     fold,
+    goal_guardrail,
     judge,
+    judge_goal,
     margin_reachable,
     start,
     units_needed,
 )
+from ebbgate.core.metrics.power import goal_shown
 
 ROLLOUTS = 200
 BLOCKS = 20
@@ -109,3 +113,24 @@ def test_the_margin_that_is_reachable_is_the_margin_that_needs_those_units(a_gua
     needed = units_needed(guardrail, allocation=0.3)
     reach = margin_reachable(guardrail, treatment_n=needed.treatment, control_n=needed.control)
     assert 0.0049 < reach <= 0.005
+
+
+@pytest.mark.parametrize("change", [0.2, -0.25])
+def test_a_goal_is_met_with_the_units_that_power_asks_for(ramp, a_guardrail, change):
+    """With the change that `goal_shown` names as the least for these units."""
+    rate, sizes = 0.4, (3_000, 5_000)
+    metric = a_guardrail(MetricKind.SHARE, bad=Direction.DECREASE).metric
+    goal = Goal(metric=metric, change=change, baseline=rate)
+    truth = goal_shown(goal, treatment_n=sizes[0], control_n=sizes[1])
+    assert abs(truth) > abs(change)
+    common = {**next(iter(ramp()))[3], "phase": 0}
+    rng, met = np.random.default_rng(43), 0
+    for _ in range(ROLLOUTS):
+        evidence = start(goal_guardrail(goal), alpha=None)
+        for _ in range(BLOCKS):
+            n = sizes[0] // BLOCKS, sizes[1] // BLOCKS
+            y = int(rng.binomial(n[0], rate * (1 + truth))), int(rng.binomial(n[1], rate))
+            block = ProportionBlock(treatment_n=n[0], treatment_y=y[0], control_n=n[1], control_y=y[1], **common)
+            evidence = fold(goal_guardrail(goal), evidence, block)
+        met += judge_goal(goal, evidence, phase=0).standing == "met"
+    assert LEAST <= met / ROLLOUTS <= 0.96

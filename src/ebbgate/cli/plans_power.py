@@ -1,6 +1,8 @@
 """`ebbgate plan power` (RULES E7)."""
 
+from math import ceil
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import RenderableType
@@ -10,10 +12,13 @@ from rich.text import Text
 from ebbgate.bootstrap.plans import load_plan
 from ebbgate.cli.options import Status, local
 from ebbgate.cli.output import Output, a_table
+from ebbgate.cli.plans_history import Source, metrics_of, read_source, with_history
 from ebbgate.cli.plans_read import OVERLAY, PLAN
 from ebbgate.core.rollouts import PowerTable
 from ebbgate.core.rollouts import power as power_of
-from ebbgate.core.rollouts.plan_power import Answer, LimitCell, PowerCell
+from ebbgate.core.rollouts.plan_power import Answer, GoalCell, LimitCell, PowerCell
+from ebbgate.core.rollouts.plan_power_changes import with_changes
+from ebbgate.core.rollouts.traffic import Traffic, given_traffic, traffic_of
 
 _ANSWERS = {
     Answer.YES: ("✓ yes", "green"),
@@ -26,23 +31,62 @@ _ANSWERS = {
 @click.command()
 @PLAN
 @OVERLAY
+@click.option("--users", type=click.IntRange(min=1), help="Active users of a day, in place of the plan's `users`.")
+@click.option(
+    "--new-users", default=0, type=click.IntRange(min=0), help="Of a later day, how many had not come before."
+)
+@with_history
 @local
-def power(out: Output, plan: Path, overlay: str | None) -> Status:
-    """Which guardrail can be proven in which phase, if nothing has changed, with power 0.9; and which limits can be
-    tested.
+def power(out: Output, /, plan: Path, overlay: str | None, users: int | None, new_users: int, **options: Any) -> Status:
+    """Which guardrail can be proven in which phase, if nothing has changed, with power 0.9: users and days needed, and
+    what to change where the answer is no; which goals and limits can be decided.
     """
-    out.give(power_of(load_plan(plan, overlay)), _shown)
+    loaded, source = load_plan(plan, overlay), Source(**options)
+    if source.is_given and (users is not None or new_users):
+        raise click.UsageError("past days tell the users: leave out --users and --new-users")
+    traffic = None
+    if source.is_given:
+        traffic = traffic_of(read_source(loaded, source), metrics_of(loaded))
+    elif (users or loaded.users) is not None:
+        traffic = given_traffic(users or loaded.users or 0, new_users)
+    out.give(with_changes(loaded, power_of(loaded, traffic)), _shown)
     return None
 
 
 def _shown(table: PowerTable) -> list[RenderableType]:
-    users = f"{table.users:,} active users a day" if table.users else "the plan does not say its `users`"
-    lines: list[RenderableType] = [f"Can it be answered? ({users}, power {table.power:g})", Text(""), _grid(table)]
+    people = f"{table.users:,} active users a day" if table.users else "the plan does not say its `users`"
+    lines: list[RenderableType] = [f"Can it be answered? ({people}, power {table.power:g})", Text(""), _grid(table)]
     if whys := _whys(table.guardrails):
         lines += [Text(""), *whys]
+    if table.goals:
+        lines += [Text(""), *(Text(f"goal {cell.goal} in {cell.phase}: {_goal(cell)}") for cell in table.goals)]
     if limits := _limits(table.limits):
         lines += [Text(""), *limits]
+    if table.traffic is not None and table.traffic.metrics:
+        lines += [Text(""), _measured(table.traffic)]
     return [*lines, Text(""), *(Text(f"· {sentence}", style="dim") for sentence in table.assumptions)]
+
+
+def _measured(traffic: Traffic) -> Table:
+    """What past days say of each metric."""
+    within = f"within {traffic.days}d" if traffic.days > 1 else "in a day"
+    table = a_table("past days", "users", "with it", "value", "spread", right=("users", "with it", "value", "spread"))
+    table.add_row(f"all, {within}", f"{traffic.reach[-1]:,.0f}", "", "", "")
+    for name, seen in traffic.metrics.items():
+        value = "–" if seen.value is None else f"{seen.value:.4g}"
+        spread = "–" if seen.spread is None else f"{seen.spread:.2f}"
+        table.add_row(name, f"{seen.n:,}", f"{seen.share:.0%}", value, spread)
+    return table
+
+
+def _goal(cell: GoalCell) -> str:
+    days = f", {_days(cell.needed_days)} in the phase" if cell.needed_days is not None else ""
+    return f"{cell.why}{days}"
+
+
+def _days(days: float) -> str:
+    """Rounded up, so that what is shown is enough."""
+    return f"{ceil(days * 10 - 1e-9) / 10:g}d"
 
 
 def _grid(table: PowerTable) -> Table:
@@ -50,15 +94,29 @@ def _grid(table: PowerTable) -> Table:
     grid = a_table("", *(name for _, name in phases))
     for guardrail in dict.fromkeys(cell.guardrail for cell in table.guardrails):
         cells = {cell.phase_index: cell for cell in table.guardrails if cell.guardrail == guardrail}
-        answers = [_ANSWERS[cells[index].answer] for index, _ in phases]
-        grid.add_row(Text(guardrail, style="bold"), *(Text(words, style=style) for words, style in answers))
+        grid.add_row(Text(guardrail, style="bold"), *(_answer(cells[index]) for index, _ in phases))
     return grid
+
+
+def _answer(cell: PowerCell) -> Text:
+    """The answer, with the new units and days that it takes."""
+    words, style = _ANSWERS[cell.answer]
+    if cell.needed_units is not None:
+        days = f" in {_days(cell.needed_days)}" if cell.needed_days is not None else ""
+        words += f" {cell.needed_units:,}{days}"
+    return Text(words, style=style)
 
 
 def _whys(cells: tuple[PowerCell, ...]) -> list[RenderableType]:
     """One line for each answer that holds a rollout up, and each one that is not known."""
     wanted = (Answer.NO, Answer.UNKNOWN)
-    return [Text(f"{cell.guardrail} in {cell.phase}: {cell.why}") for cell in cells if cell.answer in wanted]
+    lines: list[RenderableType] = []
+    for cell in cells:
+        if cell.answer in wanted:
+            lines.append(Text(f"{cell.guardrail} in {cell.phase}: {cell.why}"))
+            if cell.changes:
+                lines.append(Text(f"  what would do: {'; or '.join(cell.changes)}", style="dim"))
+    return lines
 
 
 def _limits(cells: tuple[LimitCell, ...]) -> list[RenderableType]:

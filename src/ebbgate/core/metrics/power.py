@@ -1,15 +1,16 @@
 """Which guardrail can be answered with how many units (RULES E7), by the very bounds that `judge` will use."""
 
-from math import expm1, hypot, sqrt
+from math import exp, expm1, hypot, sqrt
 from statistics import NormalDist
 
 import msgspec
 
-from ebbgate.core.metrics.definition import Guardrail, MetricKind
+from ebbgate.core.metrics.definition import Goal, Guardrail, MetricKind
+from ebbgate.core.metrics.evidence import goal_guardrail
 from ebbgate.core.metrics.evidence_change import imaginary_observation, share_reach
 from ebbgate.core.metrics.evidence_tolerance import sign
 from ebbgate.core.metrics.judge import MIN_UNITS, SAFE_ALPHA, units_wanted
-from ebbgate.core.stats import one_sided_multiplier
+from ebbgate.core.stats import one_sided_multiplier, two_sided_multiplier
 
 POWER = 0.9
 """Chance that a change of nothing is proven inside its margin (RULES E7)."""
@@ -20,6 +21,9 @@ log-normal's 0.8."""
 
 DEFAULT_LOG_SPREAD = 0.6
 """Standard deviation of the log of a latency, where nobody says."""
+
+GOAL_ALPHA = 0.05
+"""Chance of ever missing a goal's true change, as in `judge_goal`."""
 
 _WIDEST = 100.0  # a relative margin beyond which no plan asks
 _MOST = 10**9  # units; beyond this there is no rollout
@@ -112,6 +116,63 @@ def margin_reachable(
         return reach * hypot(treatment, control)
     # The linear contrast T - (1 +- m) C depends on the margin itself: solve m * baseline = reach * its error.
     return _relative_reach(reach * treatment / baseline, reach * control / baseline, worse=sign(guardrail))
+
+
+def goal_shown(
+    goal: Goal,
+    *,
+    treatment_n: int,
+    control_n: int,
+    baseline: float | None = None,
+    spread: float | None = None,
+    power: float = POWER,
+    min_n: int = MIN_UNITS,
+) -> float | None:
+    """The smallest true relative change that is shown to meet the goal with this power, signed as the goal is.
+
+    A goal is met where the whole interval lies beyond it (`judge_goal`), so the truth must lie further. None: too few
+    units, no baseline where one is needed, or nothing that the metric can reach. Arguments as in `units_needed`.
+    """
+    guardrail = goal_guardrail(goal)
+    baseline = goal.baseline if baseline is None else baseline
+    if min(treatment_n, control_n) < units_wanted(guardrail, min_n):
+        return None
+    units = treatment_n * control_n / (treatment_n + control_n)
+    far = two_sided_multiplier(units, GOAL_ALPHA) + NormalDist().inv_cdf(power)
+    better = 1 if goal.change > 0 else -1
+    most = _WIDEST if better > 0 else 1.0
+    if guardrail.metric.kind is MetricKind.QUANTILE:
+        quantile = guardrail.metric.quantile or 0.5
+        sigma = DEFAULT_LOG_SPREAD if spread is None else spread
+        density = NormalDist().pdf(NormalDist().inv_cdf(quantile))
+        error = sigma * sqrt(quantile * (1 - quantile)) / density * hypot(treatment_n**-0.5, control_n**-0.5)
+        shown = (1 + goal.change) * exp(better * far * error) - 1
+        return shown if abs(shown) < most else None
+    if not baseline:
+        return None
+    if better > 0 and guardrail.metric.kind in (MetricKind.SHARE, MetricKind.RATE):
+        most = min(most, 1 / baseline - 1)
+
+    def is_shown(size: float) -> bool:
+        truth = baseline * (1 + better * size)
+        treated = _error_at(guardrail, truth, baseline, spread, treatment_n)
+        control = (1 + goal.change) * _error_at(guardrail, baseline, baseline, spread, control_n)
+        return better * (truth - (1 + goal.change) * baseline) >= far * hypot(treated, control)
+
+    low, high = abs(goal.change), most
+    if high <= low or not is_shown(high):
+        return None
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_shown(middle) else (middle, high)
+    return better * high
+
+
+def _error_at(guardrail: Guardrail, mean: float, baseline: float, spread: float | None, n: int) -> float:
+    """Standard error of an arm whose mean is this; the spread of a unit stays the same share of it."""
+    if guardrail.metric.kind in (MetricKind.SHARE, MetricKind.RATE):
+        return sqrt(max(mean * (1 - mean), 0.0) / n)
+    return _deviation(guardrail, baseline, spread) * (mean / baseline) / sqrt(n)
 
 
 def _share_reach(

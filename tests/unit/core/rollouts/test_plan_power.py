@@ -6,6 +6,8 @@ import pytest
 
 from ebbgate.core.rollouts import plan_from_data, power
 from ebbgate.core.rollouts.plan_power import Answer, expected_arms
+from ebbgate.core.rollouts.plan_power_changes import with_changes
+from ebbgate.core.rollouts.traffic import MetricTraffic, Traffic, given_traffic
 
 PHASES: list[dict[str, Any]] = [
     {"to": "5%", "who": "internal", "stay": "1d..2d"},
@@ -111,3 +113,40 @@ def test_the_table_says_what_it_assumes() -> None:
     table = power(plan_with())
     assert table.power == 0.9
     assert any("count once" in sentence for sentence in table.assumptions)
+
+
+def test_each_change_that_is_named_would_do_alone() -> None:
+    """RULES E7: too few users for 1 pp in the second phase, and three ways out."""
+    plan, traffic = plan_with(), given_traffic(8_000, 900)
+    cell = with_changes(plan, power(plan, traffic)).guardrails[1]
+    assert cell.answer is Answer.NO
+    margin, stay, exposure = cell.changes
+    wider = plan_with(guardrails={"errors": {"rate": "a / b", "baseline": "1%", "worse_by": margin.split()[1]}})
+    longer = plan_with(phases=[PHASES[0], {**PHASES[1], "stay": f"3d..{stay.split()[-1]}"}, *PHASES[2:]])
+    more = plan_with(phases=[PHASES[0], {**PHASES[1], "to": exposure.split()[1]}, *PHASES[2:]])
+    for changed in (wider, longer, more):
+        assert power(changed, traffic).guardrails[1].answer is Answer.YES
+    assert power(plan, traffic).guardrails[2].needed_days is not None
+
+
+def test_what_was_measured_stands_in_for_what_the_plan_does_not_say() -> None:
+    plan = plan_with(users=None, guardrails={"errors": {"rate": "a / b", "worse_by": "1pp"}})
+    assert power(plan).guardrails[1].answer is Answer.UNKNOWN
+    seen = MetricTraffic(n=2_000, share=0.5, value=0.01, spread=9.9)
+    traffic = Traffic(days=2, units_a_day=20_000, reach=(20_000.0, 26_000.0), metrics={"errors": seen})
+    cell = power(plan, traffic).guardrails[1]
+    assert cell.answer is Answer.NO  # half of the 26,000 users have an observation, 15 % of them are new
+    assert cell.treatment_units == 1_950
+    assert cell.needed_days is None  # nobody new is counted on beyond the days that were read
+
+
+def test_a_goal_needs_a_truth_beyond_it() -> None:
+    goals = {"clicks": {"share": "a / b", "baseline": "40%", "goal": "+20%"}}
+    few, many = (power(plan_with(goals=goals, users=users)).goals[0] for users in (2_000, 200_000))
+    assert (few.phase, few.answer, many.answer) == ("50%", Answer.NO, Answer.YES)
+    assert few.shown_change is not None
+    assert many.shown_change is not None
+    assert 0.2 < many.shown_change < few.shown_change
+    assert few.needed_units == many.needed_units
+    unknown = power(plan_with(goals={"clicks": {"share": "a / b", "goal": "+20%"}})).goals[0]
+    assert (unknown.answer, unknown.why) == (Answer.UNKNOWN, "it has no `baseline`")
