@@ -9,6 +9,7 @@ from ebbgate.edge.cors import Cors
 from ebbgate.edge.event_streams import EventStreams
 from ebbgate.edge.exposures import ExposureRecorder
 from ebbgate.edge.flagd_sync import FlagdDocuments
+from ebbgate.edge.generations import ClientGenerations
 from ebbgate.edge.guard import Guard
 from ebbgate.edge.intake import EventIntake
 from ebbgate.edge.journal import Journal
@@ -56,7 +57,7 @@ class Edge:
         self.proofs = proofs = ProofBook(clock)
         self.hub = StreamHub(settings, guard, snapshots, journal, proofs, metrics, clock)
         self.changes = Changes()
-        self.documents = FlagdDocuments(guard, snapshots)
+        self.documents = FlagdDocuments(guard, snapshots, ClientGenerations(metrics))
         event_streams = EventStreams(settings, guard, snapshots, self.hub, proofs, clock)
         self.ofrep = OfrepService(settings, guard, snapshots, exposures, event_streams, metrics)
         self.app = EdgeApp(

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from ebbgate.core.errors import BadRequestError
+from ebbgate.edge.generations import ClientGenerations
 from ebbgate.edge.guard import Grant, Guard
 from ebbgate.edge.http import Answer, Receive, Scope, Send, give, header, is_match, query
 from ebbgate.edge.served import Served, ServedSnapshots, etag_of
@@ -42,15 +43,19 @@ def parse_selector(text: str) -> Selector:
 class FlagdDocuments:
     """The documents that consumers get. One that asks for nothing gets the whole document of its environment."""
 
-    def __init__(self, guard: Guard, snapshots: ServedSnapshots) -> None:
+    def __init__(self, guard: Guard, snapshots: ServedSnapshots, generations: ClientGenerations) -> None:
         self._guard = guard
         self._snapshots = snapshots
+        self._generations = generations
 
     def served(self, selector: Selector, scope: Scope, grant: Grant) -> Served:
         """The snapshot that a request is about. Raises NotFoundError, NotReadyError, PermissionDeniedError."""
         if selector.source is not None:
-            return self._snapshots.get(self._guard.environment_of(selector.source, grant))
-        return self._snapshots.get(self._guard.environment(scope, grant))
+            served = self._snapshots.get(self._guard.environment_of(selector.source, grant))
+        else:
+            served = self._snapshots.get(self._guard.environment(scope, grant))
+        self._generations.look(scope, grant, served)
+        return served
 
     async def get(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """GET /flagd/v1/flags. The selector is in the header Flagd-Selector, or in the query."""

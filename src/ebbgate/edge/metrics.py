@@ -36,6 +36,12 @@ class EdgeMetrics:
             ["outcome"],
             registry=self.registry,
         )
+        self.bucketing_mismatches = Counter(
+            "ebbgate_bucketing_mismatches",
+            "Documents read by an evaluator that, by its client, draws people by another generation.",
+            ["environment", "client"],
+            registry=self.registry,
+        )
         self.stale_evaluations = Counter(
             "ebbgate_evaluations_stale",
             "Evaluations here from an older snapshot than there is, as the newer one could not be served.",

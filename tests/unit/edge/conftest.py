@@ -13,7 +13,15 @@ from ebbgate.core.access import AccessList, StoredToken, TokenKind, make_token, 
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.errors import StoreUnavailableError
 from ebbgate.core.events.types import Record
-from ebbgate.core.flags import LeaseTerms, RolloutRule, Snapshot, encode_snapshot, raw_document, render_rollout
+from ebbgate.core.flags import (
+    Bucketing,
+    LeaseTerms,
+    RolloutRule,
+    Snapshot,
+    encode_snapshot,
+    raw_document,
+    render_rollout,
+)
 from ebbgate.edge.assembly import Edge
 from ebbgate.edge.settings import EdgeSettings
 from ebbgate.ports.snapshots import PublishedSnapshot
@@ -144,7 +152,13 @@ class MemoryEdge:
         self.look()
 
     def serve(
-        self, version: int = 1, *, environment: str = "production", published_at: datetime = NOON, **flags: Any
+        self,
+        version: int = 1,
+        *,
+        environment: str = "production",
+        published_at: datetime = NOON,
+        bucketing: Bucketing = "v2",
+        **flags: Any,
     ) -> None:
         """Publish a snapshot: by default one plain flag and one under rollout."""
         rollout = render_rollout(BOOLEAN, RolloutRule(salt="r1", hash_ppm=500_000))
@@ -154,6 +168,7 @@ class MemoryEdge:
             flag_set="shop",
             published_at=published_at,
             clock=self.clock.mapping,
+            bucketing=bucketing,
             document=raw_document({"flags": flags or {"plain": BOOLEAN, "newWidgets": rollout}}),
             leases={"newWidgets": LeaseTerms(control_variant="off")},
         )

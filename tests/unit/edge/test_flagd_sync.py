@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from ebbgate.core.errors import BadRequestError
 from ebbgate.edge.flagd_sync import Selector, parse_selector
@@ -64,3 +65,27 @@ async def test_a_selector_that_cannot_be_read_is_400(edge: Any, text: str) -> No
     with pytest.raises(BadRequestError):
         parse_selector(text)
     assert (await fetch(edge, flagd_selector=text)).status == 400
+
+
+@pytest.mark.parametrize(
+    ("agent", "bucketing", "counted"),
+    [
+        ("grpc-python/1.85.1 grpc-c/53.0.0", "v2", 2),
+        ("grpc-python/1.85.1 grpc-c/53.0.0", "v3", 0),
+        ("grpc-node-js/1.14.7", "v3", 2),
+        ("Go-http-client/1.1", "v3", 2),
+        ("Go-http-client/1.1", "v2", 0),
+        ("curl/8", "v3", 0),
+    ],
+)
+async def test_a_client_of_another_bucketing_generation_is_counted_and_named_once(
+    edge: Any, agent: str, bucketing: str, counted: int
+) -> None:
+    edge.serve(2, bucketing=bucketing, plain=PLAIN)
+    with capture_logs() as told:
+        for _ in range(2):
+            await fetch(edge, user_agent=agent)
+    text = (await edge.call("GET", "/metrics", kind="operator")).body.decode()
+    counts = [line for line in text.splitlines() if line.startswith("ebbgate_bucketing_mismatches_total{")]
+    assert sum(float(line.rpartition(" ")[2]) for line in counts) == counted
+    assert [line["event"] for line in told] == (["bucketing_mismatch"] if counted else [])
