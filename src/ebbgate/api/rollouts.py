@@ -9,11 +9,13 @@ from litestar.params import JSONBody
 from ebbgate.api.actors import ApiRequest, actor_of
 from ebbgate.api.dependencies import ENVIRONMENT, After, Limit, Ref, Sequence, Services
 from ebbgate.control.decisions import inputs_of
+from ebbgate.control.replay import ReplayService
 from ebbgate.control.rollouts import find_rollout
 from ebbgate.control.views import inputs_of
 from ebbgate.core.errors import NotFoundError, PlanError
 from ebbgate.core.rollouts.explain import DecisionView, Explanation, explain
 from ebbgate.core.rollouts.plan import Plan
+from ebbgate.core.rollouts.replay import ReplayView
 from ebbgate.core.rollouts.requests import ActOnRollout, StartRollout
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.core.rollouts.view import RolloutLine, RolloutView
@@ -79,6 +81,12 @@ def explain_decision(services: Services, ref: Ref, sequence: Sequence = None) ->
     return explain(decision_view(row), inputs)
 
 
+@get("/{ref:str}/replay", sync_to_thread=True, operation_id="replayRollout")
+def replay_rollout(services: Services, ref: Ref) -> ReplayView:
+    """Every past decision again, from the stored blocks: evidence, verdicts and what was decided."""
+    return ReplayService(services.store).replay(ref)
+
+
 @post("/{ref:str}/pause", sync_to_thread=True, status_code=200, operation_id="pauseRollout")
 def pause_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
     """Pause; exposure stays where it is, and the gates go on looking."""
@@ -115,6 +123,12 @@ def roll_back_rollout(services: Services, request: ApiRequest, ref: Ref, data: J
     return _changed(services, services.rollouts.roll_back(ref, actor=actor_of(request, data.reason)))
 
 
+@post("/{ref:str}/settle", sync_to_thread=True, status_code=200, operation_id="settleRollout")
+def settle_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
+    """End a rollback whose recovery cannot be proven, as unverified, before its deadline."""
+    return _changed(services, services.rollbacks.settle(ref, actor=actor_of(request, data.reason)))
+
+
 def decision_view(row: DecisionRow) -> DecisionView:
     """A stored decision without its inputs."""
     return msgspec.convert(row, DecisionView, from_attributes=True)
@@ -135,11 +149,13 @@ rollout_router = Router(
         get_plan,
         list_decisions,
         explain_decision,
+        replay_rollout,
         pause_rollout,
         resume_rollout,
         promote_rollout,
         abort_rollout,
         retry_rollout,
         roll_back_rollout,
+        settle_rollout,
     ],
 )

@@ -84,6 +84,11 @@ resume = _action("resume", "Goes on.", "Go on from a pause or a review.")
 promote = _action("promote", "Promoted.", "Go to the next phase now, on your word; harm that was shown stays shown.")
 abort = _action("abort", "Aborted.", "End it without a verdict; everybody gets the flag's own default again.")
 retry = _action("retry", "A new try.", "Start an ended rollout again, as a new try.")
+settle = _action(
+    "settle",
+    "Settled as unverified.",
+    "End a rollback whose recovery cannot be proven, before its deadline; it counts as unverified.",
+)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""`ebbgate rollout history | explain`."""
+"""`ebbgate rollout history | explain | replay`."""
 
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -7,10 +7,12 @@ import click
 from rich.console import RenderableType
 from rich.table import Table
 
+from ebbgate.cli.exits import Exit
 from ebbgate.cli.options import REF, Status, remote
 from ebbgate.cli.output import Output, a_table, day, moment
 from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.explain import DecisionView, Explanation
+from ebbgate.core.rollouts.replay import ReplayView
 
 if TYPE_CHECKING:
     from ebbgate.client import ControlClient
@@ -71,14 +73,45 @@ def decision_word(decision: Decision) -> str:
 @click.command()
 @REF
 @click.option("--look", type=click.IntRange(min=1), help="The number of a look in `history`; default: the newest.")
+@click.option("--exact", is_flag=True, help="The statistics as well, with all their digits.")
 @remote
-def explain(control: "ControlClient", out: Output, ref: str, look: int | None) -> Status:
-    """Why a decision was made: what it rested on, in sentences. --json has every number that `decide` was given."""
-    out.give(control.rollouts.explain(ref, sequence=look), _sentences)
+def explain(control: "ControlClient", out: Output, ref: str, look: int | None, exact: bool) -> Status:
+    """Why a decision was made: what it rested on, in plain sentences.
+
+    --exact adds the statistics behind them. --json has every number that was given to the decision, blocks and all.
+    """
+    out.give(control.rollouts.explain(ref, sequence=look), lambda found: _sentences(found, is_exact=exact))
     return None
 
 
-def _sentences(explanation: Explanation) -> list[RenderableType]:
+def _sentences(explanation: Explanation, *, is_exact: bool) -> list[RenderableType]:
     row = explanation.decision
     head = f"{row.rollout_id}, look {row.sequence}, {moment(row.looked_at)} of plan time"
-    return [head, *(f"- {sentence}" for sentence in explanation.sentences)]
+    numbers = ["", "The numbers behind it:", *(f"- {line}" for line in explanation.exact)] if is_exact else []
+    return [head, *(f"- {sentence}" for sentence in explanation.sentences), *numbers]
+
+
+@click.command()
+@REF
+@remote
+def replay(control: "ControlClient", out: Output, ref: str) -> Status:
+    """Compute every past decision again, from what was stored with it, and compare.
+
+    Evidence, verdicts, health and decisions, from the first look to the end of a rollback; numbers count as the same
+    within 1e-9. The exit status is 0 if all are, else 1.
+    """
+    found = control.rollouts.replay(ref)
+    out.give(found, _replayed)
+    return None if found.is_same else Exit.ERROR
+
+
+def _replayed(found: ReplayView) -> list[RenderableType]:
+    people = f", {found.by_person} of them by a person" if found.by_person else ""
+    head = f"{found.rollout_id}: {found.decisions:,} decisions replayed{people}, {found.values:,} values compared"
+    if found.is_same:
+        state = "; the stored evidence is what their blocks give" if found.state_is_same else ""
+        return [f"{head}: all the same{state}"]
+    lines = [f"- look {d.sequence}, {d.path}: stored {d.stored}, now {d.recomputed}" for d in found.differences]
+    if found.state_is_same is False:
+        lines.append("- the stored evidence is not what the blocks give")
+    return [f"{head}: {found.differing:,} differ", *lines]

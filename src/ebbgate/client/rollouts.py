@@ -5,6 +5,7 @@ from urllib.parse import quote
 from ebbgate.client.connection import Connection
 from ebbgate.core.rollouts.explain import DecisionView, Explanation
 from ebbgate.core.rollouts.plan import Mode, Plan
+from ebbgate.core.rollouts.replay import ReplayView
 from ebbgate.core.rollouts.requests import ActOnRollout, StartRollout
 from ebbgate.core.rollouts.view import RolloutLine, RolloutView
 
@@ -40,6 +41,10 @@ class Rollouts:
         """Why a decision was made: the newest, or that of a sequence. Raises NotFoundError."""
         return self._connection.get(f"{_one(ref)}/explain", Explanation, {"sequence": sequence})
 
+    def replay(self, ref: str) -> ReplayView:
+        """Every past decision recomputed from what was stored. Raises NotFoundError."""
+        return self._connection.get(f"{_one(ref)}/replay", ReplayView)
+
     def list(self) -> list[RolloutLine]:  # after all that name the builtin in their signature
         """Newest first."""
         return self._connection.get(_PATH, list[RolloutLine])
@@ -63,6 +68,10 @@ class Rollouts:
     def roll_back(self, ref: str, *, reason: str) -> RolloutView:
         """The flag is off when this returns; proof and recovery follow."""
         return self._act(ref, "rollback", reason)
+
+    def settle(self, ref: str, *, reason: str) -> RolloutView:
+        """End a rollback whose recovery cannot be proven, as unverified, before its deadline."""
+        return self._act(ref, "settle", reason)
 
     def _act(self, ref: str, action: str, reason: str) -> RolloutView:
         """Raises NotFoundError, TransitionError, ConflictError."""

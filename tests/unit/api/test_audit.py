@@ -47,6 +47,11 @@ def an_aborted_rollout(desk: Any) -> None:
     desk.client().rollouts.abort("newWidgets", reason="no")
 
 
+def a_rollback_under_way(desk: Any) -> None:
+    desk.start()
+    desk.client().rollouts.roll_back("newWidgets", reason="it fails")
+
+
 CHANGES: list[tuple[Callable[[Any], None], str, str, dict[str, Any], str]] = [
     (nothing, "POST", "/rollouts", {"plan": PLAN, "release": "v1"}, "rollout.start"),
     (a_rollout, "POST", "/rollouts/newWidgets/pause", {}, "rollout.pause"),
@@ -55,6 +60,7 @@ CHANGES: list[tuple[Callable[[Any], None], str, str, dict[str, Any], str]] = [
     (a_rollout, "POST", "/rollouts/newWidgets/abort", {}, "rollout.abort"),
     (an_aborted_rollout, "POST", "/rollouts/newWidgets/retry", {}, "rollout.start"),
     (a_rollout, "POST", "/rollouts/newWidgets/rollback", {}, "rollout.roll_back"),
+    (a_rollback_under_way, "POST", "/rollouts/newWidgets/settle", {}, "rollback.unverified"),
     (nothing, "PUT", "/flags/menu", {"definition": FLAG}, "flag.put"),
     (a_flag, "PUT", "/flags/menu", {"definition": FLAG, "revision": 1}, "flag.put"),
     (a_flag, "POST", "/flags/menu/kill", {}, "flag.kill"),

@@ -95,7 +95,7 @@ COMMANDS = {
     Trigger.RESUME: "rollout resume",
     Trigger.ROLL_BACK: "rollback",
     Trigger.ABORT: "rollout abort",
-    Trigger.SETTLE: "rollout get --watch",  # nobody settles a rollback by hand
+    Trigger.SETTLE: "rollout settle",  # as unverified, before the deadline; else it settles by itself
 }
 """What a person types for a trigger."""
 

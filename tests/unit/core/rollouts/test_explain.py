@@ -2,17 +2,44 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import pytest
 
-from ebbgate.core.metrics.analysis import Verdict
+from ebbgate.core.metrics.analysis import ClusteredRate, LateAnalysis, LateStanding, Verdict
+from ebbgate.core.metrics.arrivals import ArrivalAnalysis, VolumeAnalysis
 from ebbgate.core.metrics.blocks import Assignment
-from ebbgate.core.rollouts.decision import Advance, Code, Decision, Hold, Rollback
+from ebbgate.core.rollouts.decision import Advance, Code, Decision, Hold, Rollback, Step
 from ebbgate.core.rollouts.explain import DecisionView, Explanation, explain
 from ebbgate.core.rollouts.health import Health
-from ebbgate.core.rollouts.look import LookInputs
+from ebbgate.core.rollouts.look import LookInputs, RollbackFacts
+from ebbgate.core.rollouts.recovery import Propagation
 from ebbgate.core.rollouts.state import Status
 from ebbgate.testing.rollouts import NOON, a_breach, a_rollout, an_analysis, good_health, hours
 
 HOLD = Hold(code=Code.TOO_YOUNG, reason="phase early is too young")
+
+
+LOST = VolumeAnalysis(lost=True, treatment_n=2, control_n=90, expected=60.0, tail=1e-9)
+
+
+def a_late_analysis(standing: LateStanding) -> LateAnalysis:
+    return LateAnalysis(standing=standing, words=standing.value, treatment_n=40, control_n=50)
+
+
+def unfit_arrivals() -> ArrivalAnalysis:
+    return ArrivalAnalysis(
+        metric="errors",
+        treatment_n=500,
+        control_n=500,
+        treatment_late=0.2,
+        control_late=0.01,
+        treatment_dropped=0.03,
+        control_dropped=0.0,
+        late_differs=True,
+        dropped_differs=True,
+        late_log_e=20.0,
+        dropped_log_e=9.0,
+        threshold=8.0,
+    )
 
 
 def a_row(decision: Decision = HOLD, **changes: Any) -> DecisionView:
@@ -68,7 +95,98 @@ def test_a_metric_is_told_with_its_verdict_units_and_evidence() -> None:
     analysis = an_analysis(Verdict.HARM, log_e=4.2, threshold=3.35, treatment_n=1_200, control_n=4_800)
     text = text_of(a_row(), inputs(analyses={"errors": analysis}))
     assert "errors: harm [harm, 1,200 new and 4,800 old units]." in text
-    assert "log E = 4.2; harm is shown at 3.35." in text
+    exact = "\n".join(explain(a_row(), inputs(analyses={"errors": analysis})).exact)
+    assert "log E = 4.2, harm is shown at 3.35 and latched" in exact
+
+
+JARGON = ("log e", "e-process", "sample ratio", "p-value", "alpha", "confidence", "null", "threshold", "crossed", "n =")
+
+
+@pytest.mark.parametrize(
+    ("why", "verdict"),
+    [
+        ("crossed", Verdict.HARM),
+        ("late", Verdict.HARM),
+        ("no_contrast", Verdict.NOT_APPLICABLE),
+        ("no_margin", Verdict.UNDECIDED),
+        ("no_data", Verdict.UNDECIDED),
+        ("too_few", Verdict.UNDECIDED),
+        ("no_bound", Verdict.UNDECIDED),
+        ("proven", Verdict.SAFE),
+        ("not_proven", Verdict.UNDECIDED),
+    ],
+)
+def test_each_verdict_is_explained_without_a_word_of_statistics(why: str, verdict: Verdict) -> None:
+    analysis = an_analysis(
+        verdict,
+        why=why,
+        log_e=2.0,
+        threshold=4.0,
+        treatment_n=31,
+        control_n=900,
+        treatment_value=0.05,
+        control_value=0.01,
+        interval=(-0.01, 0.09),
+        safe_bound=0.09,
+        margin=0.005,
+        harm_bound=0.02,
+        newest_at=NOON + hours(29),
+        late=a_late_analysis(LateStanding.SHOWN if why == "late" else LateStanding.NOT_SHOWN),
+        clustered=ClusteredRate(
+            treatment_n=31,
+            control_n=900,
+            treatment_value=0.06,
+            control_value=0.02,
+            estimate=0.04,
+            interval=(0.0, 0.08),
+            log_e=1.0,
+        ),
+        limits=(a_breach(),),
+    )
+    health = good_health(arrivals=(unfit_arrivals(),), volume=LOST, missing=("errors",), crossed_share=0.02)
+    plain = text_of(a_row(), inputs(analyses={"errors": analysis}, health=health)).lower()
+    assert not [word for word in JARGON if word in plain], plain
+    assert "31 new and 900 old units, newest 1h old" in plain
+
+
+def test_harm_beside_a_range_that_includes_no_change_is_accounted_for() -> None:
+    harm = an_analysis(Verdict.HARM, why="crossed", interval=(-0.001, 0.04), treatment_value=0.03, control_value=0.01)
+    text = text_of(a_row(), inputs(analyses={"errors": harm}))
+    assert "-0.10pp to +4.00pp, includes no change at all" in text
+    assert "The alarm decides." in text
+    clear = msgspec.structs.replace(harm, interval=(0.01, 0.04))
+    assert "The alarm decides." not in text_of(a_row(), inputs(analyses={"errors": clear}))
+
+
+def test_what_decides_a_rate_is_said_beside_what_does_not() -> None:
+    """RULES D3."""
+    beside = ClusteredRate(
+        treatment_n=90,
+        control_n=90,
+        treatment_value=0.06,
+        control_value=0.02,
+        estimate=0.04,
+        interval=None,
+        log_e=1.5,
+    )
+    explanation = explain(a_row(), inputs(analyses={"errors": an_analysis(clustered=beside)}))
+    assert any("6.00% new against 2.00% old" in s and "first request of each user" in s for s in explanation.sentences)
+    assert any("decides nothing" in line and "log_e = 1.5" in line for line in explanation.exact)
+
+
+def test_that_late_harm_cannot_be_told_is_said() -> None:
+    analysis = an_analysis(late=a_late_analysis(LateStanding.NO_CONTROL))
+    assert "nobody is left who never had the new version" in text_of(a_row(), inputs(analyses={"errors": analysis}))
+
+
+def test_a_step_of_a_rollback_is_explained_by_its_proof() -> None:
+    proof = Propagation(confirmed=3, expected=4, unproven=0, stragglers=("app-2",))
+    row = a_row(Step(code=Code.PROPAGATED, reason="3/4 confirmed"))
+    text = text_of(row, inputs(rollback=RollbackFacts(proof=proof)))
+    assert "3 of 4 evaluators confirm the old version" in text
+    assert "These do not follow: app-2." in text
+    by_hand = text_of(row, inputs(rollback=RollbackFacts(actor="ada")))
+    assert "ada ended the rollback by hand" in by_hand
 
 
 def test_a_metric_without_a_contrast_has_no_evidence_to_tell() -> None:

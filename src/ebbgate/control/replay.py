@@ -1,0 +1,141 @@
+"""Every past decision again: the evidence folded from the stored blocks, judged, and decided (RULES E5).
+
+Nothing is read but the decisions' rows: no events, no clock. What a look saw of the world (heartbeats, kills, who
+confirmed) is among its inputs; verdicts, health and the decision are computed anew and compared with what was stored.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from ebbgate.control.decisions import InputsReader
+from ebbgate.control.evidence import (
+    Summary,
+    fold_after,
+    fold_all,
+    goals_of,
+    harm_bounds_of,
+    health_of,
+    look_analyses,
+    recovery_analyses,
+)
+from ebbgate.control.rollbacks import decision_of
+from ebbgate.control.rollouts import find_rollout
+from ebbgate.core.metrics import RECOVERY, RETURNED, Analysis
+from ebbgate.core.rollouts.decide import decide, in_mode
+from ebbgate.core.rollouts.decision import Code, Decision, Step
+from ebbgate.core.rollouts.look import LookData, LookInputs
+from ebbgate.core.rollouts.recovery import judge_recovery
+from ebbgate.core.rollouts.replay import Difference, ReplayView, differences
+from ebbgate.core.rollouts.state import RollbackStep
+from ebbgate.ports.control_store import ControlStore, DecisionRow, Evidence
+
+PAGE = 500
+"""Rows read at once: the loop must not wait for a long history."""
+
+SHOWN = 50
+"""Differences that are told one by one."""
+
+
+class ReplayService:
+    """Reads only."""
+
+    def __init__(self, store: ControlStore) -> None:
+        self._store = store
+
+    def replay(self, reference: str) -> ReplayView:
+        """Recompute every decision of a rollout, from its first on. Raises NotFoundError."""
+        with self._store.transaction() as tx:
+            state = find_rollout(tx, reference)
+        rollout_id = state.id
+        evidence, reader = Evidence(), InputsReader()
+        found: list[Difference] = []
+        decisions = values = by_person = differing = steps = 0
+        for row in self._rows(rollout_id):
+            inputs = reader.read(row)
+            decisions += 1
+            steps += inputs.rollback is not None
+            if inputs.rollback is not None and inputs.rollback.actor is not None:
+                by_person += 1
+                continue
+            evidence, compared, other = recompute(row, inputs, evidence)
+            values += compared
+            differing += len(other)
+            found += other[: SHOWN - len(found)]
+        with self._store.transaction() as tx:
+            last, stored = tx.last_decision(rollout_id), tx.evidence(rollout_id)
+        # The loop may have gone on meanwhile, and versions before this one did not store a rollback's steps.
+        is_whole = last is not None and last.sequence == decisions and (state.rollback is None or steps > 0)
+        return ReplayView(
+            rollout_id=rollout_id,
+            decisions=decisions,
+            values=values,
+            by_person=by_person,
+            differences=tuple(found),
+            differing=differing,
+            state_is_same=not differences(0, stored, evidence)[1] if is_whole else None,
+        )
+
+    def _rows(self, rollout_id: str) -> Iterator[DecisionRow]:
+        after = 0
+        while True:
+            with self._store.transaction() as tx:
+                page = tx.decisions(rollout_id, after=after, limit=PAGE)
+            yield from page
+            if len(page) < PAGE:
+                return
+            after = page[-1].sequence
+
+
+def recompute(row: DecisionRow, inputs: LookInputs, evidence: Evidence) -> tuple[Evidence, int, list[Difference]]:
+    """One decision again, given the evidence before it: the evidence after it, how many values were compared, and
+    what differs."""
+    if inputs.rollback is None:
+        evidence, again, decision = _look(row, inputs, evidence)
+    else:
+        evidence, again, decision = _step(inputs, evidence, row.decision)
+    stored = {"decision": row.decision, **{name: getattr(inputs, name) for name in again}}
+    compared, found = differences(row.sequence, stored, {"decision": decision, **again})
+    return evidence, compared, found
+
+
+def _look(row: DecisionRow, inputs: LookInputs, evidence: Evidence) -> tuple[Evidence, dict[str, object], Decision]:
+    state = inputs.state
+    data = LookData(**{name: getattr(inputs, name) for name in LookData.__struct_fields__})
+    evidence = fold_all(state, evidence, data, inputs.assignment)
+    summary = Summary(
+        evidence=evidence,
+        analyses={name: _as_stored(found, inputs) for name, found in look_analyses(state, evidence).items()},
+        goals=goals_of(state, evidence),
+        assignment=inputs.assignment,
+        data=data,
+        summarised_to=row.summarised_to,
+        has_moved=True,
+    )
+    health = health_of(state, summary, stale_for=inputs.health.stale_for, killed_by=inputs.health.killed_by)
+    decision = in_mode(decide(state, summary.analyses, health, now=inputs.now), state, now=inputs.now)
+    return evidence, {"analyses": summary.analyses, "goals": summary.goals, "health": health}, decision
+
+
+def _as_stored(found: Analysis, inputs: LookInputs) -> Analysis:
+    """Without what the version that stored the row did not know yet."""
+    stored = inputs.analyses.get(found.metric)
+    is_older = stored is not None and stored.late is None
+    return msgspec.structs.replace(found, late=None) if is_older else found
+
+
+def _step(inputs: LookInputs, evidence: Evidence, stored: Decision) -> tuple[Evidence, dict[str, object], Decision]:
+    state, facts = inputs.state, inputs.rollback
+    assert facts is not None and facts.proof is not None and state.rollback is not None
+    if state.rollback.step is RollbackStep.PROPAGATION:
+        words = f"{facts.proof.confirmed}/{facts.proof.expected} confirmed, {facts.proof.unproven_words}"
+        return evidence, {}, Step(code=Code.PROPAGATED, reason=words)
+    if state.rollback.step is not RollbackStep.RECOVERY:
+        return evidence, {}, stored  # a step that has no rule of its own here
+    evidence = fold_after(state.plan, evidence, inputs.blocks)
+    analyses = recovery_analyses(state, evidence, phase=RECOVERY)
+    returned = recovery_analyses(state, evidence, phase=RETURNED)
+    bounds = harm_bounds_of(evidence)
+    recovery = judge_recovery(state, analyses, bounds, facts.proof, returned=returned, now=inputs.now)
+    again = msgspec.structs.replace(facts, returned=returned, harm_bounds=bounds)
+    return evidence, {"analyses": analyses, "rollback": again}, decision_of(recovery)

@@ -1,0 +1,146 @@
+"""RULES E5: every past decision computed again gives the same values, to 1e-9, to the end of a rollback."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from ebbgate.control.audit import Actor
+from ebbgate.control.decisions import StoredLook, facts_of, inputs_of
+from ebbgate.control.replay import ReplayService
+from ebbgate.core.errors import TransitionError
+from ebbgate.core.rollouts.decision import Code, Hold, Rollback, Step
+from ebbgate.core.rollouts.look import LookInputs
+from ebbgate.core.rollouts.state import RollbackOutcome, Status
+from ebbgate.simulation.people import Harm
+from ebbgate.simulation.plans import HOUR, short_plan
+from ebbgate.simulation.world import World
+
+ADA = Actor(name="ada", reason="nobody will come back tonight")
+
+
+def a_world(**changes: Any) -> tuple[World, str]:
+    """A small world with a holdout, so that late harm is tested to the end."""
+    world = World(seed=3, users=250, **changes)
+    plan = msgspec.structs.replace(short_plan(), holdout=0.1, watch=30 * HOUR)
+    return world, world.start(plan).id
+
+
+@pytest.fixture(scope="module")
+def taken_back() -> tuple[World, str]:
+    """Harm from the 30th hour on, a rollback, and its recovery."""
+    world, rollout_id = a_world(harm=Harm(error_rate=12.0, begin=timedelta(hours=30)))
+    state = world.run(rollout_id, until=timedelta(days=7), step=HOUR)
+    assert state.status is Status.ROLLED_BACK, world.replay_hint()
+    return world, rollout_id
+
+
+def rows_of(world: World, rollout_id: str) -> list[Any]:
+    with world.store.transaction() as tx:
+        return tx.decisions(rollout_id, limit=10_000)
+
+
+def test_a_rollback_s_steps_are_decisions_to_its_end(taken_back: tuple[World, str]) -> None:
+    world, rollout_id = taken_back
+    rows = rows_of(world, rollout_id)
+    began = next(i for i, row in enumerate(rows) if isinstance(row.decision, Rollback))
+    after = rows[began + 1 :]
+    assert [row.sequence for row in rows] == list(range(1, len(rows) + 1))
+    assert isinstance(after[0].decision, Step)
+    assert after[0].decision.code is Code.PROPAGATED
+    assert all(isinstance(row.decision, Hold) and row.decision.code is Code.RECOVERING for row in after[1:-1])
+    outcome = world.rollouts.get(rollout_id).rollback.outcome  # type: ignore[union-attr]
+    assert after[-1].decision.code.value == outcome.value  # type: ignore[union-attr]
+    assert after[-1].status_after is Status.ROLLED_BACK
+    assert {facts_of(row).rollback.look for row in after} == {rows[began].sequence}  # type: ignore[union-attr]
+
+
+def test_replay_recomputes_every_decision_to_the_same_value(taken_back: tuple[World, str]) -> None:
+    world, rollout_id = taken_back
+    found = ReplayService(world.store).replay(rollout_id)
+    assert found.is_same, found.differences
+    assert found.state_is_same is True
+    assert found.decisions == len(rows_of(world, rollout_id))
+    assert found.values > 50 * found.decisions
+
+
+def test_replay_is_the_same_after_a_restart_and_notices_a_changed_number(taken_back: tuple[World, str]) -> None:
+    world, rollout_id = taken_back
+    world.restart()
+    assert ReplayService(world.store).replay(rollout_id).is_same
+    rows = world.store._tables.decisions[rollout_id]  # the disk, so to say
+    place = next(i for i, row in enumerate(rows) if facts_of(row).analyses and facts_of(row).rollback is None) + 20
+    kept, stored = rows[place], msgspec.msgpack.decode(rows[place].inputs, type=StoredLook)
+    errors = stored.analyses["errors"]
+    changed = {**stored.analyses, "errors": msgspec.structs.replace(errors, log_e=errors.log_e + 1e-6)}
+    tampered = msgspec.msgpack.encode(msgspec.structs.replace(stored, analyses=changed))
+    rows[place] = msgspec.structs.replace(kept, inputs=tampered)
+    try:
+        found = ReplayService(world.store).replay(rollout_id)
+    finally:
+        rows[place] = kept
+    assert [(d.sequence, d.path) for d in found.differences] == [(kept.sequence, "analyses.errors.log_e")]
+    assert not found.is_same
+
+
+def test_the_plan_is_stored_once_and_every_row_still_has_it(taken_back: tuple[World, str]) -> None:
+    world, rollout_id = taken_back
+    stored = [msgspec.msgpack.decode(row.inputs, type=StoredLook) for row in rows_of(world, rollout_id)]
+    assert [look.plan is not None for look in stored] == [True] + [False] * (len(stored) - 1)
+    assert {look.plan_at for look in stored} == {1}
+    with world.store.transaction() as tx:
+        last = tx.last_decision(rollout_id)
+        assert last is not None
+        plan = inputs_of(tx, last).state.plan
+    assert plan == world.rollouts.get(rollout_id).plan
+
+
+def as_before(inputs: LookInputs) -> bytes:
+    """As versions wrote a row that knew neither late harm nor arrivals: the whole state, plan and all."""
+    analyses = {n: msgspec.structs.replace(a, late=None, clustered=None) for n, a in inputs.analyses.items()}
+    health = msgspec.structs.replace(inputs.health, arrivals=(), volume=None)
+    whole = msgspec.structs.asdict(msgspec.structs.replace(inputs, analyses=analyses, health=health))
+    for name in ("late", "arrivals", "volume", "clustered", "rollback"):
+        del whole[name]
+    return msgspec.msgpack.encode(whole)
+
+
+def test_rows_of_an_earlier_version_are_read_and_replayed(taken_back: tuple[World, str]) -> None:
+    world, rollout_id = taken_back
+    kept = list(rows := world.store._tables.decisions[rollout_id])
+    old = []
+    with world.store.transaction() as tx:
+        for row in kept:
+            if isinstance(row.decision, Rollback):
+                break
+            old.append(msgspec.structs.replace(row, inputs=as_before(inputs_of(tx, row))))
+    rows[:] = old
+    try:
+        with world.store.transaction() as tx:
+            assert inputs_of(tx, rows[-1]).state.plan.flag == "newWidgets"
+        found = ReplayService(world.store).replay(rollout_id)
+    finally:
+        rows[:] = kept
+    assert found.decisions == len(old) > 20
+    assert not found.differing, found.differences
+    assert found.state_is_same is None  # what followed is not among these rows
+
+
+def test_a_rollback_that_nobody_can_verify_is_settled_by_hand_and_never_as_recovered() -> None:
+    world, rollout_id = a_world()
+    world.pass_time(HOUR)
+    with pytest.raises(TransitionError, match="no rollback to settle"):
+        world.rollbacks.settle(rollout_id, actor=ADA)
+    world.rollouts.roll_back(rollout_id, actor=Actor(name="ada", reason="it fails"))
+    state = world.rollbacks.settle(rollout_id, actor=ADA)
+    assert state.status is Status.ROLLED_BACK
+    assert state.rollback is not None
+    assert state.rollback.outcome is RollbackOutcome.UNVERIFIED
+    assert "settled by ada: nobody will come back tonight" in state.rollback.outcome_reason
+    assert rows_of(world, rollout_id)[-1].decision.code is Code.UNVERIFIED
+    found = ReplayService(world.store).replay(rollout_id)
+    assert found.by_person == 1
+    assert found.is_same, found.differences
+    world.pass_time(HOUR)
+    assert world.rollouts.get(rollout_id).status is Status.ROLLED_BACK
