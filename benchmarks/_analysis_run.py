@@ -53,7 +53,9 @@ class Run:
         self.is_held = held_out(self.salt, world.units, plan.holdout)
         self._habits = habits(self.rng, world)
         self.streams: list[tuple[int, PhaseStream, int]] = []  # snapshot version, stream, where it was cut off
-        self.arrays = ArrayStore(START, self.buckets, self.is_held)
+        self.arrays = ArrayStore(
+            START, self.buckets, self.is_held, frozenset(guardrail.metric for guardrail in plan.guardrails)
+        )
         self.store = cast(EventStore, follow(self.arrays, self) if follow else self.arrays)
 
     def play(self) -> Outcome:

@@ -1,14 +1,18 @@
 """An event store over arrays: the blocks of one run, made from its events by rules D1 to D5, fast enough for thousands.
 
-It answers what control asks of a store while a rollout runs. `_analysis_verify` holds it to the product's stores.
+It answers what control asks of a store while a rollout runs. `_analysis_verify` holds it to the product's stores. What
+decides no rollback is left out, as it could only hold a rollout that goes on here: how events arrive, who comes by at
+all, and the clustered rate that is shown beside the one that decides.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 from _analysis_blocks import cap, mean, proportion, quantile, ratio, thresholds
 from _analysis_stream import Happened, PhaseStream
 
+from ebbgate.core.metrics.arrivals import VolumeBlock
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment, LimitBlock
 from ebbgate.core.metrics.contrast import Contrast, Interval, LimitQuery
 from ebbgate.core.metrics.definition import Metric, MetricKind
@@ -25,11 +29,20 @@ def microseconds(duration: timedelta) -> int:
     return duration // timedelta(microseconds=1)
 
 
-class ArrayStore:
-    """begin_at: the plan time that the arrays count from. `watermark`: how far the log was read; the run moves it."""
+def firsts_of(units: Array, count: int) -> tuple[Array, Array]:
+    """The units that there are, ascending, and the place of the first of each."""
+    places = np.full(count, -1, dtype=np.int64)
+    places[units[::-1]] = np.arange(len(units) - 1, -1, -1)
+    found = np.flatnonzero(places >= 0)
+    return found, places[found]
 
-    def __init__(self, begin_at: datetime, buckets: Array, is_held: Array) -> None:
-        self._begin_at, self._buckets, self._is_held = begin_at, buckets, is_held
+
+class ArrayStore:
+    """begin_at: the plan time that the arrays count from. metrics: of the plan. `watermark`: how far the log was read;
+    the run moves it."""
+
+    def __init__(self, begin_at: datetime, buckets: Array, is_held: Array, metrics: frozenset[Metric]) -> None:
+        self._begin_at, self._buckets, self._is_held, self._metrics = begin_at, buckets, is_held, metrics
         self._phases: dict[int, _Phase] = {}
         self.watermark = 0
 
@@ -41,6 +54,8 @@ class ArrayStore:
         return microseconds(at - self._begin_at)
 
     def block(self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime) -> AnyBlock | None:
+        if metric not in self._metrics:
+            return None
         phase = self._phases[contrast.phase]
         phase.arm(contrast)
         phase.watched.add(metric)
@@ -72,7 +87,7 @@ class ArrayStore:
         delay = microseconds(limit_delay(query.metric))
         span = [self.microseconds(opened_at) - delay, self.microseconds(closed_at) - delay]
         start, stop = np.searchsorted(seen.at, span, side="right")
-        units, firsts = np.unique(seen.unit[start:stop], return_index=True)
+        units, firsts = firsts_of(seen.unit[start:stop], len(self._buckets))
         if not len(units):
             return []
         value = seen.value[start:stop][firsts]
@@ -126,6 +141,14 @@ class ArrayStore:
         if metric.kind is MetricKind.QUANTILE:
             return quantile(head, thresholds(closes, values, opened - microseconds(THRESHOLD_SPAN)), new, old)
         return mean(head, metric, cap(metric, values), new, old)
+
+    def arrival_block(self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime) -> None:
+        return None
+
+    def volume_block(
+        self, contrast: Contrast, names: Sequence[str], *, opened_at: datetime, closed_at: datetime
+    ) -> VolumeBlock:
+        return VolumeBlock(phase=contrast.phase, opened_at=opened_at, closed_at=closed_at)
 
     def assignment(self, contrast: Contrast) -> Assignment:
         phase = self._phases[contrast.phase]
@@ -181,6 +204,7 @@ class _Phase:
     def __init__(self, stream: PhaseStream, buckets: Array, is_held: Array) -> None:
         self.stream, self._buckets, self._is_held = stream, buckets, is_held
         self.late_seen: dict[Metric, tuple[int, int, Array]] = {}
+        self._late_references: dict[Metric, tuple[int, Array]] = {}
         self._windows: dict[Metric, Array] = {}
         self.watched: set[Metric] = set()
         self._observed: dict[Metric, _Observed] = {}
@@ -227,8 +251,12 @@ class _Phase:
 
     def late_reference(self, metric: Metric, epoch: int) -> Array:
         """What the control of the day before had, in order of (close, bucket)."""
-        rows = self._closing(metric, self.is_never, epoch - microseconds(EPOCH), epoch)
-        return rows.x[np.lexsort((rows.unit, rows.close))][-REFERENCE_KEPT:]
+        known = self._late_references.get(metric)
+        if known is None or known[0] != epoch:
+            rows = self._closing(metric, self.is_never, epoch - microseconds(EPOCH), epoch)
+            known = epoch, rows.x[np.lexsort((rows.unit, rows.close))][-REFERENCE_KEPT:]
+            self._late_references[metric] = known
+        return known[1]
 
     def _closing(self, metric: Metric, chosen: Array, opened: int, closed: int) -> _Rows:
         """Each unit's first eligible event, or its newest window, that closes in the span."""
@@ -237,7 +265,7 @@ class _Phase:
             return self._newest_windows(metric, chosen, opened, closed, delay)
         found = self.trials(metric)
         start, stop = np.searchsorted(found.at, [opened - delay, max(opened, closed) - delay], side="right")
-        units, firsts = np.unique(found.unit[start:stop], return_index=True)
+        units, firsts = firsts_of(found.unit[start:stop], len(self._buckets))
         kept = chosen[units]
         units, places = units[kept], start + firsts[kept]
         return _Rows(units, found.at[places] + delay, found.value[places], np.zeros((0, 2)))

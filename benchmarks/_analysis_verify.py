@@ -26,11 +26,15 @@ class CheckedStore:
     def __init__(self, arrays: ArrayStore, run: Run, product: EventStore) -> None:
         self._arrays, self._run, self._product = arrays, run, product
         self._offset, self._fed_to = 0, -1
+        self._metrics = {guardrail.metric for guardrail in run.plan.guardrails}
+        self.arrival_block, self.volume_block = arrays.arrival_block, arrays.volume_block
         self.compared = 0
 
     def block(self, *arguments: Any, **span: Any) -> AnyBlock | None:
-        mine, theirs = self._arrays.block(*arguments, **span), self._product.block(*arguments, **span)
-        return self._same(mine, theirs)
+        mine = self._arrays.block(*arguments, **span)
+        if mine is None and arguments[1] not in self._metrics:
+            return None
+        return self._same(mine, self._product.block(*arguments, **span))
 
     def limit_blocks(self, *arguments: Any, **span: Any) -> list[AnyBlock]:
         mine, theirs = self._arrays.limit_blocks(*arguments, **span), self._product.limit_blocks(*arguments, **span)

@@ -9,7 +9,7 @@ from ebbgate.core.metrics.contrast import Contrast
 from ebbgate.core.metrics.definition import Metric, MetricKind
 from ebbgate.core.metrics.late import EPOCH
 from ebbgate.core.metrics.limits_delay import WINDOWED, limit_delay
-from ebbgate.core.metrics.reference import REFERENCE_KEPT, block_cap, needs_reference, thresholds
+from ebbgate.core.metrics.reference import REFERENCE_KEPT, THRESHOLD_SPAN, block_cap, needs_reference, thresholds
 from ebbgate.testing.memory_blocks import Head, mean_block, proportion_block, quantile_block, ratio_block
 from ebbgate.testing.memory_limits import first_events, is_hit
 from ebbgate.testing.memory_observe import Events, observe, observe_ratio
@@ -88,7 +88,7 @@ def _block(
     if metric.kind in (MetricKind.SHARE, MetricKind.RATE):
         return proportion_block(head, new, old)
     if metric.kind is MetricKind.QUANTILE:
-        return quantile_block(head, thresholds(reference, head[2] - EPOCH), new, old)
+        return quantile_block(head, thresholds(reference, head[2] - THRESHOLD_SPAN), new, old)
     return mean_block(head, metric, block_cap(metric, reference), new, old)
 
 
