@@ -47,8 +47,11 @@ class Served:
         "metadata", "notice", "own", "selected", "snapshot", "version",
     )  # fmt: skip
 
-    def __init__(self, published: PublishedSnapshot) -> None:
-        """Raises FlagDocumentError when the document is refused."""
+    def __init__(self, published: PublishedSnapshot, previous: "Served | None" = None) -> None:
+        """previous: whose flags, where they are the same, keep their code.
+
+        Raises FlagDocumentError when the document is refused.
+        """
         snapshot = published.snapshot
         self.snapshot = snapshot
         self.version = snapshot.version
@@ -58,7 +61,8 @@ class Served:
         self.is_stale = False
         self.selected: dict[str, bytes] = {}
         document = parse_document(self.document)
-        self.evaluator = Evaluator(document, bucketing=snapshot.bucketing)
+        old = None if previous is None else previous.evaluator
+        self.evaluator: Evaluator = Evaluator(document, bucketing=snapshot.bucketing, previous=old)
         self.own = frozenset(document.flags)
         self.leases = {
             key: tuple(name for name in attributes_read(flag.targeting, document.evaluators) if len(name) <= _NAME_MAX)
@@ -105,7 +109,7 @@ class ServedSnapshots:
         current = self._by_environment.get(snapshot.environment)
         if current is not None and not replaces(snapshot, current.snapshot):
             return None
-        served = Served(published)
+        served = Served(published, current)
         self._by_environment[snapshot.environment] = served
         past = self._past.setdefault(snapshot.environment, [])
         past.append(PastVersion(self._clock.machine_now(), served.version, frozenset(served.leases)))

@@ -51,8 +51,7 @@ class SnapshotHolder:
         self._lock = threading.Lock()
         self._saving = threading.Lock()
         self._compiled: Compiled | None = None
-        self._stored: bytes | None = None  # what the disk holds
-        self._data: bytes | None = None  # what is served
+        self._stored: Compiled | None = None  # what the disk holds
         self._source: Literal["unknown", "found", "lost"] = "unknown"
         self._is_lapse_told = False
         self._kill_problem = ""
@@ -86,14 +85,15 @@ class SnapshotHolder:
         # A wall clock that was set back since must not lengthen a lease by more than this process can know.
         age_s = max(0.0, self._clock.unix() - stored.contact_at)
         self.contact.last_at = self._clock.monotonic() - age_s
-        self._stored = stored.data
-        self._swap(compiled, stored.data)
+        self._stored = compiled
+        self._swap(compiled)
 
     def receive(self, data: bytes) -> bool:
         """A snapshot from the server. True: it is in force, which renews the leases. False: it is refused, or older
         than what is served.
         """
-        if data == self._data:
+        served = self._compiled
+        if served is not None and data == served.data:
             self.heard()
             self.ready.set()
             return True
@@ -103,14 +103,16 @@ class SnapshotHolder:
             self._tell_error(f"a snapshot is refused, the last good one goes on: {error}")
             return False
         with self._lock:
-            current = self._compiled.snapshot if self._compiled else None
-            if current is not None and not replaces(compiled.snapshot, current):
-                if not is_equal(compiled.snapshot, current):
-                    return False
-                self.heard()
-                return True
+            current = self._compiled
+            if current is not None and compiled.snapshot.version <= current.snapshot.version:
+                new, old = decode_snapshot(data), decode_snapshot(current.data)
+                if not replaces(new, old):
+                    if not is_equal(new, old):
+                        return False
+                    self.heard()
+                    return True
             self.heard()  # before the swap: the new snapshot begins with a fresh lease
-            before = self._swap(compiled, data)
+            before = self._swap(compiled)
         self.ready.set()
         self._tell_changed(before, "a new snapshot is in force")
         return True
@@ -122,7 +124,7 @@ class SnapshotHolder:
         if not has_changed or self._compiled is None:
             return
         with self._lock:
-            before = self._swap(self._compiled, self._data)
+            before = self._swap(self._compiled)
         self._tell_changed(before, "the local kill list has changed")
 
     def found(self) -> None:
@@ -163,13 +165,14 @@ class SnapshotHolder:
         if self._disk is None:
             return
         with self._saving:  # two threads save: the later one must not be overwritten with what the earlier one read
-            data = self._data
-            if data is None or self.contact.last_at == -inf:
+            served = self._compiled
+            if served is None or self.contact.last_at == -inf:
                 return
             age_s = self._clock.monotonic() - self.contact.last_at
             try:
-                self._disk.save(data, self._clock.unix() - age_s, is_durable=data is not self._stored)
-                self._stored = data
+                is_durable = served is not self._stored
+                self._disk.save(served.data, self._clock.unix() - age_s, is_durable=is_durable)
+                self._stored = served
             except OSError as error:
                 self._tell_error(f"the copy on disk cannot be written: {error}")
 
@@ -186,7 +189,7 @@ class SnapshotHolder:
         self.contact.is_live = False
         if self._compiled is not None:
             self.serving = None  # its units were recorded by the parent's evaluator
-            self._swap(self._compiled, self._data)
+            self._swap(self._compiled)
 
     def _compile(self, data: bytes) -> Compiled:
         snapshot = decode_snapshot(data)
@@ -195,14 +198,13 @@ class SnapshotHolder:
                 f"it is of environment {snapshot.environment!r}, not {self._environment!r}",
                 hint="Check the token's environment and the client's.",
             )
-        return Compiled(snapshot)
+        return Compiled(data, snapshot, self._compiled)
 
-    def _swap(self, compiled: Compiled, data: bytes | None) -> Serving | None:
+    def _swap(self, compiled: Compiled) -> Serving | None:
         """Put it in force: one assignment. Returns what served before."""
         before = self.serving
         self._clock.mapping = compiled.snapshot.clock
         self._compiled = compiled
-        self._data = data
         self.serving = compiled.serving(self._kills.kills, self.tallies, self._timing, before)
         self._tell_unknown_kills(self.serving)
         return before
@@ -223,7 +225,7 @@ class SnapshotHolder:
 
     def _tell_unknown_kills(self, serving: Serving) -> None:
         for key, variant in serving.kills.items():
-            flag = serving.document.flags.get(key)
+            flag = serving.evaluator.flags.get(key)
             if flag is not None and variant is not None and variant not in flag.variants:
                 self._tell_error(f"the kill list names `{key}={variant}`, which is no variant: control is served")
 

@@ -1,19 +1,23 @@
 """What is served: one snapshot, compiled, with local kills and lapsed leases laid over it. Swapped as one object."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
+from zlib import compress, decompress
 
+import msgspec
+
+from ebbgate.core.flags.attributes import attributes_read
+from ebbgate.core.flags.compiled import CompiledFlag
 from ebbgate.core.flags.details import EvaluationDetails
-from ebbgate.core.flags.document import Flag, FlagDocument, parse_document
 from ebbgate.core.flags.evaluate import Evaluator
 from ebbgate.core.flags.snapshot import LeaseTerms, Snapshot
 from ebbgate.sdk.kills import Kills
 from ebbgate.sdk.tallies import Counter, FlagTally, Tallies
 from ebbgate.sdk.timing import Timing
 
-_ITEM_OPERATORS = {"map", "filter", "all", "none", "some", "reduce"}  # their second argument reads items, not context
 _ATTRIBUTES_MAX = 100  # in one report and flag
+_NAME_MAX = 128  # of an attribute that is reported
 
 
 class SeenUnits:
@@ -77,18 +81,18 @@ class FlagPlan:
 class Serving:
     """One version with its overlays. Immutable but for the units seen; its methods are the evaluators' own."""
 
-    __slots__ = ("document", "evaluate", "evaluate_lapsed", "kills", "plans", "snapshot")
+    __slots__ = ("evaluate", "evaluate_lapsed", "evaluator", "kills", "plans", "snapshot")
 
-    def __init__(self, snapshot: Snapshot, document: FlagDocument, evaluator: Evaluator, kills: Kills) -> None:
+    def __init__(self, snapshot: Snapshot, evaluator: Evaluator, kills: Kills) -> None:
         forced = {key: _killed_variant(flag, snapshot.leases.get(key), kills[key])
-                  for key, flag in document.flags.items() if key in kills}  # fmt: skip
+                  for key, flag in evaluator.flags.items() if key in kills}  # fmt: skip
         controls = {key: terms.control_variant for key, terms in snapshot.leases.items()}
         served = evaluator.with_forced(forced) if forced else evaluator
         lapsed = evaluator.with_forced(controls, reason="STALE")
         if forced:
             lapsed = lapsed.with_forced(forced)  # a local kill outranks everything
         self.snapshot = snapshot
-        self.document = document
+        self.evaluator = evaluator
         self.kills = kills
         self.evaluate: Callable[..., EvaluationDetails] = served.evaluate
         self.evaluate_lapsed: Callable[..., EvaluationDetails] = lapsed.evaluate
@@ -96,11 +100,11 @@ class Serving:
 
     def plan(self, tallies: Tallies, timing: Timing, previous: "Serving | None") -> None:
         """Lay out the flags' plans. previous: of the same version, whose recorded exposures still count."""
-        for key, flag in self.document.flags.items():
+        for key, flag in self.evaluator.flags.items():
             tally = tallies.of(key)
             lease = None
             if (terms := self.snapshot.leases.get(key)) is not None:
-                attributes = _attribute_counters(tally, flag, self.document.evaluators)
+                attributes = _attribute_counters(tally, flag)
                 lease = Lease(terms, attributes=attributes, is_killed=key in self.kills, timing=timing)
                 before = previous.plans.get(key) if previous is not None else None
                 if before is not None and before.lease is not None:
@@ -109,15 +113,24 @@ class Serving:
 
 
 class Compiled:
-    """A snapshot that was decoded, checked and compiled. Raises FlagDocumentError where it cannot be."""
+    """A snapshot that was decoded, checked and compiled. Raises FlagDocumentError where it cannot be.
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self.document = parse_document(bytes(snapshot.document))
-        self.evaluator = Evaluator(self.document, bucketing=snapshot.bucketing)
+    snapshot: without its document, which is not needed beside what was compiled of it. packed: all of it, for the disk.
+    previous: whose flags, where they are the same, keep their code.
+    """
+
+    def __init__(self, data: bytes, snapshot: Snapshot, previous: "Compiled | None") -> None:
+        self.evaluator: Evaluator = Evaluator(snapshot, previous=None if previous is None else previous.evaluator)
+        self.snapshot = msgspec.structs.replace(snapshot, document=msgspec.Raw())
+        self.packed = compress(data, level=1)
+
+    @property
+    def data(self) -> bytes:
+        """The snapshot as it came."""
+        return decompress(self.packed)
 
     def serving(self, kills: Kills, tallies: Tallies, timing: Timing, previous: Serving | None) -> Serving:
-        serving = Serving(self.snapshot, self.document, self.evaluator, kills)
+        serving = Serving(self.snapshot, self.evaluator, kills)
         is_same = previous is not None and previous.snapshot is self.snapshot
         serving.plan(tallies, timing, previous if is_same else None)
         return serving
@@ -125,19 +138,18 @@ class Compiled:
 
 def flags_changed(before: Serving, after: Serving) -> tuple[str, ...]:
     """Keys of flags that may answer otherwise than before, sorted."""
-    old, new = before.document, after.document
-    keys = old.flags.keys() | new.flags.keys()
-    if (old.evaluators, old.metadata) != (new.evaluators, new.metadata):
-        return tuple(sorted(keys))
-    return tuple(sorted(key for key in keys if _look(before, key) != _look(after, key)))
+    changed = set() if after.evaluator is before.evaluator else after.evaluator.changed_since(before.evaluator)
+    keys = before.evaluator.flags.keys() | after.evaluator.flags.keys()
+    changed.update(key for key in keys if _overlay(before, key) != _overlay(after, key))
+    return tuple(sorted(changed))
 
 
-def _look(serving: Serving, key: str) -> tuple[Any, ...]:
+def _overlay(serving: Serving, key: str) -> tuple[Any, ...]:
     kill = (serving.kills[key],) if key in serving.kills else ()
-    return serving.document.flags.get(key), serving.snapshot.leases.get(key), kill
+    return serving.snapshot.leases.get(key), kill
 
 
-def _killed_variant(flag: Flag, lease: LeaseTerms | None, variant: str | None) -> str:
+def _killed_variant(flag: CompiledFlag, lease: LeaseTerms | None, variant: str | None) -> str:
     """What a kill serves: the variant it names, if there is such a one, else the rollout's control, else `off`, else
     the flag's default. A misspelt name must not give the code's default, which may be the new version (RULES B6).
     """
@@ -148,26 +160,6 @@ def _killed_variant(flag: Flag, lease: LeaseTerms | None, variant: str | None) -
     return "off" if "off" in flag.variants else flag.default_variant or ""
 
 
-def _attribute_counters(tally: FlagTally, flag: Flag, evaluators: Mapping[str, Any]) -> tuple[tuple[str, Counter], ...]:
-    names = sorted(set(_attributes(flag.targeting, evaluators)))[:_ATTRIBUTES_MAX]
-    return tuple((name, tally.missing.setdefault(name, Counter())) for name in names)
-
-
-def _attributes(rule: Any, evaluators: Mapping[str, Any]) -> Iterator[str]:
-    """Top-level attributes of the context that a rule reads. Rules are bounded, and free of cycles, by their checks."""
-    if isinstance(rule, list):
-        for item in rule:
-            yield from _attributes(item, evaluators)
-    elif isinstance(rule, dict):
-        for operator, argument in rule.items():
-            if operator == "var":
-                path = argument[0] if isinstance(argument, list) and argument else argument
-                name = path.partition(".")[0] if isinstance(path, str) else ""
-                if name and name not in {"targetingKey", "$flagd"} and len(name) <= 128:
-                    yield name
-            elif operator == "$ref" and isinstance(argument, str):
-                yield from _attributes(evaluators.get(argument), evaluators)
-            elif operator in _ITEM_OPERATORS and isinstance(argument, list):
-                yield from _attributes(argument[:1], evaluators)
-            else:
-                yield from _attributes(argument, evaluators)
+def _attribute_counters(tally: FlagTally, flag: CompiledFlag) -> tuple[tuple[str, Counter], ...]:
+    read = [name for name in attributes_read(flag.rule, flag.evaluators) if len(name) <= _NAME_MAX]
+    return tuple((name, tally.missing.setdefault(name, Counter())) for name in read[:_ATTRIBUTES_MAX])

@@ -32,7 +32,7 @@ Known = set[str]
 class Ends(NamedTuple):
     """How a rule's text ends. returns: from a constant result of the rule to the text that answers with it.
 
-    finish: what to call with a result that is computed. replay: what answers instead, by closures.
+    finish: what to call with a result that is computed. replay: the statement that has the closures answer instead.
     """
 
     returns: Callable[[Any], str]
@@ -105,7 +105,7 @@ class Emitter:
                 for below, variant in steps
             )
             # Units without such a key are few: the closures answer them, made when the first one comes.
-            lines.append(f"{pad}return {ends.replay}(default, context, timestamp)")
+            lines.append(f"{pad}{ends.replay}")
         else:
             lines.append(f"{pad}return {ends.finish}({self.value(rule, known, 0)[0]}, default, d, timestamp)")
 
@@ -130,11 +130,16 @@ class Emitter:
             found = f"{self.mark(table.masks)}.get({name}, {table.otherwise})"
             lines.append(f"{pad}if {name}.__class__ is s: m {'&' if index else ''}= {found}")
             # Another type may equal a text in JavaScript's sense; who sends one is answered by the closures.
-            lines.append(f"{pad}elif {name} is not None: return {ends.replay}(default, context, timestamp)")
+            lines.append(f"{pad}elif {name} is not None: {ends.replay}")
             lines.append(f"{pad}else: m {'&' if index else ''}= {table.otherwise}")
             if not table.otherwise:
                 lines.append(f"{pad}if m:")
                 indent, known = indent + 1, set(known)
+        if tables and not tables[0].otherwise:  # else a branch may hold that asks for none of them
+            for key in _shared_keys([part for branch in asked for part in branch.parts]):
+                if key not in known:
+                    known.add(key)
+                    lines.append(f"{' ' * indent}{self._local(key)} = d.get({key!r})")
         for bit, ((test, result), branch) in enumerate(zip(branches, asked, strict=True)):
             inside = set(known) if branch.is_tabled else known
             if branch.is_tabled:
@@ -367,6 +372,12 @@ class Emitter:
             general = f"{again} is not None and contains({needle!r}, {again})"
             return f"({needle!r} in {again} if {first}.__class__ is s else {general})"
         return None
+
+
+def _shared_keys(parts: list[Any]) -> list[str]:
+    """Properties that several of the parts compare."""
+    keys = [key for part in parts for side in operation(part)[1] if (key := property_of(side))]
+    return [key for key in dict.fromkeys(keys) if keys.count(key) > 1]
 
 
 _CHOICES = frozenset({"if", "?:"})

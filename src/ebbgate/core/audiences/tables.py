@@ -3,6 +3,7 @@
 Made of the rule alone when it is compiled. Bit n of a mask stands for branch n.
 """
 
+from sys import intern
 from typing import Any, NamedTuple
 
 from ebbgate.core.audiences.source_shapes import operation, property_of
@@ -55,7 +56,7 @@ def _table(key: str, wanted: list[dict[str, tuple[int, list[str]]]]) -> Table:
     masks: dict[str, int] = {}
     for bit, row in enumerate(wanted):
         for text in row[key][1] if key in row else ():
-            masks[text] = masks.get(text, otherwise) | 1 << bit
+            masks[intern(text)] = masks.get(text, otherwise) | 1 << bit  # rules share one copy of a text
     return Table(key, masks, otherwise)
 
 

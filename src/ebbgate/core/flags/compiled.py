@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from sys import intern
 from typing import Any, Literal
+from zlib import compress, decompress
 
 import msgspec
 
@@ -10,7 +12,7 @@ from ebbgate.core.audiences import Bucketing, CompiledRule, RuleError, compile_r
 from ebbgate.core.audiences.coercion import SAFE_INTEGER, number_text
 from ebbgate.core.flags.details import ErrorCode, EvaluationDetails, Reason, ValueType
 from ebbgate.core.flags.document import Flag, MetadataValue
-from ebbgate.core.flags.generated import TooLarge, generate
+from ebbgate.core.flags.generated import TooLarge, constants_of, generate, with_constants
 
 Timestamp = int | Callable[[], int] | None
 """Unix seconds for `$flagd.timestamp`, or what gives them when a rule asks; None: such rules see null."""
@@ -27,8 +29,8 @@ _MISMATCH = object()
 class CompiledFlag:
     """A flag whose rule is compiled when it is first asked for. `metadata` is the document's with the flag's winning.
 
-    Until then, and for `replay`, the rule is kept as MessagePack: a tenth of the tree, and the tree is not needed
-    beside the function made of it.
+    Until then, and for `replay`, the rule is kept packed: a thirtieth of the tree, which is not needed beside the
+    function made of it.
     """
 
     __slots__ = ("_bucketing", "_flag", "_key", "_packed", "evaluators", "metadata")
@@ -43,7 +45,9 @@ class CompiledFlag:
         bucketing: Bucketing,
     ) -> None:
         self._key = key
-        self._flag = msgspec.structs.replace(flag, targeting=None) if flag.targeting is not None else flag
+        variants = {intern(name): _shared(value) for name, value in flag.variants.items()}
+        default = _shared(flag.default_variant)
+        self._flag = msgspec.structs.replace(flag, variants=variants, default_variant=default, targeting=None)
         self._packed: bytes | dict[str, Any] | None = None
         self.evaluators = evaluators
         self._bucketing: Bucketing = bucketing
@@ -54,17 +58,17 @@ class CompiledFlag:
     @property
     def rule(self) -> dict[str, Any] | None:
         """The rule as written; None where there is none, or the flag is disabled."""
-        packed = self._packed
-        unpacked: dict[str, Any] | None = msgspec.msgpack.decode(packed) if isinstance(packed, bytes) else packed
-        return unpacked
+        return _unpacked(self._packed) if isinstance(self._packed, bytes) else self._packed
 
     def says_the_same(self, other: "CompiledFlag", *, same_evaluators: bool) -> bool:
-        """Whether the other was made of an equal flag, so that its answers are this one's."""
+        """Whether the other was made of an equal flag, so that its answers are this one's, but for the metadata that
+        both have from their documents.
+        """
         return (
             self._packed == other._packed
             and self._flag == other._flag
             and repr(self._flag.variants) == repr(other._flag.variants)  # 1, 1.0 and true are equal in Python
-            and repr(self.metadata) == repr(other.metadata)
+            and repr(self._flag.metadata) == repr(other._flag.metadata)
             and self._bucketing == other._bucketing
             and (self._packed is None or same_evaluators)
         )
@@ -78,6 +82,11 @@ class CompiledFlag:
     def variants(self) -> dict[str, Any]:
         """The values by variant."""
         return self._flag.variants
+
+    @property
+    def default_variant(self) -> str | None:
+        """None means that the caller's default is served."""
+        return self._flag.default_variant
 
     def entry(self, expected: ValueType | None) -> Entry:
         """The flag's table entry for a type."""
@@ -94,6 +103,29 @@ class CompiledFlag:
         with suppress(TooLarge):
             return self._generated(rule, compiled, expected)
         return self._targeted(compiled, expected)
+
+    def taken_over(self, find: Resolver, expected: ValueType | None) -> Resolver | None:
+        """What finds this flag's answers, from what finds those of a flag that says the same: its code, with answers
+        that carry this flag's metadata. None where that code has to be made anew.
+        """
+        answers: dict[tuple[str, Reason], Entry] = {}
+
+        def renewed(part: Any) -> Any:
+            if isinstance(part, _Outcomes):
+                return _Outcomes(self, expected)
+            if not isinstance(part, EvaluationDetails):
+                return part
+            assert part.variant is not None
+            known = part.variant, part.reason
+            if known not in answers:
+                answers[known] = self.outcome(*known, expected)
+            return answers[known]
+
+        constants = constants_of(find)
+        outcomes = next((part for part in constants if isinstance(part, _Outcomes)), None)
+        if outcomes is None or outcomes.has_calls:
+            return None
+        return with_constants(find, tuple(map(renewed, constants)))
 
     def reference(self, expected: ValueType | None) -> Entry:
         """As `entry`, by closures instead of generated code. What the two must agree on."""
@@ -207,17 +239,20 @@ class CompiledFlag:
 class _Outcomes:
     """What generated code asks of its flag, beside its own constants."""
 
-    __slots__ = ("_entries", "_expected", "_flag", "_replay")
+    __slots__ = ("_entries", "_expected", "_flag", "_replay", "has_calls")
 
     def __init__(self, flag: CompiledFlag, expected: ValueType | None) -> None:
         self._flag = flag
         self._expected: ValueType | None = expected
         self._entries: dict[str | None, Entry] | None = None  # by variant, for results that are computed
         self._replay: Entry | None = None
+        self.has_calls = False  # whether the code holds answers that are made when they are given
 
     def constant(self, result: Any) -> tuple[Entry, bool]:
         entry = self._flag.by_result(result, self._expected)
-        return entry, not isinstance(entry, EvaluationDetails)
+        is_call = not isinstance(entry, EvaluationDetails)
+        self.has_calls = self.has_calls or is_call
+        return entry, is_call
 
     def finish(self, result: Any, default: Any, context: Any, timestamp: Timestamp) -> EvaluationDetails:
         if self._entries is None:
@@ -253,11 +288,21 @@ def variant_name(result: Any) -> str:
     return number_text(result) if isinstance(result, int | float) else type(result).__name__
 
 
+def _shared(value: Any) -> Any:
+    """A text as the one copy of it that all flags have; anything else as it is."""
+    return intern(value) if type(value) is str else value
+
+
 def _packed(rule: dict[str, Any]) -> bytes | dict[str, Any]:
     try:
-        return msgspec.msgpack.encode(rule)
+        return compress(msgspec.msgpack.encode(rule), level=1)  # 5 us for five rules; higher levels save nothing
     except (OverflowError, UnicodeError, TypeError):  # from Python, not from JSON: huge integers, lone surrogates
         return rule
+
+
+def _unpacked(packed: bytes) -> dict[str, Any]:
+    rule: dict[str, Any] = msgspec.msgpack.decode(decompress(packed))
+    return rule
 
 
 def typed(value: Any, expected: ValueType | None) -> Any:

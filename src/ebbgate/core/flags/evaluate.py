@@ -37,7 +37,8 @@ class Evaluator:
         previous: Self | None = None,
     ) -> None:
         """bucketing: by default the snapshot's, or v2. previous: the evaluator that this one follows; flags that are
-        the same in both keep their compiled code. Raises FlagDocumentError.
+        the same in both keep their compiled code, also where only the document's metadata changed. Raises
+        FlagDocumentError.
         """
         if isinstance(document, Snapshot):
             bucketing = bucketing or document.bucketing
@@ -52,7 +53,9 @@ class Evaluator:
             )
             for key, flag in document.flags.items()
         }
+        self._evaluators = document.evaluators
         self._forced: dict[str, _Forced] = {}
+        self._unforced: Self | None = None  # of the same flags, where some are forced here
         self._tables = _empty_tables()
         self._is_whole = False  # whether the table for no type has every flag, in the document's order
         if previous is not None:
@@ -62,6 +65,22 @@ class Evaluator:
     def flag_keys(self) -> tuple[str, ...]:
         """Every flag, in the document's order."""
         return tuple(self._flags)
+
+    @property
+    def flags(self) -> Mapping[str, CompiledFlag]:
+        """What the document says of each flag, whatever is forced."""
+        return self._flags
+
+    def changed_since(self, previous: Self) -> set[str]:
+        """Flags of either document that may answer otherwise than in the other: to be told of, or to be compiled.
+
+        Metadata counts but for the document's `version`, which changes with every document. What is forced does not.
+        """
+        mine, theirs = ({**each.metadata, "version": ""} for each in (self, previous))
+        if repr(mine) != repr(theirs):
+            return self._flags.keys() | previous._flags.keys()
+        same = self._same_flags(previous)
+        return {key for key in self._flags.keys() | previous._flags.keys() if key not in same}
 
     def evaluate(
         self,
@@ -132,30 +151,33 @@ class Evaluator:
         does not exist gives the caller's default with GENERAL. A later call wins over an earlier one.
         """
         other = type(self).__new__(type(self))
-        other.bucketing, other.metadata, other._flags = self.bucketing, self.metadata, self._flags
+        other.bucketing, other.metadata = self.bucketing, self.metadata
+        other._flags, other._evaluators, other._unforced = self._flags, self._evaluators, self._unforced or self
         other._forced = {**self._forced, **{key: (name, reason) for key, name in forced.items() if key in self._flags}}
         other._tables = _empty_tables()
         other._is_whole = False
         return other
 
+    def _same_flags(self, previous: Self) -> set[str]:
+        same_evaluators = repr(self._evaluators) == repr(previous._evaluators)
+        pairs = ((key, flag, previous._flags.get(key)) for key, flag in self._flags.items())
+        return {key for key, flag, old in pairs if old and flag.says_the_same(old, same_evaluators=same_evaluators)}
+
     def _take_over(self, previous: Self) -> None:
-        """Keep the code of flags that did not change, and what was made of it, unless it was forced."""
-        same_evaluators: dict[
-            int, bool
-        ] = {}  # by the old flag's: flags that were taken over have those of their document
-        for key, flag in self._flags.items():
-            old = previous._flags.get(key)
-            if old is None:
-                continue
-            shared = id(old.evaluators)
-            if shared not in same_evaluators:
-                same_evaluators[shared] = repr(old.evaluators) == repr(flag.evaluators)
-            if old.says_the_same(flag, same_evaluators=same_evaluators[shared]):
-                self._flags[key] = old
-                if key not in previous._forced:
-                    for expected, table in previous._tables.items():
-                        if row := table.get(key):
-                            self._tables[expected][key] = row
+        """Keep the code of flags that did not change."""
+        same_metadata = repr(self.metadata) == repr(previous.metadata)
+        tables = (previous._unforced or previous)._tables
+        for key in self._same_flags(previous):
+            if same_metadata:
+                self._flags[key] = previous._flags[key]
+            for expected, table in tables.items():
+                row = table.get(key)
+                if row is None:
+                    continue
+                if same_metadata:
+                    self._tables[expected][key] = row
+                elif row[1] is not None and (find := self._flags[key].taken_over(row[1], expected)):
+                    self._tables[expected][key] = _DEPENDS, find
 
     def _row(self, flag_key: str, expected_type: ValueType | None) -> _Row:
         table = self._tables[expected_type]
@@ -163,6 +185,9 @@ class Evaluator:
         if row is None:
             flag = self._flags[flag_key]
             forced = self._forced.get(flag_key)
+            if forced is None and self._unforced is not None:
+                row = table[flag_key] = self._unforced._row(flag_key, expected_type)
+                return row
             try:
                 entry = flag.forced(*forced, expected_type) if forced else flag.entry(expected_type)
             except RecursionError:  # the host's stack is nearly used up: not kept, it may be better next time

@@ -1,6 +1,7 @@
 """One flag's rule as one Python function (docs/adr/0009): compiled from text once, then only called."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any, Protocol
 
@@ -63,7 +64,7 @@ def generate(
         answer, is_call = constants.setdefault((type(value), repr(value)), outcomes.constant(value))
         return f"(f := {emitter.mark(answer)})(default, d, timestamp)" if is_call else emitter.mark(answer)
 
-    body = emitter.body(rule, Ends(returns, f"{here}.finish", f"{here}.replay"))
+    body = emitter.body(rule, Ends(returns, f"{here}.finish", replay="raise Error"))
     start = "if d.__class__ is not dict: d = dict(d or ())"
     if needs_flagd:
         start = f"d = {here}.enriched(context, timestamp)"
@@ -78,7 +79,24 @@ def generate(
     return FunctionType(_with_objects(code, emitter.marks), _GLOBALS, "evaluate")
 
 
+@lru_cache(maxsize=4096)  # code of one length shares its table
+def _positions(units: int) -> bytes:
+    return b"\xff" * (units // 8) + (bytes((0xF8 | units % 8 - 1,)) if units % 8 else b"")
+
+
 _GLOBALS = {**NAMES, "Error": Exception}
+
+
+def constants_of(function: Callable[..., Any]) -> tuple[Any, ...]:
+    """The objects that stand in generated code; none where the function is not generated."""
+    is_generated = isinstance(function, FunctionType) and function.__globals__ is _GLOBALS
+    return function.__code__.co_consts if is_generated else ()
+
+
+def with_constants(function: Callable[..., Any], constants: tuple[Any, ...]) -> Callable[[Any, Any, Any], Any]:
+    """Generated code again, with other objects in their places."""
+    assert isinstance(function, FunctionType)
+    return FunctionType(function.__code__.replace(co_consts=constants), _GLOBALS, "evaluate")
 
 
 def _with_objects(code: CodeType, marks: dict[bytes, Any]) -> CodeType:
@@ -87,7 +105,6 @@ def _with_objects(code: CodeType, marks: dict[bytes, Any]) -> CodeType:
     Objects as constants of the code are as fast as any constant and need no table of names. No one debugs this text:
     a table that says "no position" (PEP 626's form: one byte for eight code units) saves half of the memory.
     """
-    units = len(code.co_code) // 2
-    positions = b"\xff" * (units // 8) + (bytes((0xF8 | units % 8 - 1,)) if units % 8 else b"")
+    positions = _positions(len(code.co_code) // 2)
     constants = tuple(marks[value] if isinstance(value, bytes) else value for value in code.co_consts)
     return code.replace(co_consts=constants, co_linetable=positions, co_name="evaluate", co_filename="<flag>")

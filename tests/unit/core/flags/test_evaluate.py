@@ -1,5 +1,6 @@
 """The evaluator beyond the table of spec/vectors: what it bears, what it shares, what it is forced to."""
 
+import itertools
 import subprocess
 import sys
 from collections import UserDict
@@ -181,3 +182,50 @@ def test_an_evaluator_that_a_changed_reference_reaches_is_compiled_anew(a_docume
     assert first.evaluate("new-widgets", None, {"b": 1}, None).variant == "off"
     second = Evaluator({**document, "$evaluators": {"r": {"var": "b"}}}, previous=first)
     assert second.evaluate("new-widgets", None, {"b": 1}, None).variant == "on"
+
+
+def test_a_document_of_another_version_keeps_the_code_and_gives_its_own_metadata(a_flag: Build) -> None:
+    rule = {"if": [{"==": [{"var": "role"}, "a"]}, "on", {"fractional": [["on", 1], ["off", 1]]}]}
+    computed = {"if": [{"==": [{"var": "role"}, "a"]}, {"var": "named"}]}
+    objects = {"on": {"x": 1}, "off": {"x": 0}}
+    flags = {
+        "rule": a_flag(targeting=rule),
+        "computed": a_flag(targeting=computed),
+        "objects": a_flag(variants=objects, targeting=rule),
+        "no-default": a_flag(targeting=computed, defaultVariant=None),
+        "static": a_flag(),
+        "own": a_flag(targeting=rule, metadata={"version": "mine"}),
+    }
+    contexts: list[dict[str, Any]] = [{"role": "a", "named": "on"}, {"role": "a", "named": "gone"}, {"role": 7}, {}]
+    contexts += [{"targetingKey": f"u{n}"} for n in range(4)]
+    first = Evaluator({"flags": flags, "metadata": {"version": "1"}})
+    for key, expected in itertools.product(flags, (None, "boolean")):
+        first.evaluate(key, None, contexts[0], expected)
+    document = {"flags": flags, "metadata": {"version": "2"}}
+    second, fresh = Evaluator(document, previous=first), Evaluator(document)
+    for key, expected, context in itertools.product(flags, (None, "boolean"), contexts):
+        answer = second.evaluate(key, "d", context, expected)
+        assert answer == fresh.evaluate(key, "d", context, expected)
+        assert answer.metadata == {"version": "mine" if key == "own" else "2"}
+    assert first.evaluate("rule", None, contexts[0], None).metadata == {"version": "1"}
+    before, after = (each._tables[None]["rule"][1].__code__ for each in (first, second))
+    assert after.co_names is before.co_names  # the very code, not an equal one
+    assert second.changed_since(first) == set()
+
+
+def test_what_changed_is_told_by_flag(a_flag: Build) -> None:
+    rule = {"if": [{"$ref": "r"}, "on"]}
+    flags = {"rule": a_flag(targeting=rule), "static": a_flag(), "gone": a_flag()}
+    first = Evaluator({"flags": flags, "$evaluators": {"r": {"var": "a"}}, "metadata": {"version": "1"}})
+    del flags["gone"]
+    second = Evaluator({"flags": flags, "$evaluators": {"r": {"var": "b"}}, "metadata": {"version": "2"}})
+    assert second.changed_since(first) == {"rule", "gone"}
+    third = Evaluator({"flags": flags, "$evaluators": {"r": {"var": "b"}}, "metadata": {"flagSetId": "x"}})
+    assert third.changed_since(second) == {"rule", "static"}
+
+
+def test_forcing_one_flag_compiles_no_other_anew(a_document: Build) -> None:
+    evaluator = Evaluator(a_document(targeting={"if": [{"==": [{"var": "role"}, "a"]}, "on"]}))
+    forced = evaluator.with_forced({"another": "on"})
+    assert forced.evaluate("new-widgets", None, {"role": "a"}, None).variant == "on"
+    assert forced._tables[None]["new-widgets"] is evaluator._tables[None]["new-widgets"]
