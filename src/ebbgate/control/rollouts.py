@@ -75,7 +75,9 @@ class RolloutService:
         """Go to the next phase now, on a person's word. Raises TransitionError where harm was shown: take it back."""
 
         def step(tx: ControlTransaction, state: RolloutState) -> RolloutState:
-            harmed = [name for name, m in tx.evidence(state.id).metrics.items() if m.harm_shown_at is not None]
+            evidence = tx.evidence(state.id)
+            found = (*evidence.metrics.items(), *evidence.late.items())
+            harmed = {name for name, metric in found if metric.harm_shown_at is not None}
             if harmed:
                 raise TransitionError(
                     f"harm was shown on {', '.join(sorted(harmed))}",
@@ -108,13 +110,13 @@ class RolloutService:
             found = find_rollout(tx, reference)
         if found.status in (Status.ROLLING_BACK, Status.ROLLED_BACK):
             return found
-
-        def step(tx: ControlTransaction, state: RolloutState) -> RolloutState:
         if found.plan.is_external:
             raise TransitionError(
                 f"rollout {found.id} only watches a flag of another system",
                 hint=f"switch it there; then end this: ebbgate rollout abort {found.id} --reason ...",
             )
+
+        def step(tx: ControlTransaction, state: RolloutState) -> RolloutState:
             governing = governing_rollouts(tx, state.plan.environment).get(state.plan.flag)
             if state.status is Status.SUCCEEDED and (governing is None or governing.id != state.id):
                 newer = f"rollout {governing.id} has" if governing is not None else "a later one has"
