@@ -89,6 +89,8 @@ class Edge:
             journal=journal,
             gate=gate,
             usage=usage,
+            snapshots=snapshots,
+            proofs=proofs,
             hub=self.hub,
             clock=clock,
         )

@@ -13,6 +13,7 @@ from ebbgate.edge.http import NotReadyError
 from ebbgate.edge.journal import Journal
 from ebbgate.edge.log_gate import LogGate
 from ebbgate.edge.metrics import EdgeMetrics
+from ebbgate.edge.proof import ProofBook
 from ebbgate.edge.served import ServedSnapshots
 from ebbgate.edge.settings import EdgeSettings
 from ebbgate.edge.streams import StreamHub
@@ -91,6 +92,8 @@ class Background:
         journal: Journal,
         gate: LogGate,
         usage: UsageBook,
+        snapshots: ServedSnapshots,
+        proofs: ProofBook,
         hub: StreamHub,
         clock: Clock,
     ) -> None:
@@ -100,6 +103,8 @@ class Background:
         self.journal = journal
         self._gate = gate
         self._usage = usage
+        self._snapshots = snapshots
+        self._proofs = proofs
         self._hub = hub
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
@@ -157,3 +162,8 @@ class Background:
     async def report(self) -> None:
         for report in self._usage.reports(self._clock.machine_now()):
             self.journal.add(report)
+            environment = report.environment
+            if environment is None and report.snapshot_version is not None:
+                environment = self._snapshots.environment_of(report.snapshot_version)
+            if environment is not None:
+                self._proofs.ask(environment, report.evaluator)

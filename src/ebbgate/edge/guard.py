@@ -3,7 +3,7 @@
 from ebbgate.core.access import AccessList, Permission, StoredToken, kinds_that_may, may, token_sha256
 from ebbgate.core.access.rate import RateBucket
 from ebbgate.core.errors import AuthenticationError, BadRequestError, PermissionDeniedError, RateLimitedError
-from ebbgate.edge.http import NotReadyError, Scope, query
+from ebbgate.edge.http import NotReadyError, Scope, header, query
 from ebbgate.edge.settings import EdgeSettings
 from ebbgate.edge.tickets import Ticket, read_ticket
 from ebbgate.edge.usage import TokenUsage, UsageBook
@@ -73,6 +73,8 @@ class Guard:
                 f"a token of kind `{grant.token.kind}` may not do this", hint=f"Use a token of kind {kinds}."
             )
         self._take(grant)
+        if grant.usage.wants_agent and permission == "evaluate":
+            grant.usage.note_agent(header(scope, b"user-agent"))
         return grant
 
     def admit_anyone(self) -> Grant:

@@ -18,7 +18,8 @@ _QUANTILES = (0.5, 0.99)
 class ChangeTally(msgspec.Struct, frozen=True, kw_only=True):
     """The newest change of an environment.
 
-    confirmed, stragglers: evaluators that say which version they serve. unproven: streams of those that cannot.
+    confirmed, stragglers: evaluators that say which version they serve. unproven: streams of those that cannot, and
+    tokens by which somebody asks for answers, one each.
     lags: machine seconds from noticing the change to the confirmation, by quantile; empty before the first.
     """
 
@@ -56,6 +57,7 @@ class ProofBook:
         self._known: dict[str, _Known] = {}
         self._changes: dict[str, _Change] = {}
         self._unproven: Counter[str] = Counter()
+        self._asked_at: dict[tuple[str, str], float] = {}  # monotonic, by environment and who asks
 
     def change(self, environment: str, version: int, *, noticed_at: float) -> None:
         """A newer version is served from now on."""
@@ -99,12 +101,18 @@ class ProofBook:
         finally:
             self._unproven[environment] -= 1
 
+    def ask(self, environment: str, name: str) -> None:
+        """Somebody was answered here lately, who keeps the answers for as long as he likes."""
+        self._asked_at[environment, name] = self._clock.monotonic()
+
     def tallies(self) -> dict[str, ChangeTally]:
         """The newest change of each environment."""
         forget_before = self._clock.monotonic() - _FORGET_AFTER_S
         for evaluator, known in list(self._known.items()):
             if known.silent_since is not None and known.silent_since < forget_before:
                 del self._known[evaluator]
+        self._asked_at = {key: at for key, at in self._asked_at.items() if at >= forget_before}
+        asking = Counter(environment for environment, _ in self._asked_at)
         tallies = {}
         for environment, change in self._changes.items():
             versions = [known.version for known in self._known.values() if known.environment == environment]
@@ -113,7 +121,7 @@ class ProofBook:
             tallies[environment] = ChangeTally(
                 confirmed=confirmed,
                 stragglers=len(versions) - confirmed,
-                unproven=self._unproven[environment],
+                unproven=self._unproven[environment] + asking[environment],
                 lags={share: lags[ceil(share * len(lags)) - 1] for share in _QUANTILES} if lags else {},
             )
         return tallies

@@ -14,6 +14,7 @@ from ebbgate.core.flags.document import parse_document
 from ebbgate.core.flags.evaluate import Evaluator
 from ebbgate.core.flags.snapshot import Snapshot, replaces
 from ebbgate.edge.http import Answer, NotReadyError
+from ebbgate.edge.stale import Evaluates, StaleEvaluator
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.snapshots import PublishedSnapshot
 
@@ -43,8 +44,8 @@ class Served:
     """
 
     __slots__ = (
-        "answers", "data", "document", "environment", "etag", "evaluator", "event", "flag_set", "is_stale", "leases",
-        "metadata", "notice", "own", "selected", "snapshot", "version",
+        "_fresh", "answers", "data", "document", "environment", "etag", "evaluator", "event", "flag_set", "is_stale",
+        "leases", "metadata", "notice", "own", "selected", "snapshot", "version",
     )  # fmt: skip
 
     def __init__(self, published: PublishedSnapshot, previous: "Served | None" = None) -> None:
@@ -61,8 +62,9 @@ class Served:
         self.is_stale = False
         self.selected: dict[str, bytes] = {}
         document = parse_document(self.document)
-        old = None if previous is None else previous.evaluator
-        self.evaluator: Evaluator = Evaluator(document, bucketing=snapshot.bucketing, previous=old)
+        old = None if previous is None else previous._fresh
+        self._fresh: Evaluator = Evaluator(document, bucketing=snapshot.bucketing, previous=old)
+        self.evaluator: Evaluates = self._fresh
         self.own = frozenset(document.flags)
         self.leases = {
             key: tuple(name for name in attributes_read(flag.targeting, document.evaluators) if len(name) <= _NAME_MAX)
@@ -80,6 +82,13 @@ class Served:
         self.notice = StreamEvent(snapshot.version, b"message", msgspec.json.encode(refetch))
         self.metadata = document.metadata
         self.answers: dict[tuple[str, str | None, str], Answer] = {}
+
+    def mark(self, *, is_stale: bool) -> None:
+        """From now on answers say that they are stale, or do not."""
+        if is_stale != self.is_stale:
+            self.is_stale = is_stale
+            self.evaluator = StaleEvaluator(self._fresh) if is_stale else self._fresh
+            self.answers.clear()
 
 
 class PastVersion(NamedTuple):
@@ -136,7 +145,7 @@ class ServedSnapshots:
     def mark_stale(self, environments: Collection[str]) -> None:
         """Say of which environments a newer snapshot is there that cannot be served."""
         for environment, served in self._by_environment.items():
-            served.is_stale = environment in environments
+            served.mark(is_stale=environment in environments)
 
     def stale(self) -> dict[str, int]:
         """1 for each environment that is served from an older snapshot than there is, else 0."""
@@ -153,6 +162,13 @@ class ServedSnapshots:
                 if entry.version == version:
                     return entry
         return next((entry for entry in reversed(past) if entry.from_at <= at), past[0])
+
+    def environment_of(self, version: int) -> str | None:
+        """Where a version was served, as versions are counted over all environments; None if it is not known."""
+        for environment, past in self._past.items():
+            if any(entry.version == version for entry in past):
+                return environment
+        return None
 
     def plan_time(self, machine_at: datetime) -> datetime:
         """Plan time at a machine time. Raises OverflowError at the calendar's ends. Needs a snapshot."""

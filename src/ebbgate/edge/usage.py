@@ -8,6 +8,8 @@ from ebbgate.core.events.types import EvaluatorCounts, EvaluatorReport
 _FLAGS_MAX = 1_000  # the limit that the types state for one table
 _ATTRIBUTES_MAX = 100
 _NAME_MAX = 128
+_AGENTS_MAX = 4
+_AGENT_MAX = 60  # characters
 
 
 class TokenUsage:
@@ -15,10 +17,11 @@ class TokenUsage:
 
     evaluations: by flag and variant, None where the caller's default stands. keyless: by flag.
     missing: by flag under rollout and attribute that its rule reads. version: of the snapshot that answered last.
-    environment: the only one that the token is good for, None for all.
+    environment: the only one that the token is good for, None for all. agents: programs that evaluate with it, by their
+    User-Agent; looked at once between two reports, so that a call does not pay for it. wants_agent: it is time again.
     """
 
-    __slots__ = ("environment", "evaluations", "keyless", "missing", "version")
+    __slots__ = ("agents", "environment", "evaluations", "keyless", "missing", "version", "wants_agent")
 
     def __init__(self, environment: str | None = None) -> None:
         self.environment = environment
@@ -26,6 +29,15 @@ class TokenUsage:
         self.keyless: dict[str, int] = {}
         self.missing: dict[str, dict[str, int]] = {}
         self.version: int | None = None
+        self.agents: dict[str, None] = {}
+        self.wants_agent = True
+
+    def note_agent(self, agent: bytes | None) -> None:
+        """Remember a program. Only printable ASCII: it is shown to people, and comes from anybody."""
+        self.wants_agent = False
+        name = "".join(char for char in (agent or b"").decode("latin-1") if " " <= char <= "~")[:_AGENT_MAX].strip()
+        if name and len(self.agents) < _AGENTS_MAX:
+            self.agents[name] = None
 
     def count(self, flag: str, variant: str | None, version: int, *, is_keyless: bool) -> None:
         key = (flag, variant)
@@ -85,10 +97,12 @@ class UsageBook:
             if total == self._reported.get(token_id, 0):
                 continue
             self._reported[token_id] = total
+            usage.wants_agent = True
+            agents = f" ({', '.join(usage.agents)})" if usage.agents else ""
             reports.append(
                 EvaluatorReport(
                     evaluator=f"ofrep-{self._run_id}-{token_id}"[:_NAME_MAX],
-                    name=f"OFREP, token {token_id}"[:_NAME_MAX],
+                    name=f"OFREP, token {token_id}{agents}"[:_NAME_MAX],
                     kind="ofrep",
                     state="heartbeat",
                     reported_at=machine_at,

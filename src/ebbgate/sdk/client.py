@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from ebbgate.core.flags.details import EvaluationDetails, ValueType
-from ebbgate.sdk.answers import code_default, stale
+from ebbgate.core.flags.details import EvaluationDetails, ValueType, stale
+from ebbgate.sdk.answers import code_default
 from ebbgate.sdk.buffer import EventBuffer, PendingEvent, PendingExposure
 from ebbgate.sdk.clock import SdkClock
 from ebbgate.sdk.delivery import Delivery
@@ -282,7 +282,7 @@ class Client:
         contact = self._contact
         if contact.is_live or self._monotonic() - contact.last_at <= _STALE_AFTER_S:
             return details
-        if details.reason in ("ERROR", "STALE") or self._holder.is_killed(flag_key):
+        if details.reason == "ERROR" or self._holder.is_killed(flag_key):
             return details
         return stale(details)
 

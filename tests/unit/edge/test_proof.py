@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from ebbgate.core.clock import ClockMapping
+from ebbgate.core.events.types import EvaluatorReport
 from ebbgate.core.flags import Snapshot, raw_document
 
 CHANGE = "ebbgate_change_evaluators"
@@ -117,9 +118,30 @@ async def test_evaluations_from_an_older_snapshot_than_there_is_are_marked(edge:
     edge.look()
     edge.look()  # it stays so, while nothing else comes
     answer = await edge.ofrep("plain", {})
-    await edge.bulk({})
+    bulk = await edge.bulk({})
     told = await metrics(edge)
     marked = await stale()
     edge.serve(3)
     assert (answer.status, fresh, marked, await stale()) == (200, 0.0, 1.0, 0.0)
     assert told['ebbgate_evaluations_stale_total{environment="production"}'] == 3
+    said = [answer.json(), *(flag for flag in bulk.json()["flags"] if flag["key"] == "plain")]
+    assert [(one["reason"], one["metadata"]["staleReason"]) for one in said] == [("STALE", "STATIC")] * 2
+    assert (await edge.ofrep("plain", {})).json()["reason"] == "STATIC"
+    assert (await edge.ofrep("nope", {})).json()["errorCode"] == "FLAG_NOT_FOUND"
+
+
+async def test_a_token_that_polls_is_unproven_and_its_programs_are_named(edge: Any) -> None:
+    """RULES H2: such a caller keeps its answer for as long as it likes."""
+    before = (await metrics(edge))[CHANGE + '{proof="unproven"}']
+    for agent in ("openfeature-js/1.2", "curl/8\x1b[31m"):
+        for _ in range(2):
+            body = b'{"context": {"targetingKey": "u"}}'
+            await edge.call("POST", "/ofrep/v1/evaluate/flags/plain", body, kind="client", user_agent=agent)
+        await edge.edge.background.report()
+    after = (await metrics(edge))[CHANGE + '{proof="unproven"}']
+    edge.clock.seconds = 901.0
+    given_up = (await metrics(edge))[CHANGE + '{proof="unproven"}']
+    await edge.flush()
+    names = [entry.name for entry in edge.entries if isinstance(entry, EvaluatorReport)]
+    assert (before, after, given_up) == (0, 1, 0)
+    assert names[-1].endswith("(openfeature-js/1.2, curl/8[31m)")

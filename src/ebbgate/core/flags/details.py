@@ -15,7 +15,8 @@ class EvaluationDetails(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     """The answer to one evaluation. It is made once per outcome and shared: treat `metadata` as read-only.
 
     value: the variant's value, or the caller's default when there is no variant. reason: STATIC, DEFAULT,
-    TARGETING_MATCH, DISABLED, ERROR as flagd says them; STATIC also for a killed flag, STALE for a lapsed lease (B7).
+    TARGETING_MATCH, DISABLED, ERROR as flagd says them; STATIC also for a killed flag, STALE for a lapsed lease (B7) or
+    a source that is not heard.
     """
 
     value: Any
@@ -24,3 +25,12 @@ class EvaluationDetails(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     error_code: ErrorCode | None = None
     error_message: str | None = None
     metadata: dict[str, str | int | float | bool] = {}
+
+
+def stale(details: EvaluationDetails) -> EvaluationDetails:
+    """The same answer with OpenFeature's reason STALE: it may be out of date. What the flag gave as its reason moves to
+    `staleReason` in the metadata; an error stays one."""
+    if details.reason in ("ERROR", "STALE"):
+        return details
+    metadata = {**details.metadata, "staleReason": details.reason}
+    return msgspec.structs.replace(details, reason="STALE", metadata=metadata)
