@@ -15,11 +15,11 @@ from ebbgate.core.incidents import (
     Incident,
     IncidentKind,
     IncidentStatus,
+    Note,
     PostMortem,
     Severity,
 )
 from ebbgate.ports.control_store import ControlStore
-from ebbgate.ports.incident_store import NoteRow
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -89,7 +89,7 @@ def test_notes_keep_their_order(control_store: ControlStore) -> None:
     with control_store.transaction() as tx:
         tx.put_incident(an_incident())
         for text in ("first", "second"):
-            tx.add_note(NoteRow(incident="INC-1", at=NOON, actor="ops", text=text))
+            tx.add_note(Note(incident="INC-1", at=NOON, actor="ops", text=text))
     with control_store.transaction() as tx:
         assert [(row.text, row.at) for row in tx.notes("INC-1")] == [("first", NOON), ("second", NOON)]
 

@@ -12,16 +12,17 @@ from ebbgate.core.incidents import (
     IncidentKind,
     IncidentStatus,
     IncidentTrigger,
+    Note,
     Role,
     Severity,
     Source,
     move,
     severity_of,
 )
+from ebbgate.core.rollouts.decision import Code
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlStore, ControlTransaction
-from ebbgate.ports.incident_store import NoteRow
 
 _replace = msgspec.structs.replace
 Change = Callable[[Incident], Incident]
@@ -60,14 +61,26 @@ def open_for_rollback(
             roles={Role.COMMANDER: state.plan.commander} if state.plan.commander else {},
         ),
         actor,
+        is_audited=False,  # it is part of the rollback, whose change is in the audit
     )
 
 
-def _opened(tx: ControlTransaction, clock: Clock, incident: Incident, actor: Actor) -> Incident:
+def kind_of(code: Code) -> IncidentKind:
+    """What found the harm, by the code of the decision that took the version back."""
+    if code in (Code.CRITICAL_LIMIT, Code.STARVATION):
+        return IncidentKind.CRITICAL_LIMIT
+    return IncidentKind.PERSON if code is Code.KILLED else IncidentKind.HARM
+
+
+def _opened(
+    tx: ControlTransaction, clock: Clock, incident: Incident, actor: Actor, *, is_audited: bool = True
+) -> Incident:
     number = tx.incident_count() + 1
     incident = _replace(incident, id=f"INC-{number}", number=number)
     tx.put_incident(incident)
-    _note_change(tx, clock, actor, "incident.open", None, incident, words=f"{incident.title}")
+    if is_audited:
+        _audit(tx, clock, actor, "incident.open", None, incident)
+    _tell(tx, clock, actor, "incident.open", incident, words=incident.title)
     return incident
 
 
@@ -86,6 +99,11 @@ class IncidentService:
     def __init__(self, store: ControlStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+
+    def notes(self, reference: str) -> list[Note]:
+        """In order. Raises NotFoundError."""
+        with self._store.transaction() as tx:
+            return tx.notes(require_incident(tx, reference).id)
 
     def list(self, *, open_only: bool = False, app: str | None = None, limit: int = 100) -> list[Incident]:
         """Newest first."""
@@ -131,11 +149,11 @@ class IncidentService:
                 actor,
             )
 
-    def note(self, reference: str, text: str, *, actor: Actor, link: str = "") -> NoteRow:
+    def note(self, reference: str, text: str, *, actor: Actor, link: str = "") -> Note:
         """Keep what somebody says. Raises NotFoundError."""
         with self._store.transaction() as tx:
             incident = require_incident(tx, reference)
-            row = NoteRow(incident=incident.id, at=self._clock.machine_now(), actor=actor.name, text=text, link=link)
+            row = Note(incident=incident.id, at=self._clock.machine_now(), actor=actor.name, text=text, link=link)
             tx.add_note(row)
             record(tx, self._clock, actor, action="incident.note", subject=f"incident:{incident.id}", after=text)
             return row
@@ -207,7 +225,7 @@ def machine_note(
 ) -> None:
     """Add what the system itself saw to an incident's timeline."""
     tx.add_note(
-        NoteRow(
+        Note(
             incident=incident.id,
             at=clock.machine_now(),
             actor="ebbgate",
@@ -229,9 +247,19 @@ def _note_change(
     *,
     words: str,
 ) -> None:
+    _audit(tx, clock, actor, action, before, after)
+    _tell(tx, clock, actor, action, after, words=words)
+
+
+def _audit(
+    tx: ControlTransaction, clock: Clock, actor: Actor, action: str, before: Incident | None, after: Incident
+) -> None:
     record(
         tx, clock, actor, action=action, subject=f"incident:{after.id}", before=_summary(before), after=_summary(after)
     )
+
+
+def _tell(tx: ControlTransaction, clock: Clock, actor: Actor, action: str, after: Incident, *, words: str) -> None:
     is_grave = after.severity is Severity.SEV1
     tell(
         tx,

@@ -3,6 +3,7 @@ nothing.
 """
 
 import threading
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import structlog
@@ -33,13 +34,24 @@ class ReconcileLoop:
     """
 
     def __init__(
-        self, store: ControlStore, looker: Looker, snapshots: SnapshotService, outbox: OutboxService, clock: Clock
+        self,
+        store: ControlStore,
+        looker: Looker,
+        snapshots: SnapshotService,
+        outbox: OutboxService,
+        clock: Clock,
+        *,
+        followers: Sequence[Callable[[], object]] = (),
     ) -> None:
+        """followers: called at the end of each tick; what one of them raises keeps none of the others from its
+        work.
+        """
         self._store = store
         self._looker = looker
         self._snapshots = snapshots
         self._outbox = outbox
         self._clock = clock
+        self._followers = followers
         self._stop = threading.Event()
         self._wake = threading.Event()
         self.ticks = 0
@@ -89,7 +101,17 @@ class ReconcileLoop:
             self._outbox.deliver()
         except EbbgateError as error:
             self._note(error, rollout=None)
+        for follow in self._followers:
+            self._follow(follow)
         return delay
+
+    def _follow(self, follow: Callable[[], object]) -> None:
+        try:
+            follow()
+        except ConflictError:
+            pass  # somebody changed it meanwhile; the next tick sees the new state
+        except EbbgateError as error:
+            self._note(error, rollout=None)
 
     def _look(self, state: RolloutState) -> None:
         try:

@@ -6,8 +6,10 @@ import msgspec
 
 from ebbgate.control.audit import Actor, record, tell
 from ebbgate.control.flags_rows import check_definition, put_definition, put_kill, require_environment, require_flag
+from ebbgate.control.incidents import open_for_rollback
 from ebbgate.control.snapshots import SnapshotService, active_rollout, bucketing_of, governing_rollouts
 from ebbgate.core.errors import ConflictError, NotFoundError, PlanError, TransitionError
+from ebbgate.core.incidents import IncidentKind
 from ebbgate.core.rollouts import lint_plan
 from ebbgate.core.rollouts.plan import Mode, Plan
 from ebbgate.core.rollouts.state import RolloutState, Status, contrast_of
@@ -238,8 +240,17 @@ def stored(tx: ControlTransaction, before: RolloutState, after: RolloutState) ->
     return after
 
 
-def begin_rollback(tx: ControlTransaction, clock: Clock, state: RolloutState, actor: Actor) -> RolloutState:
-    """Write the kill overlay, and give the state that follows; the caller stores it and stages the snapshot."""
+def begin_rollback(
+    tx: ControlTransaction,
+    clock: Clock,
+    state: RolloutState,
+    actor: Actor,
+    *,
+    kind: IncidentKind = IncidentKind.PERSON,
+) -> RolloutState:
+    """Write the kill overlay, open the incident, and give the state that follows; the caller stores it and stages the
+    snapshot. kind: what found the harm.
+    """
     after = roll_back(
         state,
         reason=actor.reason,
@@ -250,6 +261,7 @@ def begin_rollback(tx: ControlTransaction, clock: Clock, state: RolloutState, ac
     )
     row = require_flag(tx, state.plan.environment, state.plan.flag)
     put_kill(tx, clock, row, actor, variant=state.plan.control_variant)
+    open_for_rollback(tx, clock, state, actor, kind=kind)
     return after
 
 

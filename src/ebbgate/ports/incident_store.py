@@ -1,26 +1,8 @@
 """Incidents, notes, post-mortems and action items in the control store: part of its transaction."""
 
-from datetime import datetime
 from typing import Protocol
 
-import msgspec
-
-from ebbgate.core.incidents import ActionItem, ActionState, EntryKind, Incident, PostMortem, Source
-
-
-class NoteRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Something said about an incident. id 0 = not stored yet. link: API path of its evidence, or empty (then the
-    note is its own). Machine time.
-    """
-
-    incident: str
-    at: datetime
-    actor: str
-    text: str
-    kind: EntryKind = EntryKind.NOTE
-    source: Source = Source.PERSON
-    link: str = ""
-    id: int = 0
+from ebbgate.core.incidents import ActionItem, ActionState, Incident, Note, PostMortem
 
 
 class IncidentTransaction(Protocol):
@@ -40,8 +22,8 @@ class IncidentTransaction(Protocol):
         """Raises ConflictError also where another incident has the rollout."""
         ...
 
-    def add_note(self, row: NoteRow) -> None: ...
-    def notes(self, incident_id: str) -> list[NoteRow]:
+    def add_note(self, row: Note) -> None: ...
+    def notes(self, incident_id: str) -> list[Note]:
         """In order of id."""
         ...
 

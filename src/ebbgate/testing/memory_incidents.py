@@ -6,15 +6,14 @@ from typing import Any, Protocol
 import msgspec
 
 from ebbgate.core.errors import ConflictError
-from ebbgate.core.incidents import ActionItem, ActionState, Incident, PostMortem
-from ebbgate.ports.incident_store import NoteRow
+from ebbgate.core.incidents import ActionItem, ActionState, Incident, Note, PostMortem
 
 _RELOAD = "read it again and repeat the change"
 
 
 class _Tables(Protocol):
     incidents: dict[str, Incident]
-    incident_notes: list[NoteRow]  # the id is the position + 1
+    incident_notes: list[Note]  # the id is the position + 1
     post_mortems: dict[str, PostMortem]
     action_items: dict[int, ActionItem]
 
@@ -52,11 +51,11 @@ class MemoryIncidents:
             raise ConflictError(f"incident {incident.id} was changed meanwhile, or is there already", hint=_RELOAD)
         self._set(self._tables.incidents, incident.id, incident)
 
-    def add_note(self, row: NoteRow) -> None:
+    def add_note(self, row: Note) -> None:
         notes = self._tables.incident_notes
         self._append(notes, msgspec.structs.replace(row, id=len(notes) + 1))
 
-    def notes(self, incident_id: str) -> list[NoteRow]:
+    def notes(self, incident_id: str) -> list[Note]:
         return [row for row in self._tables.incident_notes if row.incident == incident_id]
 
     def post_mortem(self, incident_id: str) -> PostMortem | None:

@@ -46,7 +46,7 @@ def test_each_route_lets_through_only_tokens_that_are_strong_enough(desk: Any, k
     before = desk.audit()
     for method, path in ALL_ROUTES:
         status = expected(path, kind)
-        answer = desk.http.request(method, path.replace("{", "").replace("}", ""), headers=headers)
+        answer = desk.http.request(method, path.replace("{action_id}", "1").replace("{", "").replace("}", ""), headers=headers)
         if status is None:
             assert answer.status_code not in (401, 403), (method, path)
             continue

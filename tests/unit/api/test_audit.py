@@ -1,13 +1,16 @@
 """Each accepted change is in the audit exactly once, with who and why (issue 2, acceptance 8)."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
 
+from ebbgate.core.incidents import ActionKind, IncidentKind
 from ebbgate.core.rollouts import init_template
 
 FLAG = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off"}
+ACTION = {"text": "alert earlier", "owner": "web team", "due_on": "2026-04-01", "kind": "prevent"}
 PLAN = init_template("dashboard", "newWidgets")
 
 
@@ -31,6 +34,21 @@ def an_opted_in_unit(desk: Any) -> None:
 def a_changed_flag(desk: Any) -> None:
     a_flag(desk)
     desk.client().flags.put("menu", {**FLAG, "state": "DISABLED"}, reason="second")
+
+
+def an_incident(desk: Any) -> None:
+    desk.client().incidents.open(app="shop", kind=IncidentKind.OUTAGE, title="down", reason="nothing answers")
+
+
+def a_draft(desk: Any) -> None:
+    an_incident(desk)
+    desk.client().postmortems.move("INC-1", "draft", reason="early")
+
+
+def an_action(desk: Any) -> None:
+    an_incident(desk)
+    given = {"owner": "web team", "due_on": date(2026, 4, 1), "kind": ActionKind.PREVENT}
+    desk.client().postmortems.add_action("INC-1", "alert earlier", **given, reason="agreed")
 
 
 def a_rollout(desk: Any) -> None:
@@ -78,6 +96,15 @@ CHANGES: list[tuple[Callable[[Any], None], str, str, dict[str, Any], str]] = [
     (nothing, "POST", "/tokens", {"kind": "server", "name": "checkout"}, "token.create"),
     (nothing, "POST", "/tokens/CLIENT/revoke", {}, "token.revoke"),
     (nothing, "POST", "/notifications/test", {}, "notify.test"),
+    (nothing, "POST", "/incidents", {"app": "shop", "kind": "data_corruption", "title": "rows lost"}, "incident.open"),
+    (an_incident, "POST", "/incidents/INC-1/notes", {}, "incident.note"),
+    (an_incident, "POST", "/incidents/INC-1/roles", {"role": "scribe", "who": "support"}, "incident.assign"),
+    (an_incident, "POST", "/incidents/INC-1/severity", {"severity": "sev3"}, "incident.severity"),
+    (an_incident, "POST", "/incidents/INC-1/status", {"status": "stable"}, "incident.stabilise"),
+    (a_draft, "POST", "/postmortems/INC-1/sections", {"section": "lucky", "text": "No."}, "postmortem.write"),
+    (an_incident, "POST", "/postmortems/INC-1/status", {"step": "draft"}, "postmortem.draft"),
+    (an_incident, "POST", "/postmortems/INC-1/actions", ACTION, "action.add"),
+    (an_action, "POST", "/actions/1/end", {"state": "done"}, "action.done"),
 ]
 
 
@@ -108,6 +135,11 @@ def test_every_route_that_changes_something_is_in_this_list() -> None:
     routes = {(m, p) for m, p, _ in handlers_of(describable_app()) if m != "get"}
     routes.remove(("post", "/api/v1/opt/{key}"))  # a user gives no reason: test_flags_opt.py
     names = {"{ref}": "newWidgets", "{key}": "menu", "{token_id}": "CLIENT", "{name}": "production"}
+    routes = {
+        (m, p.replace("incidents/{ref}", "incidents/INC-1").replace("mortems/{ref}", "mortems/INC-1"))
+        for m, p in routes
+    }
+    routes = {(m, p.replace("{action_id}", "1")) for m, p in routes}
     for placeholder, name in names.items():
         routes = {(m, p.replace(placeholder, name)) for m, p in routes}
     assert routes == {(m.lower(), f"/api/v1{p.replace('flags/newWidgets', 'flags/menu')}") for _, m, p, _, _ in CHANGES}

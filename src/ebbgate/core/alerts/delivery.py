@@ -15,4 +15,5 @@ _LONGEST = timedelta(minutes=15)
 def retry_after(attempts: int) -> timedelta:
     """How long to wait after so many failed attempts: doubling from five seconds up to a quarter of an hour."""
     assert attempts >= 1, "there is nothing to wait for before the first attempt"
-    return min(_LONGEST, _FIRST * 2 ** min(attempts - 1, 10))
+    doubled = 1 << min(attempts - 1, 10)
+    return min(_LONGEST, _FIRST * doubled)

@@ -23,7 +23,7 @@ from ebbgate.core.incidents.postmortem import (
     Series,
     StageFacts,
 )
-from ebbgate.core.incidents.timeline import Entry, EntryKind, Source, merged
+from ebbgate.core.incidents.timeline import Entry, EntryKind, Note, Source, merged
 
 __all__ = [
     "ActionItem",
@@ -38,6 +38,7 @@ __all__ = [
     "IncidentStatus",
     "IncidentTrigger",
     "MetricFacts",
+    "Note",
     "PostMortem",
     "PostMortemStatus",
     "Role",

@@ -44,6 +44,21 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     times: int = 1
 
 
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """Something said about an incident. id 0 = not stored yet. link: API path of its evidence, or empty (then the
+    note is its own). Machine time.
+    """
+
+    incident: str
+    at: datetime
+    actor: str
+    text: str
+    kind: EntryKind = EntryKind.NOTE
+    source: Source = Source.PERSON
+    link: str = ""
+    id: int = 0
+
+
 def merged(*parts: Iterable[Entry]) -> list[Entry]:
     """All entries by time; those of one time in the order in which they were given."""
     return sorted((entry for part in parts for entry in part), key=lambda entry: entry.at)

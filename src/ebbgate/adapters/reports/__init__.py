@@ -1,0 +1,5 @@
+"""Pages for people."""
+
+from ebbgate.adapters.reports.html import HtmlPage
+
+__all__ = ["HtmlPage"]

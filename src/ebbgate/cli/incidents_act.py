@@ -1,0 +1,107 @@
+"""`ebbgate incident open | note | assign | severity | stable | reopen | close`."""
+
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from ebbgate.cli.incidents_read import INCIDENT
+from ebbgate.cli.options import ENVIRONMENT, REASON, Status, name, remote, why
+from ebbgate.cli.output import Output
+from ebbgate.core.incidents import Incident, IncidentKind, Role, Severity
+
+if TYPE_CHECKING:
+    from ebbgate.client import ControlClient
+
+_KINDS = click.Choice([kind.value.replace("_", "-") for kind in IncidentKind])
+_SEVERITIES = click.Choice([severity.value for severity in Severity])
+_ROLES = click.Choice([role.value for role in Role])
+
+
+@click.command("open")
+@click.option("--app", required=True, metavar="NAME", type=name, help="The application that is harmed.")
+@click.option("--kind", type=_KINDS, default=IncidentKind.PERSON.value, show_default=True, help="What was found.")
+@click.option("--title", metavar="TEXT", help="A few words; the reason, if it is not given.")
+@click.option("--severity", type=_SEVERITIES, help="By default that of the kind.")
+@click.option("--release", metavar="VERSION", help="The version that is suspected.")
+@ENVIRONMENT
+@REASON
+@remote
+def open_one(
+    control: "ControlClient",
+    out: Output,
+    app: str,
+    kind: str,
+    title: str | None,
+    severity: str | None,
+    release: str | None,
+    environment: str,
+    reason: str,
+) -> Status:
+    """Open an incident by hand. Corrupted data take the application's running rollouts back at once."""
+    opened = control.incidents.open(
+        app=app,
+        kind=IncidentKind(kind.replace("-", "_")),
+        title=(title or reason)[:200],
+        reason=reason,
+        severity=Severity(severity) if severity else None,
+        environment=environment,
+        release=release,
+    )
+    out.give(opened, lambda one: f"{one.id} is open ({one.severity.value}): {one.title}")
+    return None
+
+
+@click.command()
+@INCIDENT
+@click.argument("text", type=why)
+@click.option("--link", default="", metavar="URL", help="Of what it rests on.")
+@remote
+def note(control: "ControlClient", out: Output, ref: str, text: str, link: str) -> Status:
+    """Keep what you see: facts, with the time at which you say them."""
+    out.give(control.incidents.note(ref, text, link=link), lambda row: f"noted in {row.incident}")
+    return None
+
+
+@click.command()
+@INCIDENT
+@click.argument("role", type=_ROLES)
+@click.argument("who", default="")
+@REASON
+@remote
+def assign(control: "ControlClient", out: Output, ref: str, role: str, who: str, reason: str) -> Status:
+    """Give somebody a role; without a name it is taken away."""
+    out.give(control.incidents.assign(ref, Role(role), who, reason=reason), _roles)
+    return None
+
+
+def _roles(one: Incident) -> str:
+    return f"{one.id}: " + (", ".join(f"{role.value} {who}" for role, who in one.roles.items()) or "no roles")
+
+
+@click.command()
+@INCIDENT
+@click.argument("severity", type=_SEVERITIES, metavar="SEVERITY")
+@REASON
+@remote
+def severity(control: "ControlClient", out: Output, ref: str, severity: str, reason: str) -> Status:
+    """Say how grave it is: sev1 (people are harmed now), sev2 (taken back), sev3 (nobody was harmed)."""
+    changed = control.incidents.set_severity(ref, Severity(severity), reason=reason)
+    out.give(changed, lambda one: f"{one.id} is {one.severity.value}")
+    return None
+
+
+def _move(verb: str, status: Literal["stable", "active", "closed"], help_text: str) -> click.Command:
+    @click.command(verb, help=help_text)
+    @INCIDENT
+    @REASON
+    @remote
+    def command(control: "ControlClient", out: Output, ref: str, reason: str) -> Status:
+        out.give(control.incidents.move(ref, status, reason=reason), lambda one: f"{one.id} is {one.status.value}")
+        return None
+
+    return command
+
+
+stable = _move("stable", "stable", "Say that the harm is over; the post-mortem is drafted at once.")
+reopen = _move("reopen", "active", "Say that it is not over.")
+close = _move("close", "closed", "Finish it. Its post-mortem has to be reviewed.")
