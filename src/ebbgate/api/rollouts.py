@@ -11,7 +11,6 @@ from ebbgate.api.dependencies import ENVIRONMENT, After, Limit, Ref, Sequence, S
 from ebbgate.control.decisions import inputs_of
 from ebbgate.control.replay import ReplayService
 from ebbgate.control.rollouts import find_rollout
-from ebbgate.control.views import inputs_of
 from ebbgate.core.errors import NotFoundError, PlanError
 from ebbgate.core.rollouts.explain import DecisionView, Explanation, explain
 from ebbgate.core.rollouts.plan import Plan
