@@ -198,6 +198,9 @@ def test_a_rollout_that_nothing_speaks_against_succeeds_with_status_0(cli: Cli) 
     assert "advance → watching" in cli("rollout", "history", "smooth").out
     assert "Decision 1 was hold" in cli("rollout", "explain", "smooth", "--look", "1").out
     assert cli.document("rollout", "explain", "smooth")["inputs"]["state"]["id"] == "smooth-1"
+    assert "The numbers behind it:" in cli("rollout", "explain", "smooth", "--exact").out
+    replayed = cli("rollout", "replay", "smooth")
+    assert (replayed.status, "all the same" in replayed.out) == (0, True), replayed
 
 
 def test_a_watch_without_a_terminal_prints_lines_and_ends_with_the_rollout(cli: Cli) -> None:
@@ -213,6 +216,10 @@ def test_a_watch_without_a_terminal_prints_lines_and_ends_with_the_rollout(cli: 
     assert watching.returncode == 6
     assert "ROLLING BACK" in lines[0]
     assert "ROLLED BACK, unverified" in lines[-1]
+    history = cli("rollout", "history", "followed").out
+    assert "step → rolled back" in history
+    replayed = cli.document("rollout", "replay", "followed")
+    assert (replayed["differing"], replayed["state_is_same"]) == (0, True), replayed
     assert not any("\x1b" in line for line in lines)
 
 

@@ -49,7 +49,10 @@ def test_control_killed_at_every_step_of_the_loop_decides_once_and_ends_as_it_wo
         kill_at(step, roles, control, found, rollout_id)
     crowd.stop()
     crowd.settle(control, eventually)
+    replayed = control.rollouts.replay(rollout_id)  # after as many restarts as there are steps
     roles.stop()
+    assert replayed.is_same, replayed.differences
+    assert replayed.state_is_same
 
     state = found.rollout(rollout_id)
     assert state.status is Status.SUCCEEDED

@@ -61,7 +61,10 @@ def test_control_killed_between_the_decision_and_the_flag_off_takes_the_version_
     eventually(lambda: found.rollout(rollout_id).status is Status.ROLLED_BACK, "the end", timeout_s=60.0)
     crowd.stop()
     crowd.settle(control, eventually)
+    replayed = control.rollouts.replay(rollout_id)
     roles.stop()
+    assert replayed.is_same, replayed.differences
+    assert replayed.state_is_same
     ended = found.rollout(rollout_id)
     assert ended.rollback is not None
     assert ended.rollback.outcome is RollbackOutcome.RECOVERED, ended.rollback
