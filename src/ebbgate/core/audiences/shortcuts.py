@@ -149,7 +149,7 @@ _NUMERIC: frozenset[Any] = frozenset({int, float})
 
 def _version(find: Call, operator: Any, limit: Any) -> Node:
     wanted = parse_version(limit)
-    if wanted is None or operator not in OPERATORS:
+    if wanted is None or not isinstance(operator, str) or operator not in OPERATORS:
         return constant(None)
 
     def compare(data: Any) -> bool | None:

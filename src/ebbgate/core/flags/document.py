@@ -92,6 +92,8 @@ def _read_flag(raw: Any, path: str) -> Flag:
     except msgspec.ValidationError as error:
         message, inner = _split(error)
         raise FlagDocumentError(message, hint=_hint_for(inner), path=path + inner[1:]) from None
+    except UnicodeEncodeError as error:  # half a character, which no JSON text can hold
+        raise FlagDocumentError(f"a text is no Unicode: {error}", hint="Write the text anew.", path=path) from None
     _check_variants(flag.variants, path)
     if flag.default_variant == "":
         flag = msgspec.structs.replace(flag, default_variant=None)

@@ -4,6 +4,7 @@ Values come from the same closures that the generated code is held to; a test co
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from ebbgate.core.audiences.bucketing import hash_text, hash_value
 from ebbgate.core.audiences.coercion import to_text, truthy
 from ebbgate.core.audiences.fractional import read_entries
 from ebbgate.core.audiences.source_shapes import operation
+from ebbgate.core.audiences.targeting import RuleError
 from ebbgate.core.flags.details import EvaluationDetails
 
 _INNER = frozenset({"map", "filter", "reduce", "all", "none", "some"})  # their rules see items, not the context
@@ -106,7 +108,12 @@ class _Walk:
         )
 
     def _steps(self, parts: list[tuple[Any, str]]) -> tuple[Step, ...]:
-        found = (self.step(part, role) for part, role in parts)
+        found = []
+        for part, role in parts:
+            with suppress(
+                RuleError, KeyError
+            ):  # an argument too many, which the operator never reads: it may be no rule
+                found.append(self.step(part, role))
         return tuple(step for step in found if step is not None)
 
     def _branches(self, arguments: list[Any]) -> tuple[Step, ...]:

@@ -119,3 +119,10 @@ def test_a_value_nested_too_deeply_to_copy_is_refused(a_document: Build) -> None
         value = {"v": value}
     with pytest.raises(FlagDocumentError, match="deep"):
         parse_document(a_document(variants={"off": value}))
+
+
+@pytest.mark.parametrize("changes", [{"metadata": "\ud800"}, {"state": "\ud800"}, {"\ud800": 1}])
+def test_text_that_is_no_unicode_is_refused_by_its_path(a_flag: Build, changes: dict[str, Any]) -> None:
+    with pytest.raises(FlagDocumentError) as refused:
+        parse_document({"flags": {"f": {**a_flag(), **changes}}})
+    assert (refused.value.path or "").startswith("$.flags.f")

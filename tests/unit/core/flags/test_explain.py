@@ -67,3 +67,11 @@ def test_the_clock_is_read_once() -> None:
         "f", {}, timestamp=iter([6]).__next__
     )
     assert explained.details.variant == "on"
+
+
+def test_an_argument_that_is_never_read_may_be_no_rule() -> None:
+    for rest in ({"nope": [1]}, {"$ref": "gone"}):
+        explained = an_evaluator(targeting={"if": [{"!": [{"var": "a"}, rest]}, "on", "off"]}).explain("f", {"a": 1})
+        assert explained.details.variant == "off"
+        assert explained.path is not None
+        assert explained.path.value == "off"
