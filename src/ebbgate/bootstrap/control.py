@@ -18,6 +18,7 @@ from ebbgate.adapters.sql import SqlControlStore
 from ebbgate.api import create_app
 from ebbgate.api.opt_cors import OptCors
 from ebbgate.api.services import ApiServices
+from ebbgate.adapters.sources import Sources
 from ebbgate.bootstrap.access import access_service
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.bootstrap.directory import make_directory, only_one
@@ -39,6 +40,11 @@ from ebbgate.control.views import ViewService
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.errors import BadRequestError, StoreUnavailableError
 from ebbgate.core.rollouts.plan import Plan
+from ebbgate.control.postmortems import PostMortemService
+from ebbgate.control.readings import ReadingService
+from ebbgate.control.releases import ReleaseService
+from ebbgate.control.releases_follow import ReleaseFollower
+from ebbgate.control.releases_prune import PruneService
 from ebbgate.ports.control_store import ControlStore
 
 PORT_FILE = "control.port"
@@ -89,7 +95,8 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
     rollouts = RolloutService(store, events, clock, snapshots)
     rollbacks = RollbackService(store, events, clock, snapshots)
     reader = SegmentedLogReader(directory / "log")
-    looker = Looker(store, events, reader, clock, snapshots, rollbacks, on_step=on_step)
+    readings = ReadingService(store, Sources())
+    looker = Looker(store, events, reader, clock, snapshots, rollbacks, readings=readings, on_step=on_step)
     notifications = NotificationService(store, clock, [AppriseChannel(rule) for rule in settings.notify])
     outbox = OutboxService(store, clock, LogNotifier(), notifications)
     loop = ReconcileLoop(store, looker, snapshots, outbox, clock)

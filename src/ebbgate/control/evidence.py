@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from ebbgate.control.evidence_read import clustered_metric, read_blocks, read_look
+from ebbgate.control.evidence_read import NOTHING, clustered_metric, read_blocks, read_look
+from ebbgate.control.readings import Readings, measured, silent_queries
 from ebbgate.core.metrics import (
     RECOVERY,
     RETURNED,
@@ -46,8 +47,17 @@ from ebbgate.core.metrics.arrivals import (
     judge_volume,
     promised_volume,
 )
+from ebbgate.core.metrics.derived import fold_derived, goal_with_derived, is_parted, value_weight, with_derived
 from ebbgate.core.metrics.judge import judge_clustered
 from ebbgate.core.metrics.late import LateEvidence, fold_late, judge_late
+from ebbgate.core.metrics.readings import (
+    ReadingBlock,
+    ReadingEvidence,
+    fold_reading,
+    is_only_read,
+    judge_reading,
+    with_requests,
+)
 from ebbgate.core.rollouts.health import Health, exposure_excess
 from ebbgate.core.rollouts.late_units import late_units
 from ebbgate.core.rollouts.look import LookData
@@ -77,10 +87,18 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     returned: dict[str, Analysis] = {}
 
 
-def fold_rollout(state: RolloutState, evidence: Evidence, events: EventStore, *, until: datetime | None) -> Summary:
-    """Fold what closed since the last look, up to the log's watermark (plan time; None: nothing was read yet)."""
+def fold_rollout(
+    state: RolloutState,
+    evidence: Evidence,
+    events: EventStore,
+    *,
+    until: datetime | None,
+    readings: Readings = NOTHING,
+) -> Summary:
+    """Fold what closed since the last look, up to the log's watermark (plan time; None: nothing was read yet).
+    readings: what was read of releases and sources."""
     contrast = contrast_of(state)
-    data = read_look(state, contrast, events, until=until)
+    data = read_look(state, contrast, events, until=until, readings=readings)
     assignment = events.assignment(contrast)
     evidence = fold_all(state, evidence, data, assignment)
     moved = has_span(state, until)
@@ -134,7 +152,20 @@ def fold_all(state: RolloutState, evidence: Evidence, data: LookData, assignment
         arrivals=_fold_arrivals(plan, evidence.arrivals, data),
         volume=_fold_volume(state, evidence.volume, data),
         clustered=_fold_clustered(plan, evidence.clustered, data),
+        parts=fold_derived(plan.metrics, evidence.parts, data.parts),
+        readings=_fold_readings(plan, evidence.readings, data.readings),
     )
+
+
+def _fold_readings(
+    plan: Plan, found: Mapping[str, ReadingEvidence], blocks: list[ReadingBlock]
+) -> dict[str, ReadingEvidence]:
+    readings = dict(found)
+    guardrails = {guardrail.metric.name: guardrail for guardrail in plan.guardrails}
+    for block in blocks:
+        before = readings.get(block.metric) or ReadingEvidence()
+        readings[block.metric] = fold_reading(guardrails[block.metric], before, block)
+    return readings
 
 
 def fold_after(plan: Plan, evidence: Evidence, blocks: list[AnyBlock]) -> Evidence:
@@ -231,12 +262,24 @@ def _fold_limits(plan: Plan, found: Mapping[str, LimitEvidence], blocks: list[An
     for (metric, limit, function), alpha in alphas.items():
         key = limit_name(metric, limit, function)
         if key not in limits:
-            limits[key] = start_limit(guardrails[metric], limit=limit, function=function, alpha=alpha)
+            share = value_weight(1) if _is_open(guardrails[metric], function) else 1.0
+            limits[key] = start_limit(guardrails[metric], limit=limit, function=function, alpha=alpha * share)
     for block in blocks:
         if isinstance(block, LimitBlock):
             key = limit_name(block.metric, block.limit, block.function)
+            if key not in limits:  # a value of `by` that came just now
+                place = 1 + sum(name.startswith(limit_name(block.metric, block.limit, "")) for name in limits)
+                alpha = alphas[block.metric, block.limit, ""] * value_weight(place)
+                limits[key] = start_limit(
+                    guardrails[block.metric], limit=block.limit, function=block.function, alpha=alpha
+                )
             limits[key] = fold_limit(limits[key], block)
     return limits
+
+
+def _is_open(guardrail: Guardrail, function: str) -> bool:
+    """Whether values of `by` may join the limit as they come (RULES G1)."""
+    return not function and is_parted(guardrail.metric) and not guardrail.metric.on
 
 
 def limit_name(metric: str, limit: float, function: str) -> str:
@@ -247,7 +290,7 @@ def limit_name(metric: str, limit: float, function: str) -> str:
 def look_analyses(state: RolloutState, evidence: Evidence) -> dict[str, Analysis]:
     """What the evidence says of every guardrail in the current phase."""
     contrast, units, plan = contrast_of(state), late_units(state), state.plan
-    return {
+    found = {
         guardrail.metric.name: judge(
             guardrail,
             evidence.metrics[guardrail.metric.name],
@@ -262,6 +305,18 @@ def look_analyses(state: RolloutState, evidence: Evidence) -> dict[str, Analysis
                 has_control=units.has_control,
             ),
             clustered=_clustered(guardrail, evidence, phase=contrast.phase),
+        )
+        for guardrail in plan.guardrails
+        if not is_only_read(guardrail.metric)
+    }
+    return {
+        guardrail.metric.name: judge_reading(guardrail, evidence.readings.get(guardrail.metric.name))
+        if is_only_read(guardrail.metric)
+        else with_requests(
+            guardrail.metric,
+            with_derived(
+                guardrail, found[guardrail.metric.name], evidence.parts, phase=contrast.phase, min_n=plan.min_units
+            ),
         )
         for guardrail in plan.guardrails
     }
@@ -289,7 +344,12 @@ def recovery_analyses(state: RolloutState, evidence: Evidence, *, phase: int) ->
 
 
 def _limits(guardrail: Guardrail, found: Mapping[str, LimitEvidence]) -> tuple[LimitAnalysis, ...]:
-    names = [limit_name(guardrail.metric.name, limit, function) for limit, function in limit_keys(guardrail)]
+    keys = limit_keys(guardrail)
+    names = [limit_name(guardrail.metric.name, limit, function) for limit, function in keys]
+    for limit, function in keys:
+        if _is_open(guardrail, function):
+            names += [name for name in found if name.startswith(limit_name(guardrail.metric.name, limit, ""))]
+    names = list(dict.fromkeys(names))
     return tuple(judge_limit(found[name]) for name in names if name in found)
 
 
@@ -299,8 +359,11 @@ def goals_of(state: RolloutState, evidence: Evidence) -> dict[str, GoalAnalysis]
     if not indices:
         return {}
     return {
-        goal.metric.name: judge_goal(
-            goal, evidence.goals[goal.metric.name], phase=indices[-1], min_n=state.plan.min_units
+        goal.metric.name: goal_with_derived(
+            goal.metric,
+            judge_goal(goal, evidence.goals[goal.metric.name], phase=indices[-1], min_n=state.plan.min_units),
+            evidence.parts,
+            phase=indices[-1],
         )
         for goal in state.plan.goals
     }
@@ -318,7 +381,7 @@ def health_of(
     return Health(
         sample_ratio=judge_sample_ratio(summary.evidence.sample_ratio),
         stale_for=stale_for,
-        missing=missing_metrics(state.plan, summary.analyses, age=age),
+        missing=_missing(state, summary, age=age),
         crossed_share=seen.crossed / (contrasted + seen.crossed) if contrasted >= state.plan.min_units else 0.0,
         exposed_share=exposed / active if active >= state.plan.min_units else None,
         exposure_excess=exposure_excess(state.phase.exposure, active),
@@ -340,6 +403,15 @@ def _arrivals(state: RolloutState, evidence: Evidence) -> tuple[ArrivalAnalysis,
 
 def _has_volume(state: RolloutState, evidence: Evidence) -> bool:
     return bool(evidence.volume.recent) and evidence.volume.phase == state.record.index
+
+
+def _missing(state: RolloutState, summary: Summary, *, age: timedelta) -> tuple[str, ...]:
+    """What has no data: of events, and of sources that have fallen silent."""
+    asked = {metric.name for metric in measured(state.plan)}
+    missing = [name for name in missing_metrics(state.plan, summary.analyses, age=age) if name not in asked]
+    entered_at = state.record.entered_at
+    silent = silent_queries(state.plan, summary.analyses, entered_at=entered_at, until=entered_at + age)
+    return tuple(sorted({*missing, *silent}))
 
 
 def missing_metrics(plan: Plan, analyses: Mapping[str, Analysis], *, age: timedelta) -> tuple[str, ...]:

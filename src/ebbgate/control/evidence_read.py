@@ -1,31 +1,41 @@
 """What closed since the last look, read from the event store: all that evidence is ever made of."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
+from ebbgate.control.readings import Readings
 from ebbgate.core.metrics import AnyBlock, Guardrail, LimitQuery, Metric, MetricKind, limit_keys
 from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock, promised_volume
 from ebbgate.core.metrics.contrast import Contrast
+from ebbgate.core.metrics.derived import PARTS_KEPT, derived_metrics, is_parted
 from ebbgate.core.metrics.late import LateBlock, late_spans
 from ebbgate.core.rollouts.late_units import late_units
 from ebbgate.core.rollouts.look import LookData
+from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.ports.event_store import EventStore
+
+NOTHING = Readings()
 
 _VISITED = (MetricKind.RATE, MetricKind.SHARE, MetricKind.RATIO, MetricKind.QUANTILE, MetricKind.MEAN)
 
 
-def read_look(state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime | None) -> LookData:
-    """Everything that a look folds, of the span `(state.summarised_to, until]`."""
+def read_look(
+    state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime | None, readings: Readings = NOTHING
+) -> LookData:
+    """Everything that a look folds, of the span `(state.summarised_to, until]`. readings: what is not of events."""
     if until is None or state.summarised_to is None or until <= state.summarised_to:
-        return LookData(blocks=[])
+        return LookData(blocks=[*readings.counted], readings=readings.read)
     return LookData(
-        blocks=read_blocks(state, contrast, events, until=until),
+        blocks=[*read_blocks(state, contrast, events, until=until), *readings.counted],
         late=read_late(state, contrast, events, until=until),
         arrivals=read_arrivals(state, contrast, events, until=until),
         volume=read_volume(state, contrast, events, until=until),
         clustered=read_clustered(state, contrast, events, until=until),
+        parts=read_parts(state, contrast, events, until=until),
+        readings=readings.read,
     )
 
 
@@ -38,24 +48,57 @@ def read_blocks(
     opened_at = state.summarised_to
     blocks: list[AnyBlock] = []
     if contrast.is_randomised:
-        metrics = [g.metric for g in state.plan.guardrails] + [g.metric for g in state.plan.goals]
+        metrics = [metric for metric in state.plan.metrics if metric.is_of_events]
         found = [events.block(contrast, metric, opened_at=opened_at, closed_at=until) for metric in metrics]
         blocks += [block for block in found if block is not None]
-    for guardrail in state.plan.guardrails:
-        for query in limit_queries(guardrail):
+    for guardrail in of_events(state.plan):
+        for query in limit_queries(guardrail, values_of(guardrail.metric, events)):
             blocks += events.limit_blocks(contrast, query, opened_at=opened_at, closed_at=until)
     return blocks
 
 
-def limit_queries(guardrail: Guardrail) -> list[LimitQuery]:
-    """One query for each absolute limit of a guardrail, with all its functions."""
+def of_events(plan: Plan) -> list[Guardrail]:
+    """The guardrails that the event store can observe."""
+    return [guardrail for guardrail in plan.guardrails if guardrail.metric.is_of_events]
+
+
+def values_of(metric: Metric, events: EventStore) -> list[str]:
+    """Values of the metric's `by`, in the order in which they first came; none without it."""
+    if metric.by is None or not metric.is_of_events:
+        return []
+    return events.attribute_values(metric.trial or metric.event, metric.by, limit=PARTS_KEPT)
+
+
+def read_parts(state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime) -> list[AnyBlock]:
+    """Of derived metrics: who answers a survey, and each value of `by` alone."""
+    if not contrast.is_randomised or state.summarised_to is None:
+        return []
+    metrics = state.plan.metrics
+    guarded = {guardrail.metric.name for guardrail in state.plan.guardrails}
+    values = {metric.name: values_of(metric, events) for metric in metrics if metric.name in guarded}
+    opened_at = state.summarised_to
+    derived = derived_metrics(metrics, values)
+    found = [events.block(contrast, metric, opened_at=opened_at, closed_at=until) for metric in derived]
+    return [block for block in found if block is not None]
+
+
+def limit_queries(guardrail: Guardrail, values: Sequence[str] = ()) -> list[LimitQuery]:
+    """One query for each absolute limit of a guardrail, with all its functions. values: of `by`, so far."""
     functions: dict[float, list[str]] = {}
     for limit, function in limit_keys(guardrail):
         functions.setdefault(limit, []).append(function)
     return [
-        LimitQuery(metric=guardrail.metric, limit=limit, functions=tuple(name for name in names if name))
+        LimitQuery(metric=guardrail.metric, limit=limit, functions=_functions(guardrail.metric, names, values))
         for limit, names in functions.items()
     ]
+
+
+def _functions(metric: Metric, names: Sequence[str], values: Sequence[str]) -> tuple[str, ...]:
+    """Those that the limit names; where it names none, all together and each value by itself."""
+    named = tuple(name for name in names if name)
+    if "" in names and is_parted(metric) and not metric.on and values:
+        return ("", *dict.fromkeys((*named, *values)))
+    return named
 
 
 def read_late(state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime) -> list[LateBlock]:
@@ -65,7 +108,7 @@ def read_late(state: RolloutState, contrast: Contrast, events: EventStore, *, un
     if not units.is_compared or state.summarised_to is None:
         return []
     found: list[LateBlock] = []
-    for guardrail in state.plan.guardrails:
+    for guardrail in of_events(state.plan):
         metric = guardrail.metric
         spans = late_spans(metric, entered_at=state.record.entered_at, opened_at=state.summarised_to, closed_at=until)
         for span in spans:
@@ -89,14 +132,14 @@ def read_arrivals(
     if not contrast.is_randomised or state.summarised_to is None:
         return []
     opened_at = state.summarised_to
-    metrics = [guardrail.metric for guardrail in state.plan.guardrails]
+    metrics = [guardrail.metric for guardrail in of_events(state.plan)]
     found = [events.arrival_block(contrast, metric, opened_at=opened_at, closed_at=until) for metric in metrics]
     return [block for block in found if block is not None]
 
 
 def read_volume(state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime) -> VolumeBlock | None:
     """Who came by (RULES G2), by events that every visit brings; None where nobody is left to compare with."""
-    names = sorted({g.metric.trial or g.metric.event for g in state.plan.guardrails if g.metric.kind in _VISITED})
+    names = sorted({g.metric.trial or g.metric.event for g in of_events(state.plan) if g.metric.kind in _VISITED})
     if not names or promised_volume(contrast, holdout=state.plan.holdout) <= 0 or state.summarised_to is None:
         return None
     return events.volume_block(contrast, names, opened_at=state.summarised_to, closed_at=until)
@@ -106,7 +149,7 @@ def read_clustered(state: RolloutState, contrast: Contrast, events: EventStore, 
     """Of rates, all requests of each unit, beside the first one that decides (RULES D3)."""
     if not contrast.is_randomised or state.summarised_to is None:
         return []
-    metrics = [clustered_metric(g.metric) for g in state.plan.guardrails if g.metric.kind is MetricKind.RATE]
+    metrics = [clustered_metric(g.metric) for g in of_events(state.plan) if g.metric.kind is MetricKind.RATE]
     opened_at = state.summarised_to
     found = [events.block(contrast, metric, opened_at=opened_at, closed_at=until) for metric in metrics]
     return [block for block in found if block is not None]

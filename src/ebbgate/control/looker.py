@@ -10,6 +10,9 @@ import msgspec
 from ebbgate.control.audit import Actor
 from ebbgate.control.decisions import record_decision
 from ebbgate.control.evidence import Summary, fold_rollout, health_of
+from ebbgate.control.evidence_read import NOTHING
+from ebbgate.control.incidents import kind_of
+from ebbgate.control.readings import ReadingService
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import begin_rollback, measured_attribute_share, note_change, stored
 from ebbgate.control.snapshots import SnapshotService
@@ -47,6 +50,7 @@ class Looker:
         snapshots: SnapshotService,
         rollbacks: RollbackService,
         *,
+        readings: ReadingService | None = None,
         on_step: Step = lambda _: None,
     ) -> None:
         self._store = store
@@ -55,6 +59,7 @@ class Looker:
         self._clock = clock
         self._snapshots = snapshots
         self._rollbacks = rollbacks
+        self._readings = readings
         self._on_step = on_step
 
     def ingest(self) -> int:
@@ -80,7 +85,9 @@ class Looker:
             evidence = tx.evidence(state.id)
             last = tx.last_decision(state.id)
             kill = next((k for k in tx.kills(state.plan.environment) if k.flag == state.plan.flag), None)
-        summary = fold_rollout(state, evidence, self._events, until=self._events.watermark())
+        until = self._events.watermark()
+        readings = self._readings.read(state, evidence, until=until) if self._readings is not None else NOTHING
+        summary = fold_rollout(state, evidence, self._events, until=until, readings=readings)
         self._on_step("summarised")
         is_killed = kill is not None and not state.plan.is_external  # of a flag of that name in another system: no
         killed_by = f"{kill.actor}: {kill.reason}" if kill is not None and is_killed else None

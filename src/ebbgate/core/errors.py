@@ -109,6 +109,13 @@ class StoreUnavailableError(EbbgateError):
     status = 503
 
 
+class SourceUnavailableError(EbbgateError):
+    """A source of `query` metrics gave no answer, or one that cannot be understood. It is asked again."""
+
+    code = "source_unavailable"
+    status = 502
+
+
 class BuildError(EbbgateError):
     """A release could not be built; there is none."""
 

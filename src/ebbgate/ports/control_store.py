@@ -12,6 +12,7 @@ from ebbgate.core.clock import ClockMapping
 from ebbgate.core.metrics import LimitEvidence, MetricEvidence, SampleRatioEvidence
 from ebbgate.core.metrics.arrivals import ArrivalEvidence, VolumeEvidence
 from ebbgate.core.metrics.late import LateEvidence
+from ebbgate.core.metrics.readings import ReadingEvidence
 from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.delivery_store import DeliveryTransaction
@@ -97,6 +98,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     arrivals: dict[str, ArrivalEvidence] = {}
     volume: VolumeEvidence = VolumeEvidence()
     clustered: dict[str, MetricEvidence] = {}
+    parts: dict[str, MetricEvidence] = {}
+    readings: dict[str, ReadingEvidence] = {}
 
 
 class DecisionRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -195,6 +195,10 @@ class EventStore(Protocol):
         """Names of tracked events seen so far."""
         ...
 
+    def attribute_values(self, name: str, attribute: str, *, limit: int) -> list[str]:
+        """Values of an attribute of events of that name, in the order in which they first came, at most `limit`."""
+        ...
+
     def evaluation_counts(self, environment: str | None = None) -> list[EvaluationCounts]:
         """By flag. environment: as evaluators of it counted, and those that do not say theirs; None for all."""
         ...

@@ -206,6 +206,10 @@ class MemoryEventStore:
     def names(self) -> list[NameCount]:
         return [NameCount(name=n, count=count, newest_at=at) for n, (count, at) in sorted(self._names.items())]
 
+    def attribute_values(self, name: str, attribute: str, *, limit: int) -> list[str]:
+        found = (event.attributes.get(attribute) for event in self._events if event.name == name)
+        return list(dict.fromkeys(value for value in found if value is not None))[:limit]
+
     def evaluation_counts(self, environment: str | None = None) -> list[EvaluationCounts]:
         return [
             EvaluationCounts(

@@ -26,6 +26,7 @@ from ebbgate.adapters.events.duckdb_store_schema import (
     to_microseconds,
     unavailable,
 )
+from ebbgate.adapters.events.duckdb_store_values import AttributeValues
 from ebbgate.adapters.events.queries import CONTROL, TREATMENT, microseconds
 from ebbgate.core.events import Record
 from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock
@@ -65,6 +66,7 @@ class DuckDbEventStore:
         self._arrivals = ArrivalRunner(self._connection)
         self._references: dict[tuple[Contrast, Metric], dict[int, Reference]] = {}
         self._distinct = DistinctUnits(self._connection)
+        self._values = AttributeValues(self._connection)
 
     def offset(self) -> int:
         with self._lock:
@@ -215,6 +217,10 @@ class DuckDbEventStore:
                 NameCount(name=name, count=count, newest_at=from_microseconds(at))
                 for name, (count, at) in sorted(self._ledger.names.items())
             ]
+
+    def attribute_values(self, name: str, attribute: str, *, limit: int) -> list[str]:
+        with self._lock, unavailable():
+            return self._values.first(name, attribute, total=self._ledger.events, limit=limit)
 
     def evaluation_counts(self, environment: str | None = None) -> list[EvaluationCounts]:
         with self._lock:

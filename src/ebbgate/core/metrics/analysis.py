@@ -130,6 +130,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     newest_at: datetime | None = None  # close of the newest block
     late: LateAnalysis | None = None
     clustered: ClusteredRate | None = None
+    parts: tuple["Analysis", ...] = ()  # each value of the metric's `by` alone, for display
 
 
 class GoalAnalysis(msgspec.Struct, frozen=True, kw_only=True):

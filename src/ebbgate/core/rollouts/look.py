@@ -8,6 +8,7 @@ from ebbgate.core.metrics.analysis import Analysis, GoalAnalysis
 from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment
 from ebbgate.core.metrics.late import LateBlock
+from ebbgate.core.metrics.readings import ReadingBlock
 from ebbgate.core.rollouts.health import Health
 from ebbgate.core.rollouts.recovery import Propagation
 from ebbgate.core.rollouts.state import RolloutState
@@ -15,13 +16,15 @@ from ebbgate.core.rollouts.state import RolloutState
 
 class LookData(msgspec.Struct, frozen=True, kw_only=True):
     """What closed since the last look, each in the order in which it is folded. clustered: of rates, all requests of
-    each unit (RULES D3)."""
+    each unit (RULES D3). parts: of derived metrics. readings: of releases and sources."""
 
     blocks: list[AnyBlock]
     late: list[LateBlock] = []
     arrivals: list[ArrivalBlock] = []
     volume: VolumeBlock | None = None
     clustered: list[AnyBlock] = []
+    parts: list[AnyBlock] = []
+    readings: list[ReadingBlock] = []
 
 
 class RollbackFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ebbgate.core.metrics.definition import Goal, Guardrail
+from ebbgate.core.metrics.definition import Goal, Guardrail, Metric
 from ebbgate.core.releases.terms import BuildTerms, DeployTerms
 
 RANDOM = "random"
@@ -175,6 +175,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     is_external: bool = False  # another flag system assigns and exposes: nothing is served, nothing is taken back
     overlay: str | None = None  # name of the overlay that shortened it, printed wherever the plan is shown
     overlay_changes: tuple[OverlayChange, ...] = ()
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Of the guardrails and of the goals, in the plan's order."""
+        return (*(guardrail.metric for guardrail in self.guardrails), *(goal.metric for goal in self.goals))
 
     @property
     def control_variants(self) -> tuple[str, ...]:

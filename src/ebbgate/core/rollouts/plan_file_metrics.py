@@ -16,6 +16,7 @@ from ebbgate.core.metrics.definition import (
     Query,
     Reading,
 )
+from ebbgate.core.metrics.readings import is_only_read
 from ebbgate.core.rollouts.plan_file_query import QUERY_KEYS, query_kind, read_query
 from ebbgate.core.rollouts.plan_file_reader import Fields, at_key, read_choice, read_name, read_texts, refusal, shown
 from ebbgate.core.rollouts.values import change, change_text, division, duration, event, scale
@@ -149,12 +150,7 @@ def _metric(name: str, fields: Fields, kind_key: str, *, goal: float | None) -> 
 def is_compared(metric: Metric) -> bool:
     """Whether the two versions can be compared by it; a number of the release, or one that is only read, has limits
     alone."""
-    return metric.kind is not MetricKind.BUILD and not is_reading(metric)
-
-
-def is_reading(metric: Metric) -> bool:
-    """Whether a source gives one number for each version and no counts."""
-    return metric.query is not None and metric.query.denominator is None
+    return not is_only_read(metric)
 
 
 def _refuse_comparison(fields: Fields, metric: Metric) -> None:
