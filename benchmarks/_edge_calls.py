@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import os
 import time
-from pathlib import Path
 from statistics import median
 from typing import Literal, NamedTuple
 
 import uvloop
-from benchmarks._edge_servers import ECHO, EDGE, TOKEN, Control, publish_access, server, temporary
+from benchmarks._edge_servers import ECHO, EDGE, TOKEN, Control, cpu_s, publish_access, server, temporary
 
 CONNECTIONS = 32
 Kind = Literal["single", "bulk"]
@@ -69,12 +67,6 @@ class Caller(asyncio.Protocol):
                 self.send()
                 return
         self.buffer = buffer
-
-
-def cpu_s(pid: int) -> float:
-    """Processor seconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Load(NamedTuple):

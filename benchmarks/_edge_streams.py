@@ -9,11 +9,10 @@ import select
 import socket
 import struct
 import time
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks._edge_servers import EDGE, TOKEN, Control, publish_access, server, temporary
+from benchmarks._edge_servers import EDGE, TOKEN, Control, cpu_s, publish_access, server, temporary
 
 SAMPLED = 200
 SILENT_READERS = 1
@@ -26,10 +25,11 @@ _WITHIN_S = 30.0
 
 class Push(NamedTuple):
     """Milliseconds since just before the snapshot was written and synced. last_write: to the last of all streams.
-    received: by the sampled readers, in order."""
+    received: by the sampled readers, in order. cpu: of the server's processor time, in all."""
 
     last_write: float
     received: list[float]
+    cpu: float = 0.0
 
 
 class Reader:
@@ -106,7 +106,7 @@ def push_to(server_core: int, streams: int, pushes: int) -> dict[str, list[Push]
         publish_access(directory)
         control = Control(directory)
         control.publish(padding=_PADDING)
-        with server(EDGE, directory, server_core) as (port, _):
+        with server(EDGE, directory, server_core) as (port, pid):
             silent = [Reader(port, f"silent{n}", buffer_bytes=4_096) for n in range(SILENT_READERS)]
             time.sleep(1.0)  # its first frame cannot be written to its end
             control.publish()
@@ -114,24 +114,27 @@ def push_to(server_core: int, streams: int, pushes: int) -> dict[str, list[Push]
             crowd = Crowd(port, streams)
             crowd.wait(control.version, time.time_ns())
             print(f"  {streams:,} streams open after {time.monotonic() - began:.1f} s")
-            found["one never reads"] = _pushes(crowd, control, directory, pushes)
+            found["one never reads"] = _pushes(crowd, control, pid, pushes)
             for reader in silent:
                 assert reader.socket.recv(64).startswith(b"HTTP/1.1 200"), "it was served as the others"
                 reader.socket.close()
-            found["all read"] = _pushes(crowd, control, directory, pushes)
+            found["all read"] = _pushes(crowd, control, pid, pushes)
             crowd.close()
     return found
 
 
-def _pushes(crowd: Crowd, control: Control, directory: Path, pushes: int) -> list[Push]:
+def _pushes(crowd: Crowd, control: Control, pid: int, pushes: int) -> list[Push]:
     found = []
     for number in range(pushes):
         time.sleep(0.5)  # the reports of streams, the heartbeats: as between two changes of flags
+        used_s = cpu_s(pid)
         began_ns = control.publish(is_on=bool(number % 2))
-        found.append(crowd.wait(control.version, began_ns))
-        push = found[-1]
+        push = crowd.wait(control.version, began_ns)
+        push = push._replace(cpu=(cpu_s(pid) - used_s) * 1e3)
+        found.append(push)
         print(
             f"  push: last write {push.last_write:.0f} ms; {len(push.received)} sampled readers had it after "
-            f"{median(push.received):.0f} ms (median), {push.received[-1]:.0f} ms (last)"
+            f"{median(push.received):.0f} ms (median), {push.received[-1]:.0f} ms (last); "
+            f"{push.cpu:.0f} ms of the server's processor"
         )
     return found

@@ -53,14 +53,16 @@ def _calls(single: Ratios, bulk: Ratios) -> str:
 def _streams(found: dict[str, list[Push]], streams: int) -> str:
     lines = [
         "",
-        f"| flag off, {streams:,} streams | last write: median | worst | received: median | 99 % | last |",
-        "|---|---:|---:|---:|---:|---:|",
+        f"| flag off, {streams:,} streams | last write: median | worst | received: median | 99 % | last "
+        "| the server's processor |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name, pushes in found.items():
         received = sorted(at for push in pushes for at in push.received)
         figures = (
             median(push.last_write for push in pushes), max(push.last_write for push in pushes),
             median(received), received[int(len(received) * 0.99)], received[-1],
+            median(push.cpu for push in pushes),
         )  # fmt: skip
         lines.append(f"| {name} | " + " | ".join(f"{figure:.0f} ms" for figure in figures) + " |")
     return "\n".join(lines) + "\n"

@@ -89,7 +89,7 @@ class ViewService:
             return ()
         seen = {name.name: name.count for name in self._events.names()}
         sentences = silent_events(state.plan, seen)
-        for counts in self._events.evaluation_counts():
+        for counts in self._events.evaluation_counts(state.plan.environment):
             if counts.flag == state.plan.flag:
                 sentences += silent_attributes(counts.evaluations, counts.missing_attributes)
                 sentences += silent_keys(counts.evaluations, counts.keyless)

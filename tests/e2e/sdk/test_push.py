@@ -55,6 +55,7 @@ def test_a_refused_snapshot_leaves_the_last_good_one(edge: Any, connect: Any, a_
     eventually(lambda: len(errors) == 2)
     assert client.boolean_value("old", False, USER) is True
     assert client.status.snapshot_version == 1
+    eventually(lambda: edge.reports("confirmed"), "the confirmation of what is served")
     assert [r["snapshot_version"] for r in edge.reports("confirmed")] == [1]
 
 
