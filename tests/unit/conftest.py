@@ -92,6 +92,36 @@ class ControlDesk:
         for _ in range(round(hours)):
             self.world.pass_time(timedelta(hours=1))
 
+    def build(self, version: str = "v1.0.0", **fields: Any) -> Any:
+        """Upload an archive and register a release of the app `dash` for it; returns the release."""
+        return self.client("admin").releases.register(self.request(version, **fields))
+
+    def request(self, version: str = "v1.0.0", **fields: Any) -> Any:
+        """What registers such a release; its bytes are uploaded already."""
+        import hashlib
+
+        from ebbgate.core.releases import Artifact, DeployTerms, Documents, Manifest, TargetTerms, encode_manifest
+        from ebbgate.core.releases.requests import RegisterRelease
+
+        def upload(data: bytes) -> str:
+            digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+            self.client().releases.upload(digest, [data])
+            return digest
+
+        archive = f"archive of {version}".encode()
+        digest, length = upload(archive), len(archive)
+        artifact = Artifact(digest=digest, archive_bytes=length, content_bytes=0, gzip_bytes=0, files=0)
+        manifest = upload(encode_manifest(Manifest(files=())))
+        given = {
+            "app": "dash",
+            "version": version,
+            "artifact": artifact,
+            "documents": Documents(manifest=manifest),
+            "reason": "built",
+            "deploy": DeployTerms(to=TargetTerms(directory="/srv/dash")),
+        }
+        return RegisterRelease(**{**given, **fields})
+
     def audit(self) -> list[Any]:
         with self.store.transaction() as tx:
             return tx.audit(limit=1_000)
@@ -105,14 +135,25 @@ def _a_world() -> Any:
 
 def _services(world: Any) -> Any:
     from ebbgate.adapters.plans import read_plan
+    from ebbgate.adapters.reports import HtmlPage
     from ebbgate.api.services import ApiServices
     from ebbgate.control.access import AccessService
+    from ebbgate.control.deployments import DeploymentService
+    from ebbgate.control.deployments_worker import DeploymentWorker
     from ebbgate.control.environments import EnvironmentService
     from ebbgate.control.flags_exchange import FlagExchangeService
     from ebbgate.control.flags_history import FlagHistoryService
+    from ebbgate.control.incidents import IncidentService
     from ebbgate.control.notifications import NotificationService
+    from ebbgate.control.postmortems import PostMortemService
+    from ebbgate.control.releases import ReleaseService
+    from ebbgate.control.releases_prune import PruneService
+    from ebbgate.testing.memory_artifacts import MemoryArtifactStore
+    from ebbgate.testing.memory_deployer import MemoryDeployer
 
     shared = (world.store, world.clock, world.snapshots)
+    artifacts, deployer = MemoryArtifactStore(), MemoryDeployer()
+    worker = DeploymentWorker(world.store, artifacts, deployer, world.clock)
     return ApiServices(
         rollouts=world.rollouts,
         flags=world.flags,
@@ -123,6 +164,13 @@ def _services(world: Any) -> Any:
         rollbacks=world.rollbacks,
         access=AccessService(world.store, world.clock, _Nowhere(), entropy=_counted_bytes()),
         notifications=NotificationService(world.store, world.clock, [_Mailbox()]),
+        incidents=IncidentService(world.store, world.clock),
+        postmortems=PostMortemService(world.store, world.events, world.clock, HtmlPage()),
+        releases=ReleaseService(world.store, artifacts, world.clock),
+        deployments=DeploymentService(world.store, world.clock, lambda: "a-word", wake=worker.wake),
+        pruning=PruneService(world.store, artifacts, deployer, world.clock),
+        artifacts=artifacts,
+        deployment_worker=worker,
         loop=_counted_loop(world),
         store=world.store,
         events=world.events,

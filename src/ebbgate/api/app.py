@@ -4,17 +4,22 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
+from ebbgate.api.artifacts import put_artifact
+from ebbgate.api.deployments import deployment_router
 from ebbgate.api.environments import environment_router
 from ebbgate.api.flags import flag_router
 from ebbgate.api.flags_opt import OptLimits, opt_self
 from ebbgate.api.guard import Guard
 from ebbgate.api.health import healthz, readyz
+from ebbgate.api.incidents import incident_router
 from ebbgate.api.metrics import ControlMetrics, get_metrics
 from ebbgate.api.notifications import notification_router
 from ebbgate.api.observations import get_arrivals, get_clock, get_totals, list_evaluators, read_history
+from ebbgate.api.postmortems import action_router, post_mortem_router
 from ebbgate.api.problems import on_deep_body, on_http_error, on_known_error, on_unknown_error
 from ebbgate.api.published import openapi_config
 from ebbgate.api.records import list_audit, list_outbox
+from ebbgate.api.releases import release_router
 from ebbgate.api.rollouts import rollout_router
 from ebbgate.api.services import ApiServices
 from ebbgate.api.tokens import token_router
@@ -47,7 +52,13 @@ def _app(services: ApiServices | None, metrics: ControlMetrics | None, *, guards
             opt_self,
             environment_router,
             token_router,
+            release_router,
+            deployment_router,
+            put_artifact,
             notification_router,
+            incident_router,
+            post_mortem_router,
+            action_router,
             list_audit,
             list_outbox,
             list_evaluators,

@@ -39,7 +39,9 @@ def start_rollout(services: Services, request: ApiRequest, data: JSONBody[StartR
         )
     if data.mode is not None:
         plan = msgspec.structs.replace(plan, mode=data.mode)
-    state = services.rollouts.start(plan, release=data.release.strip(), actor=actor_of(request, data.reason))
+    state = services.rollouts.start(
+        plan, release=data.release.strip(), actor=actor_of(request, data.reason), override=data.override
+    )
     return _changed(services, state)
 
 

@@ -4,16 +4,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ebbgate.control.access import AccessService
+from ebbgate.control.deployments import DeploymentService
+from ebbgate.control.deployments_worker import DeploymentWorker
 from ebbgate.control.environments import EnvironmentService
 from ebbgate.control.flags import FlagService
 from ebbgate.control.flags_exchange import FlagExchangeService
 from ebbgate.control.flags_history import FlagHistoryService
+from ebbgate.control.incidents import IncidentService
 from ebbgate.control.loop import ReconcileLoop
 from ebbgate.control.notifications import NotificationService
+from ebbgate.control.postmortems import PostMortemService
+from ebbgate.control.releases import ReleaseService
+from ebbgate.control.releases_prune import PruneService
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import RolloutService
 from ebbgate.control.views import ViewService
 from ebbgate.core.rollouts.plan import Plan
+from ebbgate.ports.artifacts import ArtifactStore
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlStore
 from ebbgate.ports.event_store import EventStore
@@ -35,6 +42,13 @@ class ApiServices:
     rollbacks: RollbackService
     access: AccessService
     notifications: NotificationService
+    incidents: IncidentService
+    postmortems: PostMortemService
+    releases: ReleaseService
+    deployments: DeploymentService
+    pruning: PruneService
+    artifacts: ArtifactStore
+    deployment_worker: DeploymentWorker
     loop: ReconcileLoop
     store: ControlStore
     events: EventStore

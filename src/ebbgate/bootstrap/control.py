@@ -1,6 +1,7 @@
 """The control plane with its real stores; `run_control` is one of the two processes of `ebbgate serve` (RULES I3)."""
 
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -8,31 +9,42 @@ import threading
 import structlog
 import uvicorn
 
+from ebbgate.adapters.artifacts import FileArtifactStore
+from ebbgate.adapters.deploy import LocalDeployer
 from ebbgate.adapters.events import SegmentedLogReader
 from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
 from ebbgate.adapters.notify.apprise_channel import AppriseChannel
 from ebbgate.adapters.notify.log_lines import LogNotifier
 from ebbgate.adapters.plans import read_plan
+from ebbgate.adapters.reports import HtmlPage
 from ebbgate.adapters.snapshots import FileSnapshotPublisher, NoticeSender, replace_file
+from ebbgate.adapters.sources import Sources
 from ebbgate.adapters.sql import SqlControlStore
 from ebbgate.api import create_app
 from ebbgate.api.opt_cors import OptCors
 from ebbgate.api.services import ApiServices
-from ebbgate.adapters.sources import Sources
 from ebbgate.bootstrap.access import access_service
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.bootstrap.directory import make_directory, only_one
 from ebbgate.bootstrap.logs import configure_logs
 from ebbgate.bootstrap.settings import ServeSettings
 from ebbgate.control.access import AccessService
+from ebbgate.control.deployments import DeploymentService
+from ebbgate.control.deployments_worker import DeploymentWorker
 from ebbgate.control.environments import EnvironmentService
 from ebbgate.control.flags import FlagService
 from ebbgate.control.flags_exchange import FlagExchangeService
 from ebbgate.control.flags_history import FlagHistoryService
+from ebbgate.control.incidents import IncidentService
 from ebbgate.control.looker import Looker, Step
 from ebbgate.control.loop import ReconcileLoop
 from ebbgate.control.notifications import NotificationService
 from ebbgate.control.outbox import OutboxService
+from ebbgate.control.postmortems import PostMortemService
+from ebbgate.control.readings import ReadingService
+from ebbgate.control.releases import ReleaseService
+from ebbgate.control.releases_follow import ReleaseFollower
+from ebbgate.control.releases_prune import PruneService
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import RolloutService
 from ebbgate.control.snapshots import SnapshotService
@@ -40,14 +52,10 @@ from ebbgate.control.views import ViewService
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.errors import BadRequestError, StoreUnavailableError
 from ebbgate.core.rollouts.plan import Plan
-from ebbgate.control.postmortems import PostMortemService
-from ebbgate.control.readings import ReadingService
-from ebbgate.control.releases import ReleaseService
-from ebbgate.control.releases_follow import ReleaseFollower
-from ebbgate.control.releases_prune import PruneService
 from ebbgate.ports.control_store import ControlStore
 
 PORT_FILE = "control.port"
+WORKER_END_S = 3.0
 log = structlog.get_logger("ebbgate.control")
 
 
@@ -70,6 +78,7 @@ def run_control(settings: ServeSettings) -> None:
         threads = [
             threading.Thread(target=services.loop.run, name="loop"),
             threading.Thread(target=services.notifications.run, name="notifications", daemon=True),
+            threading.Thread(target=services.deployment_worker.run, name="deployments", daemon=True),
         ]
         for thread in threads:
             thread.start()
@@ -78,7 +87,9 @@ def run_control(settings: ServeSettings) -> None:
         finally:
             services.loop.stop()
             services.notifications.stop()
+            services.deployment_worker.stop()
             threads[0].join()  # a channel may hang for long; what it was sending is sent again after the next start
+            threads[2].join(WORKER_END_S)  # a deployment that is cut off goes on after the next start
             services.events.close()
             store.close()
 
@@ -99,7 +110,12 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
     looker = Looker(store, events, reader, clock, snapshots, rollbacks, readings=readings, on_step=on_step)
     notifications = NotificationService(store, clock, [AppriseChannel(rule) for rule in settings.notify])
     outbox = OutboxService(store, clock, LogNotifier(), notifications)
-    loop = ReconcileLoop(store, looker, snapshots, outbox, clock)
+    postmortems = PostMortemService(store, events, clock, HtmlPage())
+    followers = (postmortems.follow, postmortems.tell_overdue, ReleaseFollower(store, clock).follow)
+    artifacts = FileArtifactStore(directory / "artifacts", blob_max=settings.artifact_max)
+    deployer = LocalDeployer(directory / "deploy", clock)
+    worker = DeploymentWorker(store, artifacts, deployer, clock, on_step=on_step)
+    loop = ReconcileLoop(store, looker, snapshots, outbox, clock, followers=followers)
     snapshots.ensure(settings.environments)
     snapshots.publish()
     return ApiServices(
@@ -112,6 +128,13 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
         rollbacks=rollbacks,
         access=access,
         notifications=notifications,
+        incidents=IncidentService(store, clock),
+        postmortems=postmortems,
+        releases=ReleaseService(store, artifacts, clock),
+        deployments=DeploymentService(store, clock, lambda: secrets.token_hex(16), wake=worker.wake),
+        pruning=PruneService(store, artifacts, deployer, clock),
+        artifacts=artifacts,
+        deployment_worker=worker,
         loop=loop,
         store=store,
         events=events,

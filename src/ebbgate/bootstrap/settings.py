@@ -43,6 +43,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     need none.
     notify: channels for people, each with a `name`, an Apprise `url`, and the `topics` and least severity (`at_least`)
     that it wants; in the variable: URLs separated by blanks, each of which wants everything.
+    artifact_max: bytes of one archive of a release.
     end_at: end the process at a named step of the loop
     (`committed` or `committed:3`),
     for drills and tests.
@@ -63,6 +64,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     grpc_port: Port | None = None
     grpc_without_token: bool = False
     notify: tuple[ChannelRule, ...] = ()
+    artifact_max: Annotated[int, msgspec.Meta(ge=1)] = 1_000_000_000
     end_at: str = ""
 
     @property

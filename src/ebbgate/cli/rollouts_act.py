@@ -29,6 +29,7 @@ _WATCH = click.option("--watch", "-w", "is_watching", is_flag=True, help="Then f
 @REASON
 @click.option("--overlay", metavar="NAME", help="One of the plan's overlays.")
 @click.option("--mode", type=click.Choice([mode.value for mode in Mode]), help="In place of the plan's.")
+@click.option("--override", is_flag=True, help="Even if the release is quarantined.")
 @_WATCH
 @remote
 def start(
@@ -39,6 +40,7 @@ def start(
     reason: str,
     overlay: str | None,
     mode: str | None,
+    override: bool,
     is_watching: bool,
 ) -> Status:
     """Start a rollout of a plan file (default: ebbgate.yaml; - reads it from standard input)."""
@@ -46,7 +48,7 @@ def start(
 
     text = sys.stdin.read() if str(plan) == "-" else plan_text(plan)
     view = control.rollouts.start(
-        text, release=release, reason=reason, overlay=overlay, mode=Mode(mode) if mode else None
+        text, release=release, reason=reason, overlay=overlay, mode=Mode(mode) if mode else None, override=override
     )
     if is_watching:
         return _follow(control, out, view)

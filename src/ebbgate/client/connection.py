@@ -1,6 +1,6 @@
 """One HTTP connection to the control API: tokens, JSON, and errors that come back as the errors that they were."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -80,14 +80,24 @@ class Connection:
     def put(self, path: str, body: msgspec.Struct, answer: type[T], query: Fields | None = None) -> T:
         return self._decode(self._send("PUT", path, body=body, query=query), answer)
 
+    def upload(self, path: str, pieces: Iterable[bytes]) -> None:
+        """Send a long body piece by piece."""
+        self._send("PUT", path, pieces=pieces)
+
     def text(self, path: str) -> str:
         """A page of plain text."""
         return self._send("GET", path).text
 
     def _send(
-        self, method: str, path: str, *, body: msgspec.Struct | None = None, query: Fields | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: msgspec.Struct | None = None,
+        pieces: Iterable[bytes] | None = None,
+        query: Fields | None = None,
     ) -> httpx.Response:
-        content = None if body is None else msgspec.json.encode(body)
+        content = pieces if body is None else msgspec.json.encode(body)
         headers = {} if body is None else {"content-type": "application/json"}
         given = {name: _field(value) for name, value in (query or {}).items() if value is not None}
         try:

@@ -8,9 +8,11 @@ import httpx
 from ebbgate.client.connection import Connection
 from ebbgate.client.environments import Environments
 from ebbgate.client.flags import Flags
+from ebbgate.client.incidents import Incidents, PostMortems
 from ebbgate.client.notifications import Notifications
 from ebbgate.client.observations import Observations
 from ebbgate.client.records import Records
+from ebbgate.client.releases import Releases
 from ebbgate.client.rollouts import Rollouts
 from ebbgate.client.server import Server
 from ebbgate.client.tokens import Tokens
@@ -33,7 +35,10 @@ class ControlClient:
         self.flags = Flags(self._connection)
         self.environments = Environments(self._connection)
         self.tokens = Tokens(self._connection)
+        self.releases = Releases(self._connection)
         self.notifications = Notifications(self._connection)
+        self.incidents = Incidents(self._connection)
+        self.postmortems = PostMortems(self._connection)
         self.records = Records(self._connection)
         self.observations = Observations(self._connection)
         self.server = Server(self._connection)

@@ -27,10 +27,20 @@ class Rollouts:
         return self._connection.get(f"{_one(ref)}/plan", Plan)
 
     def start(
-        self, plan: str, *, release: str, reason: str, overlay: str | None = None, mode: Mode | None = None
+        self,
+        plan: str,
+        *,
+        release: str,
+        reason: str,
+        overlay: str | None = None,
+        mode: Mode | None = None,
+        override: bool = False,
     ) -> RolloutView:
-        """Start a rollout. plan: the plan file's text. Raises PlanError, ConflictError."""
-        body = StartRollout(plan=plan, release=release, reason=reason, overlay=overlay, mode=mode)
+        """Start a rollout. plan: the plan file's text. override: even if the release is quarantined.
+
+        Raises PlanError, ConflictError, QuarantineError.
+        """
+        body = StartRollout(plan=plan, release=release, reason=reason, overlay=overlay, mode=mode, override=override)
         return self._connection.post(_PATH, body, RolloutView)
 
     def decisions(self, ref: str, *, after: int = 0, limit: int = 100) -> list[DecisionView]:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
+import msgspec
 import structlog
 
 from ebbgate.control.audit import Actor
@@ -165,9 +166,7 @@ class DeploymentWorker:
         with self._store.transaction() as tx:
             now = self._clock.machine_now()
             result = after.events[-1].text if after.events else ""
-            tx.put_journal(
-                JournalRow(key=key, action=journal.action, started_at=journal.started_at, done_at=now, result=result)
-            )
+            tx.put_journal(msgspec.structs.replace(journal, done_at=now, result=result))
             stored = store_deployment(tx, deployment, after)
             if stored.is_over:
                 note_deployment(tx, self._clock, Actor(name=SELF, reason=stored.reason), "deployment.end", stored)

@@ -30,11 +30,11 @@ from ebbgate.core.releases import (
 )
 from ebbgate.core.releases.diff import ReleaseDiff, dependency_changes, file_changes, sizes
 from ebbgate.core.releases.requests import (
-    Finding,
     RebuildRelease,
     RegisterRelease,
     ReleaseLine,
     ReleaseView,
+    VerifyFinding,
     VerifyView,
 )
 from ebbgate.ports.artifacts import ArtifactStore
@@ -213,12 +213,12 @@ class ReleaseService:
         findings = tuple(self._verified(name, digest) for name, digest in blobs.items() if digest is not None)
         return VerifyView(release=release.id, findings=findings, is_good=all(one.is_good for one in findings))
 
-    def _verified(self, name: str, digest: str) -> Finding:
+    def _verified(self, name: str, digest: str) -> VerifyFinding:
         try:
             length = self._artifacts.verify(digest)
         except (ArtifactMissingError, ArtifactDamagedError, StoreUnavailableError) as error:
-            return Finding(what=name, is_good=False, text=error.message)
-        return Finding(what=name, is_good=True, text=f"{digest}, {length:,} bytes")
+            return VerifyFinding(what=name, is_good=False, text=error.message)
+        return VerifyFinding(what=name, is_good=True, text=f"{digest}, {length:,} bytes")
 
     def _check_bytes(self, artifact: Artifact, documents: Documents) -> None:
         """What is said of an archive is what it is: its manifest is read, its bytes are hashed."""

@@ -7,6 +7,7 @@ import msgspec
 from ebbgate.control.audit import Actor, record, tell
 from ebbgate.control.flags_rows import check_definition, put_definition, put_kill, require_environment, require_flag
 from ebbgate.control.incidents import open_for_rollback
+from ebbgate.control.releases_find import admit_rollout
 from ebbgate.control.snapshots import SnapshotService, active_rollout, bucketing_of, governing_rollouts
 from ebbgate.core.errors import ConflictError, NotFoundError, PlanError, TransitionError
 from ebbgate.core.incidents import IncidentKind
@@ -38,12 +39,14 @@ class RolloutService:
         with self._store.transaction() as tx:
             return find_rollout(tx, reference)
 
-    def start(self, plan: Plan, *, release: str, actor: Actor) -> RolloutState:
+    def start(self, plan: Plan, *, release: str, actor: Actor, override: bool = False) -> RolloutState:
         """Start a rollout of the plan's flag. Raises PlanError (lint), ConflictError (one is running, or the flag is
-        killed).
+        killed), QuarantineError (the release is bad, and nobody overrides it), TransitionError (it was built here, and
+        its app has no stable release to go back to: RULES H4).
         """
         refuse_unworkable(plan)
         with self._store.transaction() as tx:
+            admit_rollout(tx, plan.app, release, override=override)
             state = self._begin(tx, plan, release=release, actor=actor, attempt=1, lineage=None)
         self._snapshots.publish()
         return state
@@ -58,6 +61,7 @@ class RolloutService:
                 raise TransitionError(f"rollout {ended.id} is {ended.status.value}", hint="abort it first, then retry")
             if ended.status is Status.SUCCEEDED:
                 raise TransitionError(f"rollout {ended.id} has succeeded", hint="start a new one for the next release")
+            admit_rollout(tx, ended.plan.app, ended.release, override=False)
             kept = ended.lineage if not self._was_exposed(ended) else None
             state = self._begin(
                 tx, ended.plan, release=ended.release, actor=actor, attempt=ended.attempt + 1, lineage=kept

@@ -37,7 +37,3 @@ class Builder(Protocol):
     def build(self, commit: str, terms: BuildTerms, *, work: Path, progress: Progress) -> Built:
         """Check out, run, collect. work: an empty folder for archive and log. The checkout is gone afterwards."""
         ...
-
-    def pack(self, source: Path, *, work: Path) -> tuple[Path, Artifact, Manifest]:
-        """An archive of a folder as it lies there, for adopting what already runs."""
-        ...

@@ -7,6 +7,7 @@ import pytest
 from ebbgate.client import ControlClient
 from ebbgate.core.errors import AuthenticationError, ConflictError, NotFoundError, PermissionDeniedError, PlanError
 from ebbgate.core.flags.view import FlagSwitch
+from ebbgate.core.releases.requests import RebuildRelease
 from ebbgate.core.rollouts import init_template
 
 FLAG = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off"}
@@ -53,10 +54,22 @@ def test_every_published_operation_has_a_method(desk: Any) -> None:
     assert "ebbgate_rollouts" in client.server.metrics()
     assert client.server.clock().mapping.scale == 1.0
 
+    releases, digest = client.releases, desk.build().artifact.digest
+    releases.list(), releases.get("v1.0.0"), releases.manifest("v1.0.0"), releases.paper("v1.0.0", "manifest")
+    releases.diff("v1.0.0", "v1.0.0"), releases.verify("v1.0.0"), releases.prune("dash", keep=1, reason="r")
+    releases.upload(digest, [b"archive of ", b"v1.0.0"]), releases.register(desk.request("v2.0.0"))
+    again = desk.request()
+    releases.rebuild("v1.0.0", RebuildRelease(artifact=again.artifact, documents=again.documents, reason="r"))
+    releases.pin("v1.0.0", reason="r"), releases.unpin("v1.0.0", reason="r")
+    releases.deployment(releases.deploy("v1.0.0", reason="r").id), releases.deployments()
+    releases.mark_bad("v1.0.0", reason="r"), releases.clear("v1.0.0", reason="r")
+
     published = client.server.openapi()["paths"]
     names = {"{ref}": "menu", "{key}": "key", "{token_id}": made.token.id, "{name}": "staging"}
+    names |= {"{paper}": "manifest", "{digest}": digest, "{deployment_id}": "dash-deploy-1"}
     wanted = set()
     for path, methods in published.items():
+        path = path.replace("/releases/{ref}", "/releases/v1.0.0")
         for placeholder, name in names.items():
             path = path.replace(placeholder, name)
         wanted |= {(method, path) for method in methods}

@@ -66,14 +66,16 @@ class LocalBuilder:
             ended_at=self._clock.machine_now(),
         )
 
-    def pack(self, source: Path, *, work: Path) -> tuple[Path, Artifact, Manifest]:
-        if not source.is_dir():
-            raise BuildError(f"{source} is no folder", hint="name the folder that holds the running version")
-        archive = work / "artifact.tar"
-        packed = pack(source.resolve(), EVERYTHING, archive)
-        if not packed.files:
-            raise BuildError(f"{source} is empty", hint="name the folder that holds the running version")
-        return archive, packed.artifact, Manifest(files=packed.files, dependencies=installed(source.resolve()))
+
+def pack_source(source: Path, *, work: Path) -> tuple[Path, Artifact, Manifest]:
+    """An archive of a folder as it lies there, for adopting what already runs. Raises BuildError."""
+    if not source.is_dir():
+        raise BuildError(f"{source} is no folder", hint="name the folder that holds the running version")
+    archive, root = work / "artifact.tar", source.resolve()
+    packed = pack(root, EVERYTHING, archive)
+    if not packed.files:
+        raise BuildError(f"{source} is empty", hint="name the folder that holds the running version")
+    return archive, packed.artifact, Manifest(files=packed.files, dependencies=installed(root))
 
 
 def _written(path: Path) -> TextIO:

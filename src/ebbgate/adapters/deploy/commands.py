@@ -49,6 +49,7 @@ def run_command(command: str, *, folder: Path, environ: Mapping[str, str], log: 
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
+                umask=0o022,  # control's own keeps everything to itself; an application may serve files
                 start_new_session=True,  # what ends control must not end the application
             )
     except OSError as error:

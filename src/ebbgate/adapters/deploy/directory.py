@@ -57,14 +57,15 @@ class DirectoryTarget:
         if self.is_placed(shipment):
             return
         try:
-            self._releases.mkdir(parents=True, exist_ok=True)
-            (self._top / "shared").mkdir(exist_ok=True)
+            for folder in (self._top, self._releases, self._top / "shared"):
+                _make_readable(folder)
             unfinished = self._releases / f"{UNFINISHED}{_folder_name(shipment.release)}"
             if unfinished.exists():
                 shutil.rmtree(unfinished)
             unfinished.mkdir()
             unpack(archive, unfinished)
             self._mark(unfinished, shipment)
+            unfinished.chmod(0o755)
             os.rename(unfinished, self._free_name(shipment))
             sync_path(self._releases)
         except OSError as error:
@@ -207,8 +208,16 @@ class DirectoryTarget:
         )
         mark = folder / RELEASE_FILE
         mark.write_bytes(msgspec.json.encode({**contents, "release": shipment.release}))
+        mark.chmod(0o644)
         sync_path(mark)
         sync_path(folder)
+
+
+def _make_readable(folder: Path) -> None:
+    """Others may look into it, whatever control's own umask is; one that is there keeps its mode."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
 
 
 def _marker(folder: Path) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
     deployments: tuple[Deployment, ...]
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class VerifyFinding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was verified."""
 
     what: str
@@ -111,7 +111,7 @@ class VerifyView(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification found. is_good: nothing was wrong."""
 
     release: str
-    findings: tuple[Finding, ...]
+    findings: tuple[VerifyFinding, ...]
     is_good: bool
 
 

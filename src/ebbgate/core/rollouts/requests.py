@@ -17,6 +17,7 @@ class StartRollout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     release: Annotated[str, msgspec.Meta(pattern=r"\S", max_length=200)]
     reason: ReasonText
     overlay: str | None = None
+    override: bool = False  # even if the release is quarantined
     mode: Mode | None = None
 
 
