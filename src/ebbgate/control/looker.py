@@ -9,7 +9,8 @@ import msgspec
 
 from ebbgate.control.audit import Actor
 from ebbgate.control.decisions import record_decision
-from ebbgate.control.evidence import Summary, fold_rollout, health_of
+from ebbgate.control.evidence import Summary, fold_rollout
+from ebbgate.control.evidence_health import health_of
 from ebbgate.control.evidence_read import NOTHING
 from ebbgate.control.incidents import kind_of
 from ebbgate.control.readings import ReadingService

@@ -15,10 +15,10 @@ from ebbgate.control.evidence import (
     fold_all,
     goals_of,
     harm_bounds_of,
-    health_of,
     look_analyses,
     recovery_analyses,
 )
+from ebbgate.control.evidence_health import health_of
 from ebbgate.control.rollbacks import decision_of
 from ebbgate.control.rollouts import find_rollout
 from ebbgate.core.metrics import RECOVERY, RETURNED, Analysis

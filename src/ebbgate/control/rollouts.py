@@ -82,8 +82,8 @@ class RolloutService:
 
         def step(tx: ControlTransaction, state: RolloutState) -> RolloutState:
             evidence = tx.evidence(state.id)
-            found = (*evidence.metrics.items(), *evidence.late.items())
-            harmed = {name for name, metric in found if metric.harm_shown_at is not None}
+            harmed = {name for name, metric in evidence.metrics.items() if metric.harm_shown_at is not None}
+            harmed |= {name for name, late in evidence.late.items() if late.harm_shown_at is not None}
             if harmed:
                 raise TransitionError(
                     f"harm was shown on {', '.join(sorted(harmed))}",
