@@ -59,7 +59,7 @@ def over(guardrail: Guardrail, **more) -> Guardrail:
     return msgspec.structs.replace(guardrail, metric=msgspec.structs.replace(guardrail.metric, **more))
 
 
-EVEN = World(visit_habit=0.0, error_habit=0.0, speed_habit=0.0, dwell_habit=0.0, drift=0.0)
+EVEN = World(units=2500, visit_habit=0.0, error_habit=0.0, speed_habit=0.0, dwell_habit=0.0, drift=0.0)
 MOST = frozenset({"request", "dwell", "view"})
 ALL = MOST | {"task", "ticket", "survey"}
 SLOW = Delay(outcome=0.4, outcome_most=1.2, late=0.4, late_mean=0.3, late_most=0.6)
@@ -79,7 +79,7 @@ NULLS = (
         name="drift",
         holdout=0.1,
         says="the baseline doubles and halves each day and rises, while the allocation ramps",
-        world=World(drift=0.7, families=MOST),
+        world=World(units=2500, drift=0.7, families=MOST),
         guardrails=(
             msgspec.structs.replace(ERRORS, critical=CriticalLimit(value=0.4, sustained=HOUR)),
             msgspec.structs.replace(API_TIME, critical=None),
@@ -96,20 +96,20 @@ NULLS = (
     Null(
         name="clustered",
         says="five requests a visit with the user's own error rate and speed",
-        world=World(visits=1.5, requests=5, error_habit=1.0, speed_habit=0.6, families=MOST),
+        world=World(units=2500, visits=1.5, requests=5, error_habit=1.0, speed_habit=0.6, families=MOST),
         guardrails=(ERRORS, msgspec.structs.replace(API_TIME, critical=None), CLICKS),
     ),
     Null(
         name="returning",
         holdout=0.1,
         says="the same people come back in every phase, with strong habits that last",
-        world=World(visits=3.0, visit_habit=0.8, error_habit=1.0, speed_habit=0.6, dwell_habit=0.8),
+        world=World(units=2500, visits=3.0, visit_habit=0.8, error_habit=1.0, speed_habit=0.6, dwell_habit=0.8),
         guardrails=(ERRORS, msgspec.structs.replace(API_TIME, critical=None), DWELL),
     ),
     Null(
         name="activity",
         says="50 % more visits in treatment, at equal rates",
-        world=World(visits=2.5, families=MOST | {"task"}, effect=Effect(activity=1.5)),
+        world=World(units=2500, visits=2.5, families=MOST | {"task"}, effect=Effect(activity=1.5)),
         guardrails=(ERRORS, API_TIME, DWELL, CLICKS, DONE),
     ),
     Null(
@@ -135,7 +135,7 @@ NULLS = (
         says="every metric worse by exactly what is tolerated, and errors at the critical limit",
         world=msgspec.structs.replace(
             EVEN,
-            units=6000,
+            units=4000,
             families=MOST | {"task"},
             effect=Effect(errors=0.02, latency=1.1, dwell=0.9, clicks=0.9, completion=0.9),
         ),
@@ -150,7 +150,7 @@ NULLS = (
     Null(
         name="delayed",
         says="outcomes come later in treatment, and are delivered late more often, within the lateness",
-        world=World(families=frozenset({"request", "task", "ticket"}), treatment_delay=SLOW),
+        world=World(units=3000, families=frozenset({"request", "task", "ticket"}), treatment_delay=SLOW),
         guardrails=(
             ERRORS,
             over(DONE, window=6 * HOUR),
@@ -161,7 +161,7 @@ NULLS = (
         name="ten_metrics",
         holdout=0.1,
         says="ten metrics of seven kinds at once, on the same people",
-        world=World(families=ALL, units=3000, visits=2.5),
+        world=World(families=ALL, units=2500, visits=2.5),
         guardrails=(
             ERRORS, API_TIME, DWELL, DWELL_UP, DWELL_RANKS, CLICKS, DONE, TICKETS, SURVEY, MEDIAN,
         ),

@@ -10,13 +10,16 @@ import numpy as np
 from _analysis_store import ArrayStore
 from _analysis_stream import BATCH, PhaseStream, World, habits
 
-from ebbgate.control.evidence import fold_rollout, health_of
+from ebbgate.control.evidence import Summary, fold_all, health_of, look_analyses
+from ebbgate.control.evidence_read import read_look
 from ebbgate.core.audiences import unit_bucket
+from ebbgate.core.metrics.blocks import Assignment
 from ebbgate.core.metrics.contrast import TOTAL_PPM
 from ebbgate.core.rollouts.decide import decide, in_mode
 from ebbgate.core.rollouts.decision import Advance, Decision, Pause, Review, Rollback
+from ebbgate.core.rollouts.look import LookData
 from ebbgate.core.rollouts.plan import Mode, Plan
-from ebbgate.core.rollouts.state import RolloutState, Status
+from ebbgate.core.rollouts.state import RolloutState, Status, contrast_of
 from ebbgate.core.rollouts.steps import advance, begin, open_review, pause, resume
 from ebbgate.ports.control_store import Evidence
 from ebbgate.ports.event_store import EventStore
@@ -43,9 +46,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run:
-    """One seed is one history. plan: its guardrails, phases and tick. store: asked in place of the arrays."""
+    """One seed is one history. plan: its guardrails, phases and tick. follow: makes the store that is asked in place
+    of the arrays. judges_always: at every look, even where nothing but holding can come of it."""
 
-    def __init__(self, plan: Plan, world: World, seed: int, *, follow: Follow | None = None) -> None:
+    def __init__(
+        self, plan: Plan, world: World, seed: int, *, follow: Follow | None = None, judges_always: bool = False
+    ) -> None:
+        self.judges_always = judges_always
         self.plan, self.world, self.seed = plan, world, seed
         self.rng = np.random.default_rng([seed, 20260302])
         self.salt = f"lineage-{seed % SALTS}"
@@ -67,11 +74,12 @@ class Run:
             now, looks = now + self.plan.tick, looks + 1
             self.arrays.watermark = self.arrays.microseconds(now)
             self._ingest(now)
-            summary = fold_rollout(state, evidence, self.store, until=now)
-            health = health_of(state, summary, stale_for=timedelta(0))
-            decision = in_mode(decide(state, summary.analyses, health, now=now), state, now=now)
-            evidence = summary.evidence
-            state = msgspec.structs.replace(state, summarised_to=summary.summarised_to)
+            contrast = contrast_of(state)
+            data = read_look(state, contrast, self.store, until=now)
+            assignment = self.store.assignment(contrast)
+            evidence = fold_all(state, evidence, data, assignment)
+            decision = self._decided(state, evidence, data, assignment, now)
+            state = msgspec.structs.replace(state, summarised_to=now)
             if isinstance(decision, Rollback):
                 return self._ended(state, decision, looks, others)
             if isinstance(decision, Review | Pause):
@@ -79,11 +87,35 @@ class Run:
             state = self._after(state, decision, now)
         return self._ended(state, None, looks, others)
 
+    def _decided(
+        self, state: RolloutState, evidence: Evidence, data: LookData, assignment: Assignment, now: datetime
+    ) -> Decision | None:
+        """What control would decide. Harm and breaches are latched in the evidence: where there are none and the phase
+        is too young, nothing but holding can come of judging, and that is not done."""
+        found = [*evidence.metrics.values(), *evidence.late.values()]
+        is_shown = any(one.harm_shown_at is not None for one in found)
+        is_shown |= any(limit.breached_at is not None for limit in evidence.limits.values())
+        least = self.plan.watch if state.is_last_phase else state.phase.stay_min
+        if not is_shown and now - state.record.entered_at < least and not self.judges_always:
+            return None
+        analyses = look_analyses(state, evidence)
+        summary = Summary(
+            evidence=evidence,
+            analyses=analyses,
+            goals={},
+            assignment=assignment,
+            data=data,
+            summarised_to=now,
+            has_moved=True,
+        )
+        health = health_of(state, summary, stale_for=timedelta(0))
+        return in_mode(decide(state, analyses, health, now=now), state, now=now)
+
     def _has_stayed_on(self, state: RolloutState, now: datetime) -> bool:
         """Doubts about the data hold a watch for ever; nobody comes by any more, so that nothing can follow."""
         return state.is_last_phase and now > state.record.entered_at + self.plan.watch + 2 * self.plan.tick
 
-    def _after(self, state: RolloutState, decision: Decision, now: datetime) -> RolloutState:
+    def _after(self, state: RolloutState, decision: Decision | None, now: datetime) -> RolloutState:
         match decision:
             case Advance():
                 return self._advance(state, decision.reason, now)

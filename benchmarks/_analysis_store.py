@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
-from _analysis_blocks import cap, mean, proportion, quantile, ratio, thresholds
 from _analysis_stream import Happened, PhaseStream
 
 from ebbgate.core.metrics.arrivals import VolumeBlock
@@ -19,6 +18,7 @@ from ebbgate.core.metrics.definition import Metric, MetricKind
 from ebbgate.core.metrics.late import EPOCH
 from ebbgate.core.metrics.limits_delay import WINDOWED, limit_delay
 from ebbgate.core.metrics.reference import REFERENCE_KEPT, THRESHOLD_SPAN
+from ebbgate.simulation.array_blocks import cap, mean, proportion, quantile, ratio, thresholds
 
 Array = np.ndarray
 NEVER = 2**62

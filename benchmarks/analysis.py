@@ -115,7 +115,9 @@ def verified(chosen: list[Null], runs: int, seed: int) -> int:
 
             try:
                 for place in range(runs):
-                    Run(a_plan(null), world, seed + place, follow=follow).play()
+                    outcome = Run(a_plan(null), world, seed + place, follow=follow, judges_always=True).play()
+                    if outcome != Run(a_plan(null), world, seed + place).play():
+                        raise Disagreement(f"seed {seed + place}: judging at every look ends otherwise: {outcome}")
             except Disagreement as found:
                 failed += 1
                 print(f"{null.name:14} {name:7} DIFFERS, {found}", flush=True)

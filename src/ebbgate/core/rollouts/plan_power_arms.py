@@ -15,23 +15,24 @@ _DAY = timedelta(days=1)
 def expected_arms(plan: Plan) -> tuple[Arms, ...]:
     """The contrast of each phase, as shares of all active units (RULES B1, D1)."""
     result: list[Arms] = []
-    attribute_share, previous = 0.0, 0
+    named, previous = 0.0, 0
     for index, phase in enumerate(plan.phases):
-        attribute_share = _attribute_share(plan, index, attribute_share)
-        opened = hash_share_ppm(phase, attribute_share=attribute_share, previous_ppm=previous)
-        drawn = (1 - attribute_share) * (1 - plan.holdout) / 1_000_000
+        named = attribute_share(plan, index, named)
+        opened = hash_share_ppm(phase, attribute_share=named, previous_ppm=previous)
+        drawn = (1 - named) * (1 - plan.holdout) / 1_000_000
         result.append(
             Arms(
                 treatment=(opened - previous) * drawn,
                 control=(1_000_000 - opened) * drawn,
-                exposed=min(1.0, attribute_share + opened * drawn),
+                exposed=min(1.0, named + opened * drawn),
             )
         )
         previous = opened
     return tuple(result)
 
 
-def _attribute_share(plan: Plan, index: int, before: float) -> float:
+def attribute_share(plan: Plan, index: int, before: float) -> float:
+    """Share of all active units exposed by attribute in a phase; before: in the one before it."""
     expected = expected_attribute_share(plan, index, before)
     phase = plan.phases[index]
     # Without a declared share, a phase of named audiences alone is taken at its word.

@@ -1,8 +1,14 @@
-"""Blocks from arrays of observations: what the product's stores compute, in numpy. `--verify` proves them equal."""
+"""Blocks from arrays of observations: what the event stores compute, in numpy, for thousands of rollouts.
 
+`benchmarks/analysis.py --verify` holds them to the stores, to 1e-9.
+"""
+
+from datetime import datetime
 from math import ceil, log
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ebbgate.core.metrics.blocks import (
     BET_SIZES,
@@ -24,11 +30,16 @@ from ebbgate.core.metrics.reference import (
     THRESHOLD_QUANTILES,
 )
 
-Array = np.ndarray
+Array = npt.NDArray[Any]
 BETS = np.array(BET_SIZES)[:, None]
 
 
-def proportion(head: dict, treatment: Array, control: Array) -> ProportionBlock:
+def head_of(metric: Metric, phase: int, opened_at: datetime, closed_at: datetime) -> dict[str, Any]:
+    """What every block says of itself."""
+    return {"metric": metric.name, "phase": phase, "opened_at": opened_at, "closed_at": closed_at}
+
+
+def proportion(head: dict[str, Any], treatment: Array, control: Array) -> ProportionBlock:
     return ProportionBlock(
         treatment_n=len(treatment),
         treatment_y=int(treatment.sum()),
@@ -38,7 +49,7 @@ def proportion(head: dict, treatment: Array, control: Array) -> ProportionBlock:
     )
 
 
-def ratio(head: dict, treatment: Array, control: Array) -> RatioBlock:
+def ratio(head: dict[str, Any], treatment: Array, control: Array) -> RatioBlock:
     """Rows of (numerator, denominator)."""
     return RatioBlock(
         treatment=_pairs(treatment),
@@ -51,7 +62,7 @@ def ratio(head: dict, treatment: Array, control: Array) -> RatioBlock:
     )
 
 
-def mean(head: dict, metric: Metric, cap: float, treatment: Array, control: Array) -> MeanBlock:
+def mean(head: dict[str, Any], metric: Metric, cap: float, treatment: Array, control: Array) -> MeanBlock:
     score, variance = ranks(treatment, control)
     return MeanBlock(
         cap=cap,
@@ -59,6 +70,7 @@ def mean(head: dict, metric: Metric, cap: float, treatment: Array, control: Arra
         control=_moments(control, cap),
         treatment_raw_total=float(treatment.sum()),
         control_raw_total=float(control.sum()),
+        **_raw_squares(treatment, control),
         log_wealth=_wealth(treatment, control, cap, 1.0 if metric.bad is Direction.INCREASE else -1.0),
         rank_score=score,
         rank_variance=variance,
@@ -66,7 +78,7 @@ def mean(head: dict, metric: Metric, cap: float, treatment: Array, control: Arra
     )
 
 
-def quantile(head: dict, thresholds: tuple[float, ...], treatment: Array, control: Array) -> QuantileBlock:
+def quantile(head: dict[str, Any], thresholds: tuple[float, ...], treatment: Array, control: Array) -> QuantileBlock:
     score, variance = ranks(treatment, control)
     return QuantileBlock(
         treatment_n=len(treatment),
@@ -101,7 +113,7 @@ def thresholds(closes: Array, values: Array, since: int) -> tuple[float, ...]:
     if len(recent) < THRESHOLD_MIN:
         return ()
     ordered = np.sort(recent)
-    return tuple(float(_nearest_rank(ordered, q)) for q in THRESHOLD_QUANTILES)
+    return tuple(_nearest_rank(ordered, q) for q in THRESHOLD_QUANTILES)
 
 
 def cap(metric: Metric, values: Array) -> float:
@@ -119,7 +131,7 @@ def cap(metric: Metric, values: Array) -> float:
 
 
 def _nearest_rank(ordered: Array, share: float) -> float:
-    return ordered[max(0, ceil(share * len(ordered) - 1e-9) - 1)]
+    return float(ordered[max(0, ceil(share * len(ordered) - 1e-9) - 1)])
 
 
 def _wealth(treatment: Array, control: Array, cap: float, sign: float) -> tuple[float, ...]:
@@ -136,6 +148,11 @@ def _wealth(treatment: Array, control: Array, cap: float, sign: float) -> tuple[
 def _moments(values: Array, cap: float) -> Moments:
     capped = np.minimum(values, cap) if cap > 0 else values
     return Moments(n=len(capped), total=float(capped.sum()), squares=float((capped * capped).sum()))
+
+
+def _raw_squares(treatment: Array, control: Array) -> dict[str, Any]:
+    names = {"treatment_raw_squares": treatment, "control_raw_squares": control}
+    return {name: float((x * x).sum()) for name, x in names.items() if name in MeanBlock.__struct_fields__}
 
 
 def _pairs(pairs: Array) -> PairMoments:
