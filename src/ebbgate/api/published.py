@@ -6,7 +6,7 @@ Paths come from the handlers; schemas from msgspec, which checks the messages, s
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -75,7 +75,7 @@ def describe(app: Litestar) -> dict[str, Any]:
             messages.append(body.annotation)
             operation["requestBody"]["content"]["application/json"]["schema"] = _reference(body.annotation)
         answer = handler.parsed_fn_signature.return_type.annotation
-        if answer not in (str, bytes):
+        if answer not in (str, bytes, Response[str]):
             messages.append(answer)
             content = operation["responses"][str(handler.status_code)]["content"]
             content["application/json"]["schema"] = _reference(answer)
