@@ -10,7 +10,8 @@ import numpy as np
 from _analysis_store import ArrayStore
 from _analysis_stream import BATCH, PhaseStream, World, habits
 
-from ebbgate.control.evidence import Summary, fold_all, health_of, look_analyses
+from ebbgate.control.evidence import Summary, fold_all, look_analyses
+from ebbgate.control.evidence_health import health_of
 from ebbgate.control.evidence_read import read_look
 from ebbgate.core.audiences import unit_bucket
 from ebbgate.core.metrics.blocks import Assignment
