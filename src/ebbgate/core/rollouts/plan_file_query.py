@@ -48,9 +48,6 @@ def read_query(fields: Fields) -> Query:
             hint = f"write `{key}: {'mesh' if key == 'source' else 'version'}`"
             raise refusal(f"{fields.what} does not say {meaning}", path=fields.path, hint=hint)
     treatment, control = fields.take("arms", _arms, ("", ""))
-    interval = fields.take("interval", duration, timedelta(minutes=1))
-    if interval < timedelta(seconds=1):
-        raise refusal("an interval below a second", path=fields.at("interval"), hint="write `interval: 1m`")
     return Query(
         source=fields.need("source", read_name),
         numerator=fields.need("query", lambda v, p: read_text(v, p, example=_QUERY_EXAMPLE)),
@@ -58,7 +55,7 @@ def read_query(fields: Fields) -> Query:
         arm=fields.need("arm", read_name),
         treatment=treatment,
         control=control,
-        interval=interval,
+        interval=fields.take("interval", duration, timedelta(minutes=1)),
         timeout=fields.take("timeout", duration, timedelta(seconds=2)),
         no_data=fields.take("no_data", lambda v, p: NoData(read_choice(v, p, [n.value for n in NoData])), NoData.HOLD),
     )

@@ -100,8 +100,10 @@ def test_a_goal_of_a_survey_is_unknown_where_other_people_answered() -> None:
 
 def test_response_is_of_those_asked_or_of_everybody_exposed() -> None:
     asked, everybody = response_metric(a_metric(asked="shown")), response_metric(a_metric())
-    assert asked is not None and (asked.kind, asked.trial, asked.event) == (MetricKind.SHARE, "shown", "stars")
-    assert everybody is not None and everybody.trial is None
+    assert asked is not None
+    assert (asked.kind, asked.trial, asked.event) == (MetricKind.SHARE, "shown", "stars")
+    assert everybody is not None
+    assert everybody.trial is None
     assert response_metric(a_metric(MetricKind.MEAN)) is None
 
 
@@ -120,4 +122,5 @@ def test_each_value_is_shown_by_itself_up_to_a_number_in_the_order_in_which_it_c
 
 def test_g1_the_alpha_of_a_limit_lasts_for_however_many_values() -> None:
     spent = sum(value_weight(place) for place in range(1, 200_000))
-    assert spent < 1 and isclose(spent, 1, abs_tol=1e-4)
+    assert spent < 1
+    assert isclose(spent, 1, abs_tol=1e-4)

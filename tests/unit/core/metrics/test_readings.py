@@ -39,7 +39,8 @@ def test_a_number_of_the_release_is_not_applicable_and_beyond_its_limit_a_breach
     within, beyond = (judge_reading(guardrail, folded(guardrail, (value, None))) for value in (99.9, 100.0))
     assert within.verdict is beyond.verdict is Verdict.NOT_APPLICABLE
     assert (within.limits[0].standing, beyond.limits[0].standing) == (LimitStanding.WITHIN, LimitStanding.BREACHED)
-    assert beyond.limits[0].attributable and not beyond.limits[0].is_critical
+    assert beyond.limits[0].attributable
+    assert not beyond.limits[0].is_critical
     assert "measured on the release" in beyond.words
 
 
