@@ -104,7 +104,11 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
     snapshots = SnapshotService(store, clock, publisher, on_step=on_step)
     access = access_service(directory, store, clock)
     rollouts = RolloutService(store, events, clock, snapshots)
-    rollbacks = RollbackService(store, events, clock, snapshots)
+    artifacts = FileArtifactStore(directory / "artifacts", blob_max=settings.artifact_max)
+    deployer = LocalDeployer(directory / "deploy", clock)
+    worker = DeploymentWorker(store, artifacts, deployer, clock, on_step=on_step)
+    deployments = DeploymentService(store, clock, lambda: secrets.token_hex(16), wake=worker.wake)
+    rollbacks = RollbackService(store, events, clock, snapshots, deployments=deployments, on_step=on_step)
     reader = SegmentedLogReader(directory / "log")
     readings = ReadingService(store, Sources())
     looker = Looker(store, events, reader, clock, snapshots, rollbacks, readings=readings, on_step=on_step)
@@ -112,9 +116,6 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
     outbox = OutboxService(store, clock, LogNotifier(), notifications)
     postmortems = PostMortemService(store, events, clock, HtmlPage())
     followers = (postmortems.follow, postmortems.tell_overdue, ReleaseFollower(store, clock).follow)
-    artifacts = FileArtifactStore(directory / "artifacts", blob_max=settings.artifact_max)
-    deployer = LocalDeployer(directory / "deploy", clock)
-    worker = DeploymentWorker(store, artifacts, deployer, clock, on_step=on_step)
     loop = ReconcileLoop(store, looker, snapshots, outbox, clock, followers=followers)
     snapshots.ensure(settings.environments)
     snapshots.publish()
@@ -131,7 +132,7 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
         incidents=IncidentService(store, clock),
         postmortems=postmortems,
         releases=ReleaseService(store, artifacts, clock),
-        deployments=DeploymentService(store, clock, lambda: secrets.token_hex(16), wake=worker.wake),
+        deployments=deployments,
         pruning=PruneService(store, artifacts, deployer, clock),
         artifacts=artifacts,
         deployment_worker=worker,

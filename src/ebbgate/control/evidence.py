@@ -9,7 +9,8 @@ from ebbgate.control.evidence_read import NOTHING, clustered_metric, read_blocks
 from ebbgate.control.readings import Readings
 from ebbgate.core.metrics import (
     RECOVERY,
-    RETURNED,
+    REDEPLOYED,
+    REDEPLOYED_RETURNED,
     Analysis,
     AnyBlock,
     Assignment,
@@ -56,7 +57,7 @@ from ebbgate.core.metrics.readings import (
 from ebbgate.core.rollouts.late_units import late_units
 from ebbgate.core.rollouts.look import LookData
 from ebbgate.core.rollouts.plan import Plan
-from ebbgate.core.rollouts.recovery import recovery_contrast
+from ebbgate.core.rollouts.recovery import check_phases, recovery_contrast
 from ebbgate.core.rollouts.state import RolloutState, contrast_of
 from ebbgate.ports.control_store import Evidence
 from ebbgate.ports.event_store import EventStore
@@ -109,8 +110,9 @@ def fold_rollout(
 
 def fold_recovery(state: RolloutState, evidence: Evidence, events: EventStore, *, until: datetime | None) -> Summary:
     """The same for the units formerly treated, after the flag went off (RULES H3)."""
-    contrast = recovery_contrast(state)
-    returning = recovery_contrast(state, phase=RETURNED)
+    phase, returned_phase = check_phases(state)
+    contrast = recovery_contrast(state, phase=phase)
+    returning = recovery_contrast(state, phase=returned_phase)
     blocks = read_blocks(state, contrast, events, until=until)
     blocks += [b for b in read_blocks(state, returning, events, until=until) if not isinstance(b, LimitBlock)]
     assignment = events.assignment(contrast)
@@ -118,8 +120,8 @@ def fold_recovery(state: RolloutState, evidence: Evidence, events: EventStore, *
     moved = has_span(state, until)
     return Summary(
         evidence=folded,
-        analyses=recovery_analyses(state, folded, phase=RECOVERY),
-        returned=recovery_analyses(state, folded, phase=RETURNED),
+        analyses=recovery_analyses(state, folded, phase=phase),
+        returned=recovery_analyses(state, folded, phase=returned_phase),
         goals={},
         assignment=assignment,
         data=LookData(blocks=blocks),
@@ -167,7 +169,8 @@ def fold_after(plan: Plan, evidence: Evidence, blocks: list[AnyBlock]) -> Eviden
     return msgspec.structs.replace(
         evidence,
         metrics=_fold_metrics(plan.guardrails, evidence.metrics or _started(plan), blocks),
-        recovery_limits=_fold_limits(plan, evidence.recovery_limits, blocks),
+        recovery_limits=_fold_limits(plan, evidence.recovery_limits, [b for b in blocks if b.phase == RECOVERY]),
+        redeploy_limits=_fold_limits(plan, evidence.redeploy_limits, [b for b in blocks if b.phase == REDEPLOYED]),
     )
 
 
@@ -322,7 +325,8 @@ def _clustered(guardrail: Guardrail, evidence: Evidence, *, phase: int) -> Clust
 
 
 def recovery_analyses(state: RolloutState, evidence: Evidence, *, phase: int) -> dict[str, Analysis]:
-    """What it says after the flag went off. phase: RECOVERY or RETURNED."""
+    """What it says after the flag went off. phase: one of AFTERWARDS."""
+    is_second = phase in (REDEPLOYED, REDEPLOYED_RETURNED)
     contrast = recovery_contrast(state, phase=phase)
     return {
         guardrail.metric.name: judge(
@@ -331,7 +335,7 @@ def recovery_analyses(state: RolloutState, evidence: Evidence, *, phase: int) ->
             phase=phase,
             has_contrast=contrast.is_randomised,
             min_n=state.plan.min_units,
-            limits=_limits(guardrail, evidence.recovery_limits),
+            limits=_limits(guardrail, evidence.redeploy_limits if is_second else evidence.recovery_limits),
         )
         for guardrail in state.plan.guardrails
     }

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from ebbgate.control.decisions import facts_of as look_of
 from ebbgate.control.incident_timeline import all_decisions
-from ebbgate.control.views import inputs_of
 from ebbgate.core.incidents import Chart, Facts, Incident, MetricFacts, Series, Stage, StageFacts
 from ebbgate.core.metrics.analysis import Analysis, LimitStanding, Verdict
 from ebbgate.core.metrics.definition import Guardrail
@@ -33,7 +33,7 @@ def facts_of(tx: ControlTransaction, events: EventStore, clock: Clock, incident:
             exposed=None,
             plan_scale=clock.mapping.scale,
         )
-    looks: list[Look] = [(row, inputs_of(row).analyses) for row in all_decisions(tx, state.id)]
+    looks: list[Look] = [(row, look_of(row).analyses) for row in all_decisions(tx, state.id)]
     found = next((index for index, (_, analyses) in enumerate(looks) if _is_harm(analyses)), None)
     stages = _stages(events, clock, state)
     return Facts(
@@ -100,24 +100,58 @@ def _stages(events: EventStore, clock: Clock, state: RolloutState) -> tuple[Stag
             words=words if rollback.confirmed is not None else "No proof was asked for yet.",
         ),
         _recovery(clock, rollback),
+        *_second_stage(clock, rollback),
     )
 
 
 def _recovery(clock: Clock, rollback: RollbackState) -> StageFacts:
-    began, ended = rollback.recovery_from_at, rollback.ended_at
+    if rollback.redeploy_from_at is not None:
+        words = f"The flag was not enough: {rollback.redeploy_why}."
+        began, ended = rollback.off_at, rollback.redeploy_from_at
+        return StageFacts(stage=Stage.RECOVERY, began_at=began, ended_at=ended, worked=False, words=words)
+    began_plan, ended_plan = rollback.recovery_from_at, rollback.ended_at
     outcome = rollback.outcome
     return StageFacts(
         stage=Stage.RECOVERY,
-        began_at=clock.mapping.machine_time(began) if began is not None else None,
-        ended_at=clock.mapping.machine_time(ended) if ended is not None else None,
+        began_at=clock.mapping.machine_time(began_plan) if began_plan is not None else None,
+        ended_at=clock.mapping.machine_time(ended_plan) if ended_plan is not None else None,
         worked=None if outcome is None else outcome is RollbackOutcome.RECOVERED,
         words=f"{outcome.value.capitalize()}: {rollback.outcome_reason}." if outcome is not None else "Not known yet.",
     )
 
 
+def _second_stage(clock: Clock, rollback: RollbackState) -> list[StageFacts]:
+    if rollback.redeploy_from_at is None:
+        return []
+    came, ended, outcome = rollback.redeployed_at, rollback.ended_at, rollback.outcome
+    words = f"{rollback.redeploy_to} answered." if came is not None else rollback.outcome_reason or "On its way."
+    is_known = came is not None or outcome is not None
+    stages = [
+        StageFacts(
+            stage=Stage.REDEPLOY,
+            began_at=rollback.redeploy_from_at,
+            ended_at=came,
+            worked=came is not None if is_known else None,
+            words=words,
+        )
+    ]
+    if came is not None:
+        stages.append(
+            StageFacts(
+                stage=Stage.VERIFY,
+                began_at=came,
+                ended_at=clock.mapping.machine_time(ended) if ended is not None else None,
+                worked=None if outcome is None else outcome is RollbackOutcome.RECOVERED,
+                words=f"{outcome.value.capitalize()}: {rollback.outcome_reason}." if outcome else "Not known yet.",
+            )
+        )
+    return stages
+
+
 def _mitigated_at(stages: Sequence[StageFacts]) -> datetime | None:
-    proof = next((stage for stage in stages if stage.stage is Stage.PROPAGATION), None)
-    return proof.ended_at if proof is not None and proof.worked else None
+    """The old version is served: by the flag where all followed it, else by the redeployment."""
+    worked = [stage for stage in stages if stage.worked and stage.stage in (Stage.PROPAGATION, Stage.REDEPLOY)]
+    return worked[0].ended_at if worked else None
 
 
 def _metric(guardrail: Guardrail, looks: Sequence[Look], found: int | None, state: RolloutState) -> MetricFacts:

@@ -155,7 +155,8 @@ class Looker:
                     reason=decision.reason,
                 )
             case Rollback():
-                return begin_rollback(tx, self._clock, state, Actor(name=LOOP, reason=decision.reason))
+                actor = Actor(name=LOOP, reason=decision.reason)
+                return begin_rollback(tx, self._clock, state, actor, kind=kind_of(decision.code))
             case Review():
                 return open_review(state, decision, now=now)
             case Pause():

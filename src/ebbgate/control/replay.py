@@ -19,13 +19,13 @@ from ebbgate.control.evidence import (
     recovery_analyses,
 )
 from ebbgate.control.evidence_health import health_of
-from ebbgate.control.rollbacks import decision_of
 from ebbgate.control.rollouts import find_rollout
-from ebbgate.core.metrics import RECOVERY, RETURNED, Analysis
+from ebbgate.core.metrics import Analysis
+from ebbgate.core.rollbacks import decision_of, next_move
 from ebbgate.core.rollouts.decide import decide, in_mode
-from ebbgate.core.rollouts.decision import Code, Decision, Step
+from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.look import LookData, LookInputs
-from ebbgate.core.rollouts.recovery import judge_recovery
+from ebbgate.core.rollouts.recovery import check_phases, judge_recovery
 from ebbgate.core.rollouts.replay import Difference, ReplayView, differences
 from ebbgate.core.rollouts.state import RollbackStep
 from ebbgate.ports.control_store import ControlStore, DecisionRow, Evidence
@@ -120,22 +120,28 @@ def _look(row: DecisionRow, inputs: LookInputs, evidence: Evidence) -> tuple[Evi
 def _as_stored(found: Analysis, inputs: LookInputs) -> Analysis:
     """Without what the version that stored the row did not know yet."""
     stored = inputs.analyses.get(found.metric)
-    is_older = stored is not None and stored.late is None
-    return msgspec.structs.replace(found, late=None) if is_older else found
+    if stored is None or stored.window is not None:
+        return found
+    if stored.late is None:
+        return msgspec.structs.replace(found, late=None, window=None, trail=())
+    assert found.late is not None, "both or none"
+    return msgspec.structs.replace(found, late=msgspec.structs.replace(found.late, trail=()), window=None, trail=())
 
 
 def _step(inputs: LookInputs, evidence: Evidence, stored: Decision) -> tuple[Evidence, dict[str, object], Decision]:
     state, facts = inputs.state, inputs.rollback
-    assert facts is not None and facts.proof is not None and state.rollback is not None
-    if state.rollback.step is RollbackStep.PROPAGATION:
-        words = f"{facts.proof.confirmed}/{facts.proof.expected} confirmed, {facts.proof.unproven_words}"
-        return evidence, {}, Step(code=Code.PROPAGATED, reason=words)
-    if state.rollback.step is not RollbackStep.RECOVERY:
-        return evidence, {}, stored  # a step that has no rule of its own here
+    assert facts is not None
+    assert state.rollback is not None
+    if state.rollback.step not in (RollbackStep.RECOVERY, RollbackStep.VERIFY):
+        return evidence, {}, decision_of(next_move(state.rollback.step, facts, None)) or stored
+    assert facts.proof is not None
     evidence = fold_after(state.plan, evidence, inputs.blocks)
-    analyses = recovery_analyses(state, evidence, phase=RECOVERY)
-    returned = recovery_analyses(state, evidence, phase=RETURNED)
+    phase, returned_phase = check_phases(state)
+    analyses = recovery_analyses(state, evidence, phase=phase)
+    returned = recovery_analyses(state, evidence, phase=returned_phase)
     bounds = harm_bounds_of(evidence)
     recovery = judge_recovery(state, analyses, bounds, facts.proof, returned=returned, now=inputs.now)
     again = msgspec.structs.replace(facts, returned=returned, harm_bounds=bounds)
-    return evidence, {"analyses": analyses, "rollback": again}, decision_of(recovery)
+    decision = decision_of(next_move(state.rollback.step, again, recovery))
+    assert decision is not None
+    return evidence, {"analyses": analyses, "rollback": again}, decision

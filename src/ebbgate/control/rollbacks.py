@@ -1,44 +1,85 @@
-"""The rollback after the flag went off: proof of propagation, then recovery (RULES H1 to H3). Each step is
-check-then-act.
+"""The rollback after the flag went off, step by step; `core.rollbacks` says what follows from what (RULES H1 to H4).
+
+Each step is check-then-act: what was committed is never done again, and what was not is done by the next look. The
+outside effects are the published snapshot and the redeployment, each of which has its own key.
 """
+
+from collections.abc import Callable
 
 import msgspec
 
-from ebbgate.control.audit import Actor
+from ebbgate.control.audit import Actor, tell
 from ebbgate.control.decisions import facts_of, record_step
+from ebbgate.control.deployments import DeploymentService
 from ebbgate.control.evidence import Summary, fold_recovery
 from ebbgate.control.propagation import prove
+from ebbgate.control.redeployment import redeploy, stage_two
 from ebbgate.control.rollouts import find_rollout, note_change, stored
 from ebbgate.control.snapshots import SnapshotService
-from ebbgate.core.errors import TransitionError
+from ebbgate.core.errors import StoreUnavailableError, TransitionError
 from ebbgate.core.metrics import RECOVERY, Assignment
-from ebbgate.core.rollouts.decision import Code, Decision, Hold, Step
+from ebbgate.core.rollbacks import End, Go, Move, decision_of, next_move
+from ebbgate.core.rollouts.decision import Code, Decision, Step
 from ebbgate.core.rollouts.health import Health
-from ebbgate.core.rollouts.look import LookInputs, RollbackFacts
-from ebbgate.core.rollouts.recovery import Propagation, Recovery, judge_recovery
-from ebbgate.core.rollouts.state import RollbackOutcome, RollbackStep, RolloutState, Status
+from ebbgate.core.rollouts.look import LookInputs, RollbackFacts, StageTwo
+from ebbgate.core.rollouts.recovery import Propagation, judge_recovery
+from ebbgate.core.rollouts.state import RollbackOutcome, RollbackState, RollbackStep, RolloutState, Status
 from ebbgate.core.rollouts.steps import settle
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlStore, ControlTransaction
 from ebbgate.ports.event_store import EventStore
 
+SYSTEM = "ebbgate"
+STEPS = tuple(f"rollback.{step.value}" for step in RollbackStep)
+"""Told to `on_step` when the move to a step is committed; tests end the process there."""
+
+_replace = msgspec.structs.replace
+
 
 class RollbackService:
-    """Carries a rollback from the written kill to its outcome. The kill itself was committed with the transition."""
+    """Carries a rollback from the written kill to its outcome. The kill itself was committed with the transition.
 
-    def __init__(self, store: ControlStore, events: EventStore, clock: Clock, snapshots: SnapshotService) -> None:
+    deployments: of the second stage; None where this process deploys nothing.
+    """
+
+    def __init__(
+        self,
+        store: ControlStore,
+        events: EventStore,
+        clock: Clock,
+        snapshots: SnapshotService,
+        *,
+        deployments: DeploymentService | None = None,
+        on_step: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._store = store
         self._events = events
         self._clock = clock
         self._snapshots = snapshots
+        self._deployments = deployments
+        self._on_step = on_step
 
     def step(self, state: RolloutState) -> RolloutState:
         """Do what is due, and return the state after it. Raises StoreUnavailableError, ConflictError."""
-        self._snapshots.publish()
         assert state.rollback is not None, "only a rollback is stepped"
-        if state.rollback.step is RollbackStep.PROPAGATION:
-            return self._prove(state)
-        return self._verify(state)
+        flag_error = self._published()
+        if state.rollback.step in (RollbackStep.RECOVERY, RollbackStep.VERIFY):
+            return self._verify(state, flag_error)
+        seen = RollbackFacts(
+            proof=self.propagation(state, state.rollback.off_version),
+            is_late=self._clock.machine_now() >= state.rollback.propagation_deadline_at,
+            flag_error=flag_error,
+            stage_two=self._stage_two(state),
+        )
+        if state.rollback.step is RollbackStep.REDEPLOY:
+            assert self._deployments is not None, "nobody begins a second stage that there is not"
+            seen = _replace(seen, deployment=redeploy(self._deployments, self._store, state))
+        move = next_move(state.rollback.step, seen, None)
+        if (decision := decision_of(move)) is None:
+            if flag_error:  # told as the loop's failure, and tried again
+                raise StoreUnavailableError(flag_error, hint="see the log of control; it is tried again")
+            return state
+        return self._commit(state, move, decision, seen, summary=None)
 
     def propagation(self, state: RolloutState, version: int) -> Propagation:
         """Who serves a version or a later one now, of the evaluators of the rollout's environment."""
@@ -50,33 +91,21 @@ class RollbackService:
             now=self._clock.machine_now(),
         )
 
-    def _prove(self, state: RolloutState) -> RolloutState:
-        """Wait until every connected evaluator confirmed, at most until the deadline (machine time)."""
-        assert state.rollback is not None
-        proof = self.propagation(state, state.rollback.off_version)
-        is_late = self._clock.machine_now() >= state.rollback.propagation_deadline_at
-        if not is_late and not (proof.is_complete and proof.expected):
-            return state
-        now = self._clock.plan_now()
-        rollback = msgspec.structs.replace(
-            state.rollback,
-            step=RollbackStep.RECOVERY,
-            confirmed=proof.confirmed,
-            expected=proof.expected,
-            unproven=proof.unproven,
-            stragglers=proof.stragglers,
-            recovery_from_at=state.rollback.started_at,
-            recovery_deadline_at=now + state.plan.verify.recovery,
-        )
-        after = msgspec.structs.replace(state, rollback=rollback, summarised_to=state.rollback.started_at)
-        words = f"{proof.confirmed}/{proof.expected} confirmed, {proof.unproven_words}"
-        with self._store.transaction() as tx:
-            after = stored(tx, state, after)
-            note_change(tx, self._clock, Actor(name="ebbgate", reason=words), "rollback.propagated", state, after)
-            self._record(tx, Step(code=Code.PROPAGATED, reason=words), state, after, proof=proof, summary=None)
-        return after
+    def _published(self) -> str:
+        """Publish what is staged; what kept it from that, or nothing."""
+        try:
+            self._snapshots.publish()
+        except StoreUnavailableError as error:
+            return error.message
+        return ""
 
-    def _verify(self, state: RolloutState) -> RolloutState:
+    def _stage_two(self, state: RolloutState) -> StageTwo:
+        if self._deployments is None:
+            return StageTwo()
+        with self._store.transaction() as tx:
+            return stage_two(tx, state)
+
+    def _verify(self, state: RolloutState, flag_error: str) -> RolloutState:
         """Look at the units formerly treated until recovery is proven, refuted, or late (plan time)."""
         assert state.rollback is not None
         watermark = self._events.watermark()
@@ -84,33 +113,93 @@ class RollbackService:
             evidence = tx.evidence(state.id)
         summary = fold_recovery(state, evidence, self._events, until=watermark)
         proof = self.propagation(state, state.rollback.off_version)
-        now = self._clock.plan_now()
         recovery = judge_recovery(
-            state, summary.analyses, summary.harm_bounds, proof, returned=summary.returned, now=now
-        )
-        after = msgspec.structs.replace(
             state,
-            summarised_to=summary.summarised_to,
-            rollback=msgspec.structs.replace(
-                state.rollback,
-                confirmed=proof.confirmed,
-                expected=proof.expected,
-                unproven=proof.unproven,
-                stragglers=proof.stragglers,
-            ),
+            summary.analyses,
+            summary.harm_bounds,
+            proof,
+            returned=summary.returned,
+            now=self._clock.plan_now(),
         )
         if recovery.outcome is None and not summary.has_moved:
             return state
+        seen = RollbackFacts(
+            proof=proof,
+            returned=summary.returned,
+            harm_bounds=summary.harm_bounds,
+            flag_error=flag_error,
+            stage_two=self._stage_two(state),
+        )
+        move = next_move(state.rollback.step, seen, recovery)
+        decision = decision_of(move)
+        assert decision is not None, "what moved the metrics is told"
+        return self._commit(state, move, decision, seen, summary=summary)
+
+    def _commit(
+        self, before: RolloutState, move: Move, decision: Decision, seen: RollbackFacts, *, summary: Summary | None
+    ) -> RolloutState:
+        """The move, its row, its evidence and its messages in one transaction."""
+        assert before.rollback is not None
+        looked = _looked(before, seen, summary)
         with self._store.transaction() as tx:
-            if recovery.outcome is not None:
-                after = settle(after, recovery.outcome, reason=recovery.reason, now=now)
-            after = stored(tx, state, after)
-            tx.put_evidence(state.id, summary.evidence)
-            self._record(tx, decision_of(recovery), state, after, proof=proof, summary=summary)
-            if recovery.outcome is not None:
-                actor = Actor(name="ebbgate", reason=recovery.reason)
-                note_change(tx, self._clock, actor, f"rollback.{recovery.outcome.value}", state, after)
+            after = stored(tx, before, self._moved(tx, looked, move))
+            if summary is not None:
+                tx.put_evidence(before.id, summary.evidence)
+            self._record(tx, decision, before, after, seen=seen, summary=summary)
+            self._tell(tx, before, after, move)
+        if after.rollback is not None and after.rollback.step is not before.rollback.step:
+            self._on_step(f"rollback.{after.rollback.step.value}")
+            self._published()
         return after
+
+    def _moved(self, tx: ControlTransaction, state: RolloutState, move: Move) -> RolloutState:
+        rollback = state.rollback
+        assert rollback is not None
+        now, machine_now = self._clock.plan_now(), self._clock.machine_now()
+        match move:
+            case End():
+                return settle(state, move.outcome, reason=move.reason, now=now)
+            case Go(step=RollbackStep.RECOVERY):
+                rollback = _replace(
+                    rollback,
+                    recovery_from_at=rollback.started_at,
+                    recovery_deadline_at=now + state.plan.verify.recovery,
+                )
+                state = _replace(state, summarised_to=rollback.started_at)
+            case Go(step=RollbackStep.REDEPLOY):
+                target = self._stage_two(state).release
+                rollback = _replace(
+                    rollback, redeploy_why=move.reason, redeploy_to=target, redeploy_from_at=machine_now
+                )
+            case Go(step=RollbackStep.VERIFY):
+                rollback = _replace(
+                    rollback,
+                    redeployed_at=machine_now,
+                    redeployed_version=tx.latest_version() + 1,
+                    recovery_from_at=now,
+                    recovery_deadline_at=now + state.plan.verify.recovery,
+                )
+                self._snapshots.stage(tx, state.plan.environment, cause=f"rollout {state.id}: redeployed")
+                state = _replace(state, summarised_to=now)
+            case _:
+                return state
+        return _replace(state, rollback=_replace(rollback, step=move.step))
+
+    def _tell(self, tx: ControlTransaction, before: RolloutState, after: RolloutState, move: Move) -> None:
+        if isinstance(move, Go):
+            action = "propagated" if move.code is Code.PROPAGATED else move.code.value
+            note_change(tx, self._clock, Actor(name=SYSTEM, reason=move.reason), f"rollback.{action}", before, after)
+        elif isinstance(move, End):
+            actor = Actor(name=SYSTEM, reason=move.reason)
+            note_change(tx, self._clock, actor, f"rollback.{move.outcome.value}", before, after)
+            if move.is_page:
+                self._page(tx, after, move.reason)
+
+    def _page(self, tx: ControlTransaction, state: RolloutState, reason: str) -> None:
+        """Louder: nothing of ours goes on from here."""
+        payload = {"title": f"{state.id}: a person is needed now", "words": reason, "severity": "critical"}
+        key = f"rollback:{state.id}:page"
+        tell(tx, self._clock, topic="page", subject=state.id, key=key, payload=payload)
 
     def settle(self, reference: str, *, actor: Actor) -> RolloutState:
         """End a rollback whose recovery nobody can prove, before its deadline, on a person's word: `unverified`, for
@@ -127,7 +216,7 @@ class RollbackService:
             after = settle(state, RollbackOutcome.UNVERIFIED, reason=reason, now=self._clock.plan_now())
             after = stored(tx, state, after)
             decision = Step(code=Code.UNVERIFIED, reason=reason)
-            self._record(tx, decision, state, after, proof=None, summary=None, actor=actor.name)
+            self._record(tx, decision, state, after, seen=RollbackFacts(actor=actor.name), summary=None)
             note_change(tx, self._clock, actor, "rollback.unverified", state, after)
         return after
 
@@ -138,9 +227,8 @@ class RollbackService:
         before: RolloutState,
         after: RolloutState,
         *,
-        proof: Propagation | None,
+        seen: RollbackFacts,
         summary: Summary | None,
-        actor: str | None = None,
     ) -> None:
         """The step as a row of the rollout's history, so that it can be explained and replayed like any other."""
         last = tx.last_decision(before.id)
@@ -154,21 +242,23 @@ class RollbackService:
             analyses=summary.analyses if summary is not None else {},
             goals={},
             blocks=summary.data.blocks if summary is not None else [],
-            rollback=RollbackFacts(
-                proof=proof,
-                returned=summary.returned if summary is not None else {},
-                harm_bounds=summary.harm_bounds if summary is not None else {},
-                look=look,
-                actor=actor,
-            ),
+            rollback=_replace(seen, look=look),
         )
         read_to = summary.summarised_to if summary is not None else None
         record_step(tx, self._clock, decision, inputs, after, offset=self._events.offset(), summarised_to=read_to)
 
 
-def decision_of(recovery: Recovery) -> Decision:
-    """What a look at the recovery decides: to go on looking, or the outcome."""
-    if recovery.outcome is None:
-        reason = recovery.reason or "not yet proven"
-        return Hold(code=Code.RECOVERING, reason=f"waiting for the metrics: {reason}", metrics=recovery.open)
-    return Step(code=Code(recovery.outcome.value), reason=recovery.reason, metrics=recovery.open)
+def _looked(state: RolloutState, seen: RollbackFacts, summary: Summary | None) -> RolloutState:
+    """The state with what this look saw."""
+    assert state.rollback is not None
+    rollback: RollbackState = state.rollback
+    if seen.proof is not None:
+        rollback = _replace(
+            rollback,
+            confirmed=seen.proof.confirmed,
+            expected=seen.proof.expected,
+            unproven=seen.proof.unproven,
+            stragglers=seen.proof.stragglers,
+        )
+    read_to = summary.summarised_to if summary is not None else state.summarised_to
+    return _replace(state, rollback=rollback, summarised_to=read_to)

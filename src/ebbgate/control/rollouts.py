@@ -7,7 +7,7 @@ import msgspec
 from ebbgate.control.audit import Actor, record, tell
 from ebbgate.control.flags_rows import check_definition, put_definition, put_kill, require_environment, require_flag
 from ebbgate.control.incidents import open_for_rollback
-from ebbgate.control.releases_find import admit_rollout
+from ebbgate.control.releases_find import admit_rollout, release_of_rollout
 from ebbgate.control.snapshots import SnapshotService, active_rollout, bucketing_of, governing_rollouts
 from ebbgate.core.errors import ConflictError, NotFoundError, PlanError, TransitionError
 from ebbgate.core.incidents import IncidentKind
@@ -154,6 +154,7 @@ class RolloutService:
             definition = new_flag(plan)
             check_definition(plan.flag, definition)
             put_definition(tx, self._clock, plan.environment, plan.flag, definition, actor=actor)
+        plan = _as_reversible(tx, plan, release)
         now = self._clock.plan_now()
         rollout_id = f"{plan.flag}-{len(tx.rollouts(flag=plan.flag)) + 1}"
         draft = RolloutState(
@@ -216,6 +217,15 @@ class RolloutService:
             note_change(tx, self._clock, actor, action, before, after)
         self._snapshots.publish()
         return after
+
+
+def _as_reversible(tx: ControlTransaction, plan: Plan, release: str) -> Plan:
+    """The plan as its release allows: of one that cannot be taken back, no phase can be (RULES F7)."""
+    found = release_of_rollout(tx, plan.app, release)
+    if found is None or found.reversible:
+        return plan
+    phases = tuple(msgspec.structs.replace(phase, reversible=False) for phase in plan.phases)
+    return msgspec.structs.replace(plan, phases=phases)
 
 
 def find_rollout(tx: ControlTransaction, reference: str) -> RolloutState:

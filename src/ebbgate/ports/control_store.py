@@ -93,6 +93,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     limits: dict[str, LimitEvidence] = {}
     goals: dict[str, MetricEvidence] = {}
     recovery_limits: dict[str, LimitEvidence] = {}
+    redeploy_limits: dict[str, LimitEvidence] = {}
     sample_ratio: SampleRatioEvidence = SampleRatioEvidence()
     late: dict[str, LateEvidence] = {}
     arrivals: dict[str, ArrivalEvidence] = {}

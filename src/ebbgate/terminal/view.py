@@ -17,6 +17,10 @@ _STEPS = {
     RollbackStep.PROPAGATION: "evaluators confirm",
     RollbackStep.RECOVERY: "metrics recover",
 }
+_SECOND_STAGE = {
+    RollbackStep.REDEPLOY: "last stable release back",
+    RollbackStep.VERIFY: "metrics recover",
+}
 
 
 def render_view(view: RolloutView, *, width: int, is_brief: bool = False) -> RenderableType:
@@ -80,10 +84,11 @@ def rollback_lines(view: RolloutView) -> list[RenderableType]:
     """The steps of the rollback, and how long the flag-off took to arrive."""
     rollback = view.rollback
     assert rollback is not None
-    steps = list(_STEPS)
+    shown = {**_STEPS, **_SECOND_STAGE} if rollback.redeploy_from_at is not None else _STEPS
+    steps = list(shown)
     reached = len(steps) if rollback.step is RollbackStep.DONE else steps.index(rollback.step)
     text = Text()
-    for index, (step, words) in enumerate(_STEPS.items()):
+    for index, (step, words) in enumerate(shown.items()):
         rung = Rung.DONE if index < reached else Rung.CURRENT if index == reached else Rung.UPCOMING
         if rung is Rung.DONE and _fell_short(view, step):
             rung = Rung.STOPPED
@@ -91,6 +96,8 @@ def rollback_lines(view: RolloutView) -> list[RenderableType]:
         said = f"{words} {rollback.confirmed}/{rollback.expected}" if _has_proof(view, step) else words
         text.append(f"{_GAP if index else ''}{sign} {said}", style=style)
     lines: list[RenderableType] = [text]
+    if rollback.redeploy_why:
+        lines.append(Text(f"Second stage: {rollback.redeploy_why}", style=WARN))
     if rollback.stragglers:
         lines.append(Text(f"! not confirmed: {_names(rollback.stragglers)}", style=WARN))
     if view.push is not None and view.push.ms_p50 is not None and view.push.ms_p99 is not None:
@@ -112,7 +119,12 @@ def _fell_short(view: RolloutView, step: RollbackStep) -> bool:
     assert rollback is not None
     if step is RollbackStep.PROPAGATION:
         return rollback.expected is not None and (rollback.confirmed or 0) < rollback.expected
-    return step is RollbackStep.RECOVERY and rollback.outcome is not None and rollback.outcome != "recovered"
+    if step is RollbackStep.RECOVERY and rollback.redeploy_from_at is not None:
+        return True
+    if step is RollbackStep.REDEPLOY:
+        return rollback.redeployed_at is None
+    last = RollbackStep.RECOVERY if rollback.redeploy_from_at is None else RollbackStep.VERIFY
+    return step is last and rollback.outcome is not None and rollback.outcome != "recovered"
 
 
 def footer(view: RolloutView, *, width: int) -> Text:

@@ -56,6 +56,8 @@ _ROLLOUT: dict[str, tuple[Topic, Severity, str]] = {
     "rollback": (Topic.ROLLBACK, Severity.CRITICAL, "is being taken back"),
 }
 _ROLLBACK: dict[str, tuple[Severity, str]] = {
+    "redeploy": (Severity.CRITICAL, "the flag was not enough: the last stable release goes back"),
+    "redeployed": (Severity.WARNING, "the last stable release answers"),
     "propagated": (Severity.INFO, "the flag is off"),
     "recovered": (Severity.INFO, "has recovered"),
     "unverified": (Severity.CRITICAL, "was taken back, and recovery is not proven"),

@@ -53,6 +53,7 @@ class Stage(StrEnum):
     PROPAGATION = "propagation"
     RECOVERY = "recovery"
     REDEPLOY = "redeploy"
+    VERIFY = "verify"  # recovery after the redeployment
 
 
 TRANSITIONS: dict[tuple[IncidentStatus, IncidentTrigger], IncidentStatus] = {

@@ -54,7 +54,13 @@ RECOVERY = -1
 RETURNED = -2
 """The same for those of them alone who had come by before the flag went off, so that they really saw their version."""
 
-AFTERWARDS = frozenset({RECOVERY, RETURNED})
+REDEPLOYED = -3
+"""As RECOVERY, after the last stable release was deployed again: a new check with new observations."""
+
+REDEPLOYED_RETURNED = -4
+"""As RETURNED, after that."""
+
+AFTERWARDS = frozenset({RECOVERY, RETURNED, REDEPLOYED, REDEPLOYED_RETURNED})
 """Phase indices of the checks after a rollback, which are no part of the plan."""
 
 
@@ -74,7 +80,7 @@ class MeanBlock(Block, frozen=True, kw_only=True, tag="mean"):
     treated
     units of `log(1 + b * sign * D)`, D = (x - mean of the unit's share of the block's control units) / cap, in [-1,
     1], sign = +1
-    if an increase is bad. rank_score, rank_variance: as in QuantileBlock. raw_*: uncapped sums, for display.
+    if an increase is bad. rank_score, rank_variance: as in QuantileBlock. raw_*: uncapped sums, and sums of squares.
     """
 
     cap: float
@@ -82,6 +88,8 @@ class MeanBlock(Block, frozen=True, kw_only=True, tag="mean"):
     control: Moments = Moments()
     treatment_raw_total: float = 0.0
     control_raw_total: float = 0.0
+    treatment_raw_squares: float = 0.0
+    control_raw_squares: float = 0.0
     log_wealth: tuple[float, ...] = ()
     rank_score: float = 0.0
     rank_variance: float = 0.0

@@ -34,6 +34,8 @@ class Code(StrEnum):
     TOO_LONG = "too_long"
     SAFE = "safe"
     WATCHED = "watched"
+    REDEPLOY = "redeploy"  # the flag was not enough: the last stable release goes back
+    REDEPLOYED = "redeployed"  # it answers
     OBSERVING = "observing"  # mode observe: what it would have done is in the reason
     PROPAGATED = "propagated"  # of a rollback: everybody follows, or the deadline has come (RULES H2)
     RECOVERING = "recovering"  # of a rollback: waiting for the metrics (RULES H3)

@@ -9,6 +9,7 @@ from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment
 from ebbgate.core.metrics.late import LateBlock
 from ebbgate.core.metrics.readings import ReadingBlock
+from ebbgate.core.releases import DeploymentStatus, Proof
 from ebbgate.core.rollouts.health import Health
 from ebbgate.core.rollouts.recovery import Propagation
 from ebbgate.core.rollouts.state import RolloutState
@@ -27,10 +28,31 @@ class LookData(msgspec.Struct, frozen=True, kw_only=True):
     readings: list[ReadingBlock] = []
 
 
+class StageTwo(msgspec.Struct, frozen=True, kw_only=True):
+    """What redeployment could do. release: id of the last stable release, None where there is no second stage; why:
+    the reason for that.
+    """
+
+    release: str | None = None
+    why: str = "this control process deploys nothing"
+
+
+class DeploymentSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """How the redeployment stands. proof: what shows that the release answers. error: why it cannot be asked for, or
+    how it failed. release: its id.
+    """
+
+    release: str | None
+    status: DeploymentStatus | None
+    proof: Proof | None = None
+    error: str = ""
+
+
 class RollbackFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a step of a rollback rested on. proof: who serves the off version; None where a person ended it. returned,
     harm_bounds: as `judge_recovery` takes them. look: sequence of the last look before the rollback, 0 if there was
-    none. actor: who ended it by hand.
+    none. actor: who ended it by hand. flag_error: why the off version could not be published, empty when it was.
+    is_late: whether the proof's deadline had passed (machine time). deployment: of the second stage.
     """
 
     proof: Propagation | None = None
@@ -38,6 +60,10 @@ class RollbackFacts(msgspec.Struct, frozen=True, kw_only=True):
     harm_bounds: dict[str, float] = {}
     look: int = 0
     actor: str | None = None
+    flag_error: str = ""
+    is_late: bool = False
+    stage_two: StageTwo = StageTwo()
+    deployment: DeploymentSeen | None = None
 
 
 class LookFacts(LookData, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from ebbgate.core.metrics.analysis import Analysis, LimitStanding
-from ebbgate.core.metrics.blocks import RECOVERY, RETURNED
+from ebbgate.core.metrics.blocks import RECOVERY, REDEPLOYED, REDEPLOYED_RETURNED, RETURNED
 from ebbgate.core.metrics.contrast import TOTAL_PPM, Contrast, Interval
 from ebbgate.core.metrics.definition import Direction, Guardrail
 from ebbgate.core.rollouts.state import RollbackOutcome, RolloutState
@@ -48,6 +48,13 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     open: tuple[str, ...] = ()
 
 
+def check_phases(state: RolloutState) -> tuple[int, int]:
+    """The phase indices of the recovery check that runs: of everybody, and of those who had come by before."""
+    assert state.rollback is not None, "only a rollback recovers"
+    is_second = state.rollback.redeployed_version is not None
+    return (REDEPLOYED, REDEPLOYED_RETURNED) if is_second else (RECOVERY, RETURNED)
+
+
 def recovery_contrast(state: RolloutState, *, phase: int = RECOVERY) -> Contrast:
     """Units formerly in treatment against those never treated, both on snapshots at or after the off version.
 
@@ -62,7 +69,7 @@ def recovery_contrast(state: RolloutState, *, phase: int = RECOVERY) -> Contrast
         flag=state.plan.flag,
         salt=state.lineage,
         phase=phase,
-        version_from=state.rollback.off_version,
+        version_from=first_version(state),
         version_to=None,
         treatment=Interval(start=0, end=opened),
         control=Interval(start=opened, end=TOTAL_PPM),
@@ -70,8 +77,14 @@ def recovery_contrast(state: RolloutState, *, phase: int = RECOVERY) -> Contrast
         control_variant=state.plan.control_variant,
         audience_variant=f"{state.plan.treatment_variant}_audience",
         bucketing=state.bucketing,
-        returning_from=state.record.snapshot_version if phase == RETURNED else None,
+        returning_from=state.record.snapshot_version if phase in (RETURNED, REDEPLOYED_RETURNED) else None,
     )
+
+
+def first_version(state: RolloutState) -> int:
+    """The first snapshot whose units count in the recovery check that runs."""
+    assert state.rollback is not None, "only a rollback recovers"
+    return state.rollback.redeployed_version or state.rollback.off_version
 
 
 def judge_recovery(

@@ -46,6 +46,8 @@ class RollbackStep(StrEnum):
     FLAG_OFF = "flag_off"  # the kill overlay is written with the transition itself
     PROPAGATION = "propagation"  # waiting for evaluators to confirm (machine time)
     RECOVERY = "recovery"  # waiting for the metrics (plan time)
+    REDEPLOY = "redeploy"  # stage two: the last stable release is on its way back (machine time)
+    VERIFY = "verify"  # waiting for the metrics again, after the redeployment (plan time)
     DONE = "done"
 
 
@@ -156,6 +158,11 @@ class RollbackState(msgspec.Struct, frozen=True, kw_only=True):
     expected: int | None = None
     unproven: int | None = None
     stragglers: tuple[str, ...] = ()
+    redeploy_why: str = ""  # why the flag was not enough; empty while it is
+    redeploy_to: str | None = None  # id of the release that goes back
+    redeploy_from_at: datetime | None = None  # machine time
+    redeployed_at: datetime | None = None  # machine time at which it answered
+    redeployed_version: int | None = None  # first snapshot after that
     outcome: RollbackOutcome | None = None
     outcome_reason: str = ""
     ended_at: datetime | None = None  # plan time
