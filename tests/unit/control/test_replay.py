@@ -17,6 +17,7 @@ from ebbgate.simulation.people import Harm
 from ebbgate.simulation.plans import HOUR, short_plan
 from ebbgate.simulation.world import World
 
+OLD: dict[str, Any] = {"late": None, "clustered": None, "window": None, "trail": ()}
 ADA = Actor(name="ada", reason="nobody will come back tonight")
 
 
@@ -98,7 +99,7 @@ def test_the_plan_is_stored_once_and_every_row_still_has_it(taken_back: tuple[Wo
 
 def as_before(inputs: LookInputs) -> bytes:
     """As versions wrote a row that knew neither late harm nor arrivals: the whole state, plan and all."""
-    analyses = {n: msgspec.structs.replace(a, late=None, clustered=None) for n, a in inputs.analyses.items()}
+    analyses = {n: msgspec.structs.replace(a, **OLD) for n, a in inputs.analyses.items()}
     health = msgspec.structs.replace(inputs.health, arrivals=(), volume=None)
     whole = msgspec.structs.asdict(msgspec.structs.replace(inputs, analyses=analyses, health=health))
     for name in ("late", "arrivals", "volume", "clustered", "rollback"):

@@ -1,6 +1,6 @@
 """What the evidence says at one time."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -59,6 +59,17 @@ class LateStanding(StrEnum):
     SHOWN = "shown"
 
 
+class LateDay(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One day of the late-harm test that is over."""
+
+    phase: int
+    day: int
+    log_e: float
+    threshold: float
+    treatment_n: int
+    control_n: int
+
+
 class LateAnalysis(msgspec.Struct, frozen=True, kw_only=True):
     """People who had the new version before against people who never had it, on the newest day.
 
@@ -80,6 +91,17 @@ class LateAnalysis(msgspec.Struct, frozen=True, kw_only=True):
     harm_shown_at: datetime | None = None
     harm_bound: float | None = None
     newest_at: datetime | None = None
+    trail: tuple[LateDay, ...] = ()  # the newest days before this one, oldest first
+
+
+class TrailStep(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What one phase brought to the evidence. phase: index in the plan. n: units observed. estimate: of treatment -
+    control there, in the metric's unit; phases are never pooled (RULES D1)."""
+
+    phase: int
+    treatment_n: int
+    control_n: int
+    estimate: float | None = None
 
 
 class ClusteredRate(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +153,8 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     late: LateAnalysis | None = None
     clustered: ClusteredRate | None = None
     parts: tuple["Analysis", ...] = ()  # each value of the metric's `by` alone, for display
+    window: timedelta | None = None  # plan time that each unit was observed for
+    trail: tuple[TrailStep, ...] = ()  # oldest phase first
 
 
 class GoalAnalysis(msgspec.Struct, frozen=True, kw_only=True):

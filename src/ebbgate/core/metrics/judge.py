@@ -2,11 +2,21 @@
 
 from math import ceil
 
-from ebbgate.core.metrics.analysis import Analysis, ClusteredRate, LateAnalysis, LateStanding, LimitAnalysis, Verdict
-from ebbgate.core.metrics.definition import Guardrail, MetricKind
+from ebbgate.core.metrics.analysis import (
+    Analysis,
+    ClusteredRate,
+    LateAnalysis,
+    LateStanding,
+    LimitAnalysis,
+    TrailStep,
+    Verdict,
+)
+from ebbgate.core.metrics.blocks import AFTERWARDS
+from ebbgate.core.metrics.definition import Guardrail, Margin, MetricKind
 from ebbgate.core.metrics.display import format_change, format_value, format_worse
-from ebbgate.core.metrics.evidence_change import Change, measure
-from ebbgate.core.metrics.evidence_types import MetricEvidence
+from ebbgate.core.metrics.evidence_change import Change, excess, measure
+from ebbgate.core.metrics.evidence_tolerance import sign
+from ebbgate.core.metrics.evidence_types import MetricEvidence, PhaseEvidence
 
 SAFE_ALPHA = 0.05
 """Chance of ever proving a guardrail inside a margin that it breaks. Not divided: every guardrail must pass (RULES
@@ -64,6 +74,25 @@ def judge(
         newest_at=evidence.newest_at,
         late=late,
         clustered=clustered,
+        window=guardrail.metric.window,
+        trail=_trail(guardrail, evidence),
+    )
+
+
+def _trail(guardrail: Guardrail, evidence: MetricEvidence) -> tuple[TrailStep, ...]:
+    """What each phase of the plan brought, oldest first."""
+    phases = sorted(index for index in evidence.phases if index not in AFTERWARDS)
+    return tuple(_trail_step(guardrail, index, evidence.phases[index]) for index in phases)
+
+
+def _trail_step(guardrail: Guardrail, index: int, phase: PhaseEvidence) -> TrailStep:
+    is_quantile = guardrail.metric.kind is MetricKind.QUANTILE  # its estimates are a matter of the histograms
+    change = None if is_quantile else excess(guardrail, phase, Margin(absolute=0.0))
+    return TrailStep(
+        phase=index,
+        treatment_n=phase.strata.treatment.n,
+        control_n=phase.strata.control.n,
+        estimate=None if change is None else sign(guardrail) * change.value,
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from ebbgate.core.metrics.analysis import LateAnalysis, LateStanding
+from ebbgate.core.metrics.analysis import LateAnalysis, LateDay, LateStanding
 from ebbgate.core.metrics.blocks import AnyBlock
 from ebbgate.core.metrics.definition import Guardrail, Metric
 from ebbgate.core.metrics.display import format_value, format_worse
@@ -21,6 +21,10 @@ from ebbgate.core.metrics.limits_delay import limit_delay
 
 EPOCH = timedelta(days=1)
 """Plan time of one epoch, counted from the entry of its phase, so that both groups are the same for its length."""
+
+
+TRAIL_SHOWN = 7
+"""Days before the newest one that an analysis shows."""
 
 
 class LateSpan(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,17 +44,6 @@ class LateBlock(msgspec.Struct, frozen=True, kw_only=True):
     block: AnyBlock
 
 
-class LateEpoch(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """How an epoch ended: what stays of it as a trail."""
-
-    phase: int
-    day: int
-    log_e: float
-    threshold: float
-    treatment_n: int
-    control_n: int
-
-
 class LateEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Everything needed to go on with one metric's late-harm test.
 
@@ -60,7 +53,7 @@ class LateEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     metric: str
-    past: tuple[LateEpoch, ...] = ()
+    past: tuple[LateDay, ...] = ()
     phase: int = 0
     day: int = 0
     current: MetricEvidence | None = None
@@ -101,10 +94,10 @@ def fold_late(
     )
 
 
-def _ended(evidence: LateEvidence, current: MetricEvidence) -> LateEpoch:
+def _ended(evidence: LateEvidence, current: MetricEvidence) -> LateDay:
     strata = current.phases[evidence.phase].strata
     assert current.threshold is not None, "an epoch has its part of the budget"
-    return LateEpoch(
+    return LateDay(
         phase=evidence.phase,
         day=evidence.day,
         log_e=current.log_e,
@@ -152,6 +145,7 @@ def judge_late(
         harm_shown_at=evidence.harm_shown_at if evidence is not None else None,
         harm_bound=bound,
         newest_at=current.newest_at,
+        trail=evidence.past[-TRAIL_SHOWN:] if evidence is not None else (),
     )
 
 

@@ -90,6 +90,8 @@ def _metric(guardrail: Guardrail, analysis: Analysis, inputs: LookInputs) -> Ite
     verdict = analysis.verdict.value.replace("_", " ")
     n = f"{analysis.treatment_n:,} new and {analysis.control_n:,} old units"
     age = f", newest {_duration(inputs.now - analysis.newest_at)} old" if analysis.newest_at is not None else ""
+    if analysis.window is not None and analysis.treatment_n:
+        age = f", each observed for {_duration(analysis.window)}{age}"
     yield f"{_said(guardrail, analysis, inputs)} [{verdict}, {n}{age}]."
     if analysis.verdict is Verdict.HARM and _includes_none(analysis):
         low, high = (format_change(guardrail.metric, bound) for bound in analysis.interval or (0.0, 0.0))
@@ -102,6 +104,14 @@ def _metric(guardrail: Guardrail, analysis: Analysis, inputs: LookInputs) -> Ite
     elif analysis.verdict in (Verdict.SAFE, Verdict.UNDECIDED) and analysis.threshold > 0:
         part = max(0.0, min(0.99, analysis.log_e / analysis.threshold))
         yield f"The signs that {name} got worse reach {part:.0%} of what it takes to call it harm."
+    if len(analysis.trail) > 1:
+        names = [phase.name for phase in inputs.state.plan.phases]
+        steps = "; ".join(
+            f"{names[step.phase]} {step.treatment_n:,} new and {step.control_n:,} old, "
+            f"{format_change(guardrail.metric, step.estimate)}"
+            for step in analysis.trail
+        )
+        yield f"Its trail, phase by phase: {steps}."
     yield from _late(analysis)
     if (all_requests := analysis.clustered) is not None and all_requests.treatment_value is not None:
         new, old = (

@@ -4,7 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ebbgate.core.metrics.analysis import ClusteredRate, LateAnalysis, LateStanding, Verdict
+from ebbgate.core.metrics.analysis import ClusteredRate, LateAnalysis, LateStanding, TrailStep, Verdict
 from ebbgate.core.metrics.arrivals import ArrivalAnalysis, VolumeAnalysis
 from ebbgate.core.metrics.blocks import Assignment
 from ebbgate.core.rollouts.decision import Advance, Code, Decision, Hold, Rollback, Step
@@ -147,6 +147,22 @@ def test_each_verdict_is_explained_without_a_word_of_statistics(why: str, verdic
     plain = text_of(a_row(), inputs(analyses={"errors": analysis}, health=health)).lower()
     assert not [word for word in JARGON if word in plain], plain
     assert "31 new and 900 old units, newest 1h old" in plain
+
+
+def test_a_verdict_is_told_with_its_window_its_age_and_its_trail() -> None:
+    trail = (
+        TrailStep(phase=1, treatment_n=1_200, control_n=4_800, estimate=0.0031),
+        TrailStep(phase=2, treatment_n=900, control_n=1_500, estimate=-0.0004),
+    )
+    analysis = an_analysis(
+        why="proven", treatment_n=900, control_n=1_500, window=hours(1), newest_at=NOON + hours(29), trail=trail
+    )
+    text = text_of(a_row(), inputs(analyses={"errors": analysis}))
+    assert "[safe, 900 new and 1,500 old units, each observed for 1h, newest 1h old]" in text
+    assert (
+        "Its trail, phase by phase: early 1,200 new and 4,800 old, +0.31pp; broad 900 new and 1,500 old, -0.04pp."
+        in text
+    )
 
 
 def test_harm_beside_a_range_that_includes_no_change_is_accounted_for() -> None:
