@@ -1,0 +1,205 @@
+"""Deployments over memory stores: the way there, the way back, and a kill at every point (RULES H1)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ebbgate.control.audit import Actor
+from ebbgate.control.deployments import DeploymentService
+from ebbgate.control.deployments_worker import DeploymentWorker
+from ebbgate.core.errors import NotFoundError, QuarantineError
+from ebbgate.core.releases import DeploymentStatus, Proof, ReleaseState, condemn
+from ebbgate.testing.clock import MORNING, VirtualClock
+from ebbgate.testing.memory_artifacts import MemoryArtifactStore
+from ebbgate.testing.memory_control import MemoryControlStore
+from ebbgate.testing.memory_deployer import MemoryDeployer
+from ebbgate.testing.releases import EMPTY, TERMS, a_release, bytes_of, digest_of
+
+ADA = Actor(name="ada", reason="because")
+V1, V2 = "dash@v1.0.0", "dash@v2.0.0"
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing after it runs."""
+
+
+class Yard:
+    """A store with a stable v1 and a new v2, and a target in memory."""
+
+    def __init__(self) -> None:
+        self.store, self.clock = MemoryControlStore(), VirtualClock()
+        self.artifacts, self.deployer = MemoryArtifactStore(), MemoryDeployer()
+        self.target = self.deployer.target(TERMS)
+        self.words = iter(f"word-{n}" for n in range(1_000))
+        self.service = DeploymentService(self.store, self.clock, lambda: next(self.words), wake=lambda: None)
+        for data in (bytes_of("v1.0.0"), bytes_of("v2.0.0"), EMPTY):
+            self.artifacts.put(digest_of(data), [data])
+        with self.store.transaction() as tx:
+            tx.put_release(a_release("v1.0.0", state=ReleaseState.STABLE, stable_at=MORNING))
+            tx.put_release(a_release("v2.0.0"))
+
+    def worker(self, on_step: Callable[[str], None] = lambda _: None) -> DeploymentWorker:
+        return DeploymentWorker(self.store, self.artifacts, self.deployer, self.clock, on_step=on_step)
+
+    def deploy(self, release: str, key: str = "", **more: Any) -> Any:
+        asked = self.service.deploy(release, actor=ADA, key=key or f"key-{release}", **more)
+        self.worker().tick()
+        return self.service.get(asked.id)
+
+    def state_of(self, release: str) -> ReleaseState:
+        with self.store.transaction() as tx:
+            found = tx.release(release)
+        assert found is not None
+        return found.state
+
+
+@pytest.fixture
+def yard() -> Yard:
+    return Yard()
+
+
+def test_a_release_that_answers_is_deployed_and_the_way_back_is_placed_first(yard: Yard) -> None:
+    yard.deploy(V1)
+    done = yard.deploy(V2)
+    assert (done.status, done.proof, done.previous) == (DeploymentStatus.DONE, Proof.SERVED_DIGEST, V1)
+    assert (yard.target.is_current, yard.state_of(V2)) == (V2, ReleaseState.DEPLOYED)
+    assert yard.target.placed() == [V1, V2]
+
+
+def test_one_that_does_not_answer_leaves_current_as_it_was(yard: Yard) -> None:
+    yard.deploy(V1)
+    yard.target.sick.add(V2)
+    failed = yard.deploy(V2)
+    assert (failed.status, failed.proof) == (DeploymentStatus.FAILED, None)
+    assert "not 3 good answers" in failed.error
+    assert (yard.target.is_current, yard.target.running) == (V1, V1)
+    assert yard.state_of(V2) is ReleaseState.BUILT
+
+
+def test_an_old_process_that_goes_on_answering_is_no_success(yard: Yard) -> None:
+    yard.deploy(V1)
+    yard.target.restart = lambda shipment: None  # type: ignore[method-assign]  # it says that it restarted
+    assert yard.deploy(V2).status is DeploymentStatus.FAILED
+    assert yard.target.is_current == V1
+
+
+def test_when_neither_answers_it_is_broken(yard: Yard) -> None:
+    yard.deploy(V1)
+    yard.target.sick |= {V1, V2}
+    assert yard.deploy(V2).status is DeploymentStatus.BROKEN
+
+
+def test_without_a_release_before_it_nothing_is_current_after_a_failure(yard: Yard) -> None:
+    with yard.store.transaction() as tx:
+        tx.put_release(a_release("v9.0.0", app="other", id="other@v9.0.0"))
+    yard.artifacts.put(digest_of(bytes_of("v9.0.0")), [bytes_of("v9.0.0")])
+    yard.target.sick.add("other@v9.0.0")
+    failed = yard.deploy("other@v9.0.0")
+    assert (failed.status, yard.target.is_current) == (DeploymentStatus.FAILED, None)
+
+
+@pytest.mark.parametrize("harm", ["lost", "damaged"])
+def test_bytes_that_are_gone_or_damaged_are_found_before_anything_is_touched(yard: Yard, harm: str) -> None:
+    yard.deploy(V1)
+    digest, done = digest_of(bytes_of("v2.0.0")), list(yard.target.done)
+    if harm == "lost":
+        del yard.artifacts.blobs[digest]
+    else:
+        yard.artifacts.blobs[digest] = b"archive of v2.0.1"
+    failed = yard.deploy(V2)
+    assert failed.status is DeploymentStatus.FAILED
+    assert ("gone" if harm == "lost" else "damaged") in failed.error
+    assert yard.target.done == done
+
+
+def test_a_quarantined_release_needs_an_override(yard: Yard) -> None:
+    with yard.store.transaction() as tx:
+        release = tx.release(V2)
+        assert release is not None
+        bad = condemn(release, reason="it leaks", actor="ada", at=MORNING)
+        tx.put_release(a_release("v2.0.0", state=bad.state, bad=bad.bad, revision=2, number=release.number))
+    with pytest.raises(QuarantineError, match="it leaks"):
+        yard.service.deploy(V2, actor=ADA, key="one")
+    assert yard.deploy(V2, "two", override=True).status is DeploymentStatus.DONE
+    assert yard.state_of(V2) is ReleaseState.BAD
+
+
+def test_the_same_key_is_the_same_deployment(yard: Yard) -> None:
+    first = yard.deploy(V1, "once")
+    assert yard.deploy(V1, "once") == first
+    assert len(yard.service.list()) == 1
+
+
+def test_the_last_stable_release_comes_back_and_nobody_goes_back_to_a_bad_one(yard: Yard) -> None:
+    yard.deploy(V1)
+    yard.deploy(V2)
+    with yard.store.transaction() as tx:
+        release = tx.release(V2)
+        assert release is not None
+        bad = condemn(release, reason="taken back", actor="ebbgate", at=MORNING)
+        tx.put_release(a_release("v2.0.0", state=bad.state, bad=bad.bad, revision=3, number=release.number))
+    asked = yard.service.redeploy_last_stable("dash", key="rollback:1", actor=ADA)
+    assert (asked.release, asked.is_rollback) == (V1, True)
+    yard.worker().tick()
+    assert yard.service.get(asked.id).status is DeploymentStatus.DONE
+    yard.target.sick.add(V1)
+    broken = yard.service.redeploy_last_stable("dash", key="rollback:2", actor=ADA)
+    yard.worker().tick()
+    assert yard.service.get(broken.id).status is DeploymentStatus.BROKEN
+    assert yard.target.is_current == V1, "not back to the bad one"
+    with pytest.raises(NotFoundError, match="no stable release"):
+        yard.service.redeploy_last_stable("dash", key="rollback:3", actor=ADA, but=V1)
+
+
+def test_a_waiting_rollback_makes_a_deployment_give_up_its_wait(yard: Yard) -> None:
+    yard.deploy(V1)
+    yard.target.sick.add(V2)
+    forward = yard.service.deploy(V2, actor=ADA, key="forward")
+    worker = yard.worker(
+        lambda step: (
+            yard.service.redeploy_last_stable("dash", key="back", actor=ADA) if step == "deploy.restart.noted" else None
+        )
+    )
+    worker.tick()
+    assert "a rollback of this target waits" in yard.service.get(forward.id).error
+    assert yard.target.is_current == V1
+
+
+POINTS = [
+    f"deploy.{step}.{moment}"
+    for step in ("fetch", "place", "switch", "restart", "check", "switch_back", "restart_back", "check_back")
+    for moment in ("acted", "noted")
+]
+
+
+@pytest.mark.parametrize("is_sick", [False, True], ids=["healthy", "sick"])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_any_point_ends_in_the_same_state(yard: Yard, point: str, is_sick: bool) -> None:
+    """Issue 5, acceptance 4: between effect and journal entry, too."""
+    yard.deploy(V1)
+    if is_sick:
+        yard.target.sick.add(V2)
+    before = len(yard.target.done)
+    asked = yard.service.deploy(V2, actor=ADA, key="killed")
+
+    def kill(step: str) -> None:
+        if step == point:
+            yard.target.is_held = False  # the system frees the lock of a process that is gone
+            raise Killed
+
+    try:
+        yard.worker(kill).tick()
+        was_killed = False
+    except Killed:
+        was_killed = True
+    assert was_killed == (is_sick or "back" not in point)
+    yard.worker().tick()
+    ended = yard.service.get(asked.id)
+    expected = (DeploymentStatus.FAILED, V1) if is_sick else (DeploymentStatus.DONE, V2)
+    assert (ended.status, yard.target.is_current) == expected
+    assert yard.target.running == yard.target.is_current
+    counts = [yard.target.done[before:].count(("restart", release)) for release in (V1, V2)]
+    assert max(counts) <= 2, "repeated at most once"
+    if "restart" not in point:
+        assert counts == [int(is_sick), 1], "only restarts are repeatable"
