@@ -175,7 +175,7 @@ NULLS = (
 )  # fmt: skip
 
 
-def a_plan(null: Null, *, tick: timedelta = 3 * HOUR) -> Plan:
+def a_plan(null: Null, *, tick: timedelta = 4 * HOUR) -> Plan:
     """5, 20, 50 % for a day each, and a watch of a day over everybody: the ramp ends by time, whatever is proven."""
     day = timedelta(days=1)
     return Plan(

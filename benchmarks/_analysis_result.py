@@ -1,7 +1,9 @@
 """Results of the null benchmark: kept null by null, so that a run that was stopped goes on; as a table in the docs."""
 
+import hashlib
 import json
 import subprocess
+from collections import Counter
 from math import sqrt
 from pathlib import Path
 
@@ -16,7 +18,7 @@ Z = 1.959963984540054  # of a two-sided 95 % interval
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One null. fired: runs with an automatic rollback; by_code, by_metric: of those. asked: runs in which a person was
+    """One null. code: of what was measured (`digest`). fired: runs with an automatic rollback; by_code, by_metric: of those. asked: runs in which a person was
     asked, by the review's code. interval: Wilson, 95 %. holds: whether the interval allows a rate of at most alpha.
     """
 
@@ -24,6 +26,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     says: str
     seed: int
     commit: str
+    code: str
     runs: int
     seconds: float
     fired: int
@@ -43,6 +46,28 @@ def wilson(fired: int, runs: int) -> tuple[float, float]:
     centre = (share + extra / 2) / (1 + extra)
     reach = Z / (1 + extra) * sqrt(share * (1 - share) / runs + extra / (4 * runs))
     return max(0.0, centre - reach), min(1.0, centre + reach)
+
+
+MEASURED = (
+    "src/ebbgate/core/stats/*.py",
+    "src/ebbgate/core/metrics/*.py",
+    "src/ebbgate/core/rollouts/[dehls]*.py",
+    "src/ebbgate/control/evidence*.py",
+    "src/ebbgate/simulation/array_blocks.py",
+    "benchmarks/_analysis_nulls.py",
+    "benchmarks/_analysis_run.py",
+    "benchmarks/_analysis_store.py",
+    "benchmarks/_analysis_stream.py",
+)
+"""What the figures rest on: while none of these files changes, runs go on where they were stopped, and stand."""
+
+
+def digest() -> str:
+    """Of the text of all files that matter."""
+    found = hashlib.sha256()
+    for path in sorted(path for pattern in MEASURED for path in FOLDER.parent.glob(pattern)):
+        found.update(path.name.encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def commit() -> str:
@@ -71,6 +96,28 @@ def keep(result: Result) -> None:
     fresh = RESULTS.with_suffix(".new")
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(RESULTS)
+
+
+def joined(before: Result | None, more: Result) -> Result:
+    """The runs of both, which have the same seeds one after the other."""
+    if before is None:
+        return more
+    fired, runs = before.fired + more.fired, before.runs + more.runs
+    interval = wilson(fired, runs)
+    return msgspec.structs.replace(
+        more,
+        runs=runs,
+        seconds=round(before.seconds + more.seconds, 1),
+        fired=fired,
+        rate=fired / runs,
+        interval=interval,
+        holds=interval[0] <= ALPHA,
+        looks=round((before.looks * before.runs + more.looks * more.runs) / runs, 2),
+        by_code=dict(Counter(before.by_code) + Counter(more.by_code)),
+        by_metric=dict(Counter(before.by_metric) + Counter(more.by_metric)),
+        asked=dict(Counter(before.asked) + Counter(more.asked)),
+        examples=(*before.examples, *more.examples)[:3],
+    )
 
 
 def line(result: Result) -> str:

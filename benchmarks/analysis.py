@@ -17,14 +17,14 @@ from time import process_time
 
 import msgspec
 from _analysis_nulls import NULLS, Null, a_plan
-from _analysis_result import ALPHA, Result, commit, keep, line, read, wilson, write_docs
+from _analysis_result import ALPHA, Result, commit, digest, joined, keep, line, read, wilson, write_docs
 from _analysis_run import Outcome, Run
 from _analysis_verify import CheckedStore, Disagreement
 
 from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
 from ebbgate.testing.memory_events import MemoryEventStore
 
-RUNS, LOOK = 1500, 100
+RUNS, LOOK, PART = 1500, 100, 100
 SEED = 1_000_000
 VERIFY_UNITS = 400
 
@@ -57,29 +57,33 @@ def parsed() -> argparse.Namespace:
 
 
 def measured(null: Null, runs: int, arguments: argparse.Namespace) -> Result:
-    """One null; what the file has of the same commit, seed and number of runs stands."""
-    code = commit()
+    """One null, in parts that are kept as they come; what the file has of the same code and seed stands."""
+    code, made = digest(), commit()
     known = read().get(null.name) if arguments.full and not arguments.again else None
-    if known is not None and (known.commit, known.seed, known.runs) == (code, arguments.seed, runs):
-        print(line(known) + "  (kept)", flush=True)
-        return known
-    result = null_result(null, runs, arguments.seed, code)
-    if arguments.full:
-        keep(result)
-    print(line(result), flush=True)
-    return result
+    if known is not None and ((known.code, known.seed) != (code, arguments.seed) or known.runs > runs):
+        known = None
+    while known is None or known.runs < runs:
+        first = known.runs if known is not None else 0
+        part = null_result(null, min(PART, runs - first), arguments.seed, first, code, made)
+        known = joined(known, part)
+        if arguments.full:
+            keep(known)
+    print(line(known), flush=True)
+    return known
 
 
-def null_result(null: Null, runs: int, seed: int, code: str) -> Result:
+def null_result(null: Null, runs: int, seed: int, first: int, code: str, made: str) -> Result:
+    """Some runs of a null, from the seed's place `first` on."""
     started, plan = process_time(), a_plan(null)
-    outcomes = [played(plan, null, seed + place, place, runs) for place in range(runs)]
-    fired = [(place, outcome) for place, outcome in enumerate(outcomes) if outcome.rollback is not None]
+    outcomes = [played(plan, null, seed + first + place, first + place) for place in range(runs)]
+    fired = [(place, outcome) for place, outcome in enumerate(outcomes, start=first) if outcome.rollback is not None]
     interval = wilson(len(fired), runs)
     return Result(
         null=null.name,
         says=null.says,
         seed=seed,
-        commit=code,
+        commit=made,
+        code=code,
         runs=runs,
         seconds=round(process_time() - started, 1),
         fired=len(fired),
@@ -94,9 +98,9 @@ def null_result(null: Null, runs: int, seed: int, code: str) -> Result:
     )
 
 
-def played(plan, null: Null, seed: int, place: int, runs: int) -> Outcome:
+def played(plan, null: Null, seed: int, place: int) -> Outcome:
     if sys.stderr.isatty() and place % 20 == 0:
-        print(f"\r{null.name:14} {place}/{runs}", end="\r", file=sys.stderr, flush=True)
+        print(f"\r{null.name:14} {place}", end="\r", file=sys.stderr, flush=True)
     return Run(plan, null.world, seed).play()
 
 
