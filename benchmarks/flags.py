@@ -1,8 +1,8 @@
 """Evaluators of Python beside each other: CPU time of one flag and of 200, 10,000 distinct contexts, answers checked.
 
 The others are installed from PyPI into `.venv-bench`, pinned by benchmarks/peers.lock, and run there, each in processes
-of its own, in turn. None may use the network. `--write` puts the table into docs/benchmarks.md; names of subjects as
-further arguments measure only those, once.
+of its own, in turn. None may use the network. `--write` puts the table into docs/benchmarks.md; `--turns=N` is three by
+default; names of subjects as further arguments measure only those.
 """
 
 import hashlib
@@ -64,7 +64,9 @@ def python() -> str:
 def versions() -> dict[str, str]:
     """What is installed for the peers, by name."""
     (packages,) = FOLDER.glob("lib/python*/site-packages")
-    return {found.metadata["Name"].lower(): found.version for found in distributions(path=[str(packages)])}
+    return {
+        found.metadata["Name"].lower().replace("_", "-"): found.version for found in distributions(path=[str(packages)])
+    }
 
 
 def run(binary: str, subject: str) -> Found:
@@ -97,7 +99,7 @@ def table(runs: list[Found], installed: dict[str, str]) -> list[str]:
                 continue
             spread = 100 * (max(values) - min(values)) / median(values)
             shown = f"{median(values) / 1000:,.0f} us" if case == "all" else f"{median(values):,.0f} ns"
-            cells.append(f"{shown} (+-{spread / 2:.0f} %)")
+            cells.append(f"{shown} (+-{spread / 2:.0f} %)" if len(values) > 1 else shown)
         version = installed.get(name.lower(), "")
         lines.append(f"| {f'{name} {version}'.strip()} | {' | '.join(cells)} |")
     return [*lines, *ratios(runs), *(f"\n\\-: {reason}." for reason in missing)]
@@ -128,9 +130,10 @@ def main() -> int:
     """Measure, print, and with `--write` record. 1 where a subject failed: then nothing is recorded."""
     asked = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
     subjects = [subject for subject in SUBJECTS if not asked or subject.partition(":")[2] in asked]
+    turns = next((int(argument[8:]) for argument in sys.argv if argument.startswith("--turns=")), RUNS)
     binary = python()
     runs: list[Found] = []
-    for _ in range(1 if asked else RUNS):
+    for _ in range(turns):
         found: Found = {}
         for subject in subjects:
             found.update(run(binary, subject))
@@ -140,7 +143,8 @@ def main() -> int:
     failed = any(str(value).startswith(FAILED) for found in runs for row in found.values() for value in row.values())
     if "--write" in sys.argv and not failed:
         load = os.getloadavg()[0]
-        lines.append(f"\nCPython {sys.version.split()[0]}, {os.cpu_count()} cores; load at the end {load:.1f}.")
+        machine = f"CPython {sys.version.split()[0]}, {os.cpu_count()} cores; load at the end {load:.1f}"
+        lines.append(f"\n{machine}; turns: {len(runs)}.")
         before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
         after = rest.partition(END)[2]
         DOCS.write_text(f"{before}{BEGIN}\n{chr(10).join(lines)}\n{END}{after}", encoding="utf-8")
