@@ -18,8 +18,9 @@ Z = 1.959963984540054  # of a two-sided 95 % interval
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One null. code: of what was measured (`digest`). fired: runs with an automatic rollback; by_code, by_metric: of those. asked: runs in which a person was
-    asked, by the review's code. interval: Wilson, 95 %. holds: whether the interval allows a rate of at most alpha.
+    """One null. code: of what was measured (`digest`). fired: runs with an automatic rollback; by_code, by_metric: of
+    those. asked: runs in which a person was asked, by the review's code. interval: Wilson, 95 %. holds: whether the
+    interval allows a rate of at most alpha.
     """
 
     null: str
