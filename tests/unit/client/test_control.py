@@ -36,6 +36,7 @@ def test_every_published_operation_has_a_method(desk: Any) -> None:
     rollouts.list(), rollouts.get("menu"), rollouts.plan("menu"), rollouts.decisions("menu"), rollouts.explain("menu")
     rollouts.pause("menu", reason="r"), rollouts.resume("menu", reason="r"), rollouts.promote("menu", reason="r")
     rollouts.abort("menu", reason="r"), rollouts.retry("menu", reason="r"), rollouts.roll_back("menu", reason="r")
+    rollouts.replay("menu"), rollouts.settle("menu", reason="r")
     flags.put("key", FLAG, reason="r"), flags.list(), flags.get("key")
     flags.kill("key", reason="r"), flags.restore("key", reason="r")
     flags.set_status("key", FlagSwitch.DISABLED, reason="r")
