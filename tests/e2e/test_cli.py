@@ -417,3 +417,37 @@ def commands(group: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tupl
         command = group.get_command(context, name)
         assert command is not None
         yield from commands(command, (*path, name)) if isinstance(command, click.Group) else [((*path, name), command)]
+
+
+def test_past_days_of_the_server_answer_what_a_plan_can_find_out(cli: Cli, server: Server) -> None:
+    """RULES E7: `plan power` and `plan simulate` from the events that are there already, or from a file of them."""
+    rate = "{rate: api_error / api_request, worse_by: 1pp, window: 1h, lateness: 10m}"
+    plan, saved = cli.plan("past", measured=f"guardrails: {{errors: {rate}}}\n"), cli.home / "past.json"
+    headers = {"authorization": f"Bearer {cli('token', 'create', 'client', '--name', 'past').out.strip()}"}
+    wait_until(lambda: httpx.post(f"{server.edge_url}/v1/events", json=[], headers=headers).status_code == 200)
+    assert cli("plan", "power", plan).out.count("? unknown") == 1
+    asked = ("plan", "simulate", plan, "--from-server", "--days", "5", "--runs", "10", "--save", str(saved), "--json")
+
+    def send(units: range) -> None:
+        now, entries = cli.document("arrivals")["watermark"], []
+        for unit in units:
+            common = {"type": "event", "unit": f"past-{unit}", "occurred_at": now, "sent_at": now}
+            entries.append({**common, "id": f"past-r{unit}", "name": "api_request"})
+            if unit % 20 == 0:
+                entries.append({**common, "id": f"past-e{unit}", "name": "api_error", "of": f"past-r{unit}"})
+        assert httpx.post(f"{server.edge_url}/v1/events", json=entries, headers=headers).status_code == 200
+
+    send(range(200))
+    wait_until(lambda: cli(*asked).status == 0)
+    assert '"unit": "past' not in saved.read_text()  # no key leaves the server
+    report = cli.document(*asked[:-1])
+    assert [scenario["runs"] for scenario in report["scenarios"]] == [10, 10]
+    again = cli.document("plan", "simulate", plan, "--history", str(saved), "--runs", "10", "--harm", "errors=900%")
+    assert again["units"] == report["units"]
+    table = cli.document("plan", "power", plan, "--from-server", "--days", "5")
+    measured = table["traffic"]["metrics"]["errors"]
+    assert measured["n"] == 200
+    assert measured["value"] == pytest.approx(0.05)
+    assert table["guardrails"][0]["changes"]
+    wrong = cli("plan", "simulate", plan)
+    assert (wrong.status, "--history" in wrong.err) == (2, True)
