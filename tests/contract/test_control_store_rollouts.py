@@ -19,7 +19,7 @@ from ebbgate.core.metrics.definition import (
     Metric,
     MetricKind,
 )
-from ebbgate.core.rollouts.decision import Advance, Code, Decision, Hold, Pause, Review, Rollback
+from ebbgate.core.rollouts.decision import Advance, Code, Decision, Hold, Pause, Review, Rollback, Step
 from ebbgate.core.rollouts.plan import Audience, Mode, Phase, Plan, Response
 from ebbgate.core.rollouts.state import (
     PhaseRecord,
@@ -202,6 +202,7 @@ def test_rollouts_come_newest_first_and_by_flag_and_status(control_store: Contro
         Review(code=Code.TOO_LONG, reason="old", deadline=timedelta(hours=4), then=Response.PAUSE, proposes="rollback"),
         Pause(code=Code.REVIEW_EXPIRED, reason="nobody answered"),
         Rollback(code=Code.HARM, reason="harm on errors", metrics=("errors",)),
+        Step(code=Code.PROPAGATED, reason="4/4 confirmed"),
     ],
 )
 def test_a_decision_comes_back_as_it_was(control_store: ControlStore, decision: Decision) -> None:
