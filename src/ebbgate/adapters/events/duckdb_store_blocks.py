@@ -76,13 +76,11 @@ class BlockRunner:
     ) -> LimitBlock | None:
         """The limit block of `observations`; None if there are none."""
         is_event = query.metric.kind in (MetricKind.SHARE, MetricKind.RATE)
-        rows = self._rows(
-            "SELECT arm, count(*), count(*) FILTER (coalesce(x / y, x) > $limit) FROM observations GROUP BY arm",
-            {"limit": 0.0 if is_event else query.limit},
-        )
+        self._put_terms(0.0 if is_event else query.limit)
+        rows = self._rows(_compiled(queries_blocks.beyond))
         if not rows:
             return None
-        n = {arm: (units, above) for arm, units, above in rows}
+        n = {arm: (units, int(above)) for arm, units, above in rows}
         return LimitBlock(
             metric=query.metric.name,
             phase=phase,
@@ -120,9 +118,7 @@ class BlockRunner:
         )
 
     def _mean_block(self, head: dict[str, Any], metric: Metric, cap: float) -> MeanBlock:
-        self._connection.execute(
-            "CREATE OR REPLACE TEMP TABLE terms AS SELECT CAST($cap AS DOUBLE) AS cap", {"cap": cap}
-        )
+        self._put_terms(cap)
         by_arm = {row[0]: row[1:] for row in self._rows(_compiled(queries_blocks.moments))}
         treatment, control = by_arm.get(TREATMENT, _NOTHING), by_arm.get(CONTROL, _NOTHING)
         score, variance = self._rank_score()
@@ -136,6 +132,8 @@ class BlockRunner:
             control=Moments(n=control[0], total=control[1], squares=control[2]),
             treatment_raw_total=treatment[3],
             control_raw_total=control[3],
+            treatment_raw_squares=treatment[4],
+            control_raw_squares=control[4],
             log_wealth=wealth,
             rank_score=score,
             rank_variance=variance,
@@ -168,6 +166,11 @@ class BlockRunner:
             control_sketch=sketches[CONTROL],
         )
 
+    def _put_terms(self, number: float) -> None:
+        self._connection.execute(
+            "CREATE OR REPLACE TEMP TABLE terms AS SELECT CAST($number AS DOUBLE) AS cap", {"number": number}
+        )
+
     def _rank_score(self) -> tuple[float, float]:
         """Score and exact permutation variance of the mid-ranks; (0, 0) with an empty arm. Source: analysis.md 1.7."""
         treated_n, control_n, score, squares = self._rows(_compiled(queries_blocks.ranks))[0]
@@ -176,8 +179,8 @@ class BlockRunner:
         n = treated_n + control_n
         return score, treated_n * control_n / (n * (n - 1)) * squares
 
-    def _rows(self, sql: str, arguments: dict[str, Any] | None = None) -> list[Any]:
-        return self._connection.execute(sql, arguments).fetchall()
+    def _rows(self, sql: str) -> list[Any]:
+        return self._connection.execute(sql).fetchall()
 
 
 @lru_cache(maxsize=1024)

@@ -1,6 +1,6 @@
 """From observations to the numbers of a block (core/metrics/blocks), written once in Ibis.
 
-OBSERVATIONS holds one block's rows of `queries.observations`; TERMS one row with the block's cap; THRESHOLDS its
+OBSERVATIONS holds one block's rows of `queries.observations`; TERMS one row with the block's cap, or its limit; THRESHOLDS its
 thresholds, by place.
 """
 
@@ -27,6 +27,13 @@ def proportions() -> Table:
     return OBSERVATIONS.group_by("arm").agg(n=_.count(), y=_.x.sum())
 
 
+def beyond() -> Table:
+    """arm, n, y: units, and those whose value (of ratios: x / y) is above the limit in TERMS."""
+    limit = TERMS.cap.as_scalar()
+    judged = OBSERVATIONS.mutate(is_beyond=ibis.coalesce(_.x / _.y, _.x) > limit)
+    return judged.group_by("arm").agg(n=_.count(), y=_.is_beyond.sum())
+
+
 def pairs() -> Table:
     """arm, n, the sums of PairMoments, and units whose numerator is > 0."""
     return OBSERVATIONS.group_by("arm").agg(
@@ -41,11 +48,15 @@ def pairs() -> Table:
 
 
 def moments() -> Table:
-    """arm, n, total and squares of capped values, raw total. A cap of 0 caps nothing."""
+    """arm, n, total and squares of capped values, and of the raw ones. A cap of 0 caps nothing."""
     cap = TERMS.cap.as_scalar()
     capped = OBSERVATIONS.mutate(capped=ibis.cases((cap > 0, ibis.least(_.x, cap)), else_=_.x))
     return capped.group_by("arm").agg(
-        n=_.count(), total=_.capped.sum(), squares=(_.capped * _.capped).sum(), raw_total=_.x.sum()
+        n=_.count(),
+        total=_.capped.sum(),
+        squares=(_.capped * _.capped).sum(),
+        raw_total=_.x.sum(),
+        raw_squares=(_.x * _.x).sum(),
     )
 
 
