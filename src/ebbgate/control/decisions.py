@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ebbgate.control.audit import tell
-from ebbgate.core.rollouts.decision import Decision, Hold
+from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.look import LookFacts, LookInputs
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.state import RolloutState, Status
@@ -72,15 +72,6 @@ def record_decision(
         key=f"decision:{before.id}:{sequence}",
         payload=decision,
     )
-    if isinstance(decision, Hold) and decision.notify and not _says_again(last, decision):
-        tell(
-            tx,
-            clock,
-            topic="alert",
-            subject=before.id,
-            key=f"alert:{before.id}:{sequence}",
-            payload={"code": decision.code.value, "reason": decision.reason, "metrics": decision.metrics},
-        )
     return row
 
 
@@ -98,10 +89,6 @@ def record_step(
     assert inputs.rollback is not None, "a step of a rollback"
     assert inputs.state.status is Status.ROLLING_BACK
     return record_decision(tx, clock, decision, inputs, after, offset=offset, summarised_to=summarised_to)
-
-
-def _says_again(last: DecisionRow | None, decision: Hold) -> bool:
-    return last is not None and isinstance(last.decision, Hold) and last.decision.code is decision.code
 
 
 def _encoded(inputs: LookInputs, *, sequence: int, last: DecisionRow | None) -> bytes:
