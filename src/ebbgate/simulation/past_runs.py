@@ -84,6 +84,7 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
 ASSUMPTIONS = (
     "Units are drawn with replacement from the past days, which go round; each keeps its own habits.",
     "Every unit gives each metric one observation a day; limits and late harm are judged by the same ones.",
+    "Functions and endpoints are not told apart: a limit for one of them is judged by all together.",
     "A person who is asked always goes on; data are fit, and nobody pauses.",
 )
 

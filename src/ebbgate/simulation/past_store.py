@@ -125,6 +125,10 @@ class PastStore:
     ) -> VolumeBlock:
         return VolumeBlock(phase=contrast.phase, opened_at=opened_at, closed_at=closed_at)
 
+    def attribute_values(self, name: str, attribute: str, *, limit: int) -> list[str]:
+        """None: the past says nothing of single functions or endpoints."""
+        return []
+
     def assignment(self, contrast: Contrast) -> Assignment:
         phase = self._phases[contrast.phase]
         phase.arm(contrast)

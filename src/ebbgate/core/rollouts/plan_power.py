@@ -71,7 +71,7 @@ def power(plan: Plan, traffic: Traffic | None = None) -> PowerTable:
         guardrails=cells,
         limits=limit_cells(plan, arms, people),
         goals=goal_cells(plan, arms, people),
-        assumptions=(*known, *_ASSUMPTIONS),
+        assumptions=(*known, *_unseen(plan, people), *_ASSUMPTIONS),
         traffic=people,
     )
 
@@ -135,6 +135,15 @@ def _answered(
         needed_days=days_for(people, arms.treatment, guardrail.metric, needed.treatment) if needed else None,
         smallest_margin=smallest,
     )
+
+
+def _unseen(plan: Plan, people: Traffic | None) -> tuple[str, ...]:
+    """Metrics that the past days have not one observation of."""
+    if people is None or not people.metrics:
+        return ()
+    metrics = [guardrail.metric for guardrail in plan.guardrails] + [goal.metric for goal in plan.goals]
+    missing = [metric.name for metric in metrics if metric.is_of_events and metric.name not in people.metrics]
+    return (f"Past days have nothing of {', '.join(missing)}: taken as the plan says it.",) if missing else ()
 
 
 def needs_baseline(guardrail: Guardrail) -> bool:

@@ -61,18 +61,21 @@ def given_traffic(users: int, new_users: int = 0) -> Traffic:
 
 
 def traffic_of(history: History, metrics: Sequence[Metric]) -> Traffic:
-    """What past days say. metrics: those of the plan; the history's own decide which are known."""
+    """What past days say. metrics: those of the plan. What not one unit has is left out: it may be new with the
+    version, so that nothing is known of it.
+    """
     scale = 1 / history.sampled if history.sampled else 0.0
     by_day: list[set[int]] = [set() for _ in range(history.days)]
     for row in history.rows:
         by_day[row.day].add(row.unit)
     places = {name: place for place, name in enumerate(history.metrics)}
     units = history.units
+    seen = {m.name: _metric(m, _firsts(history, places[m.name]), units) for m in metrics if m.name in places}
     return Traffic(
         days=history.days,
         units_a_day=scale * fsum(len(day) for day in by_day) / history.days,
         reach=tuple(scale * _reach(by_day, days) for days in range(1, history.days + 1)),
-        metrics={m.name: _metric(m, _firsts(history, places[m.name]), units) for m in metrics if m.name in places},
+        metrics={name: found for name, found in seen.items() if found.n},
     )
 
 

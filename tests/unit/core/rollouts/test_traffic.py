@@ -53,7 +53,7 @@ def test_values_and_spreads_are_those_of_the_units() -> None:
     assert seen["api_time"].value == pytest.approx(148.4, rel=0.05)
     assert seen["api_time"].spread == pytest.approx(0.6, rel=0.05)
     assert seen["dwell"].spread == pytest.approx(0.52, rel=0.1)  # sqrt(exp(0.25) - 1), less what the cap takes away
-    assert (seen["nothing"].n, seen["nothing"].share, seen["nothing"].value) == (0, 0.0, None)
+    assert "nothing" not in seen  # it may be new with the version
 
 
 def test_given_numbers_of_new_users_add_up_day_by_day() -> None:
