@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from math import exp, log, log1p, sqrt
 from typing import Protocol
 
-import _analysis_blocks as blocks
 import numpy as np
 from _detection_streams import Array, Case, Minute, tail_log_ratio
 
 from ebbgate.core.metrics import Direction, MetricKind, fold, start
 from ebbgate.core.stats import log_normaliser
+from ebbgate.simulation import array_blocks as blocks
 
 ALPHA = 0.05
 START = datetime(2026, 1, 5, tzinfo=UTC)

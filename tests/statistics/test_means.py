@@ -30,6 +30,7 @@ def _block(treated, control, sign, common):
     """What an engine would make of two arms: bets on pairs with the mean of the unit's share of the controls, and
     ranks."""
     raw = treated.sum(), control.sum()
+    raw_squares = (treated**2).sum(), (control**2).sum()
     treated, control = np.minimum(treated, CAP), np.minimum(control, CAP)
     first = (
         np.arange(len(treated)) * len(control) // len(treated)
@@ -45,6 +46,8 @@ def _block(treated, control, sign, common):
         control=_moments(control),
         treatment_raw_total=float(raw[0]),
         control_raw_total=float(raw[1]),
+        treatment_raw_squares=float(raw_squares[0]),
+        control_raw_squares=float(raw_squares[1]),
         log_wealth=tuple(float(x) for x in np.log1p(BETS[:, None] * pairs[None, :]).sum(axis=1)),
         rank_score=float(centred[: len(treated)].sum()),
         rank_variance=float(len(treated) * len(control) / (n * (n - 1)) * (centred**2).sum()),

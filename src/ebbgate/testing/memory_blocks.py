@@ -72,6 +72,8 @@ def mean_block(
         control=_moments(control, cap),
         treatment_raw_total=sum(treatment),
         control_raw_total=sum(control),
+        treatment_raw_squares=sum(value * value for value in treatment),
+        control_raw_squares=sum(value * value for value in control),
         log_wealth=_log_wealth(treatment, control, cap, 1.0 if metric.bad is Direction.INCREASE else -1.0),
         rank_score=score,
         rank_variance=variance,

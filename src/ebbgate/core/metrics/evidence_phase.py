@@ -24,6 +24,9 @@ def add_to_phase(phase: PhaseEvidence, block: AnyBlock) -> PhaseEvidence:
     if isinstance(block, MeanBlock):
         phase = msgspec.structs.replace(phase, cap=max(phase.cap, block.cap))
         raw = block.treatment_raw_total, block.control_raw_total
+        treatment = ArmBlock.of_mean(block.treatment.n, raw[0], block.treatment_raw_squares)
+        control = ArmBlock.of_mean(block.control.n, raw[1], block.control_raw_squares)
+        phase = msgspec.structs.replace(phase, whole=add_block(phase.whole, treatment, control))
         return _with_block(phase, _mean_arm(block.treatment), _mean_arm(block.control), *raw)
     if isinstance(block, RatioBlock):
         return _with_block(phase, _pair_arm(block.treatment), _pair_arm(block.control), 0.0, 0.0)

@@ -18,6 +18,7 @@ from ebbgate.core.metrics.blocks import (
 )
 from ebbgate.core.metrics.definition import Guardrail, HarmBy, MetricKind
 from ebbgate.core.metrics.evidence_change import excess
+from ebbgate.core.metrics.evidence_mean import bets_log_e, mean_log_e
 from ebbgate.core.metrics.evidence_tolerance import (
     is_zero,
     sign,
@@ -28,9 +29,12 @@ from ebbgate.core.metrics.evidence_tolerance import (
 from ebbgate.core.metrics.evidence_types import MetricEvidence, PhaseEvidence
 from ebbgate.core.stats import (
     EXCEEDANCE_WEIGHTS,
+    LATENCY_SHIFTS,
+    MEAN_SHIFTS,
+    ODDS_WEIGHTS,
     RANK_WEIGHT,
     TUNED_UNITS,
-    betting_log_e,
+    Shifts,
     block_log_e,
     count_above,
     exceedance_log_e,
@@ -40,15 +44,17 @@ from ebbgate.core.stats import (
     rank_log_e,
     shifted_wealth,
     tuned_r,
+    untied_variance,
 )
 
-# Asymptotic evidence counts only from these many treated units on (analysis.md 4; measured there for means of capped
-# values).
-RANK_BURN_IN = 20
+# Evidence that is not exact counts only from these many treated units on (analysis.md 4).
+RANK_BURN_IN = 10
 RATE_BURN_IN = 200  # control units before the measured rate takes part in converting a tolerance
 RATIO_BURN_IN = 200
 RATIO_EVENTS = 20
-MEAN_BURN_IN = 2000
+
+RANKS_OF_MEANS = 0.9
+"""Of the ranks in the average, where harm is a worse distribution; the bets have the rest."""
 
 _SCORE_R = tuned_r(TUNED_UNITS, 0.05)
 
@@ -69,20 +75,24 @@ def add_evidence(guardrail: Guardrail, evidence: MetricEvidence, block: AnyBlock
 
 def harm_log_e(guardrail: Guardrail, evidence: MetricEvidence) -> float:
     """log of the metric's harm e-process. Parts are averaged inside this one metric only (RULES E4)."""
-    odds = log_average(evidence.odds) if evidence.odds else 0.0
+    odds = log_average(evidence.odds, ODDS_WEIGHTS) if evidence.odds else 0.0
     match guardrail.metric.kind:
         case MetricKind.SHARE | MetricKind.RATE:
             return odds
         case MetricKind.RATIO:
             return _ratio_score(guardrail, evidence)
         case MetricKind.QUANTILE:
-            tails = [log_average(values) for values in evidence.exceedance] or [0.0] * len(EXCEEDANCE_WEIGHTS)
-            return log_average((_rank(evidence), *tails), (RANK_WEIGHT, *EXCEEDANCE_WEIGHTS))
-    betting = betting_log_e(evidence.wealth)
-    if guardrail.metric.harm is HarmBy.MEAN:
-        return log_average((betting, _mean_score(guardrail, evidence)))
-    # Ranks of means cannot be shifted once they are summed; a tolerated change is then tested by the bets alone.
-    return log_average((betting, _rank(evidence))) if is_zero(guardrail.tolerate) else betting
+            ranks = _rank(evidence, LATENCY_SHIFTS)
+            if not evidence.exceedance:
+                return ranks  # the tails take over from where the ranks are when there are thresholds
+            tails = [log_average(values, ODDS_WEIGHTS) for values in evidence.exceedance]
+            return log_average((ranks, *tails), (RANK_WEIGHT, *EXCEEDANCE_WEIGHTS))
+    contrasts = [(phase.whole, phase.strata) for phase in _contrasts(evidence)]
+    mean = mean_log_e(guardrail, evidence, contrasts)
+    # Ranks of means cannot be shifted once they are summed; a tolerated change is then asked of the mean.
+    if guardrail.metric.harm is HarmBy.MEAN or not is_zero(guardrail.tolerate):
+        return mean
+    return log_average((_rank(evidence, MEAN_SHIFTS), bets_log_e(evidence)), (RANKS_OF_MEANS, 1 - RANKS_OF_MEANS))
 
 
 def _add_odds(guardrail: Guardrail, evidence: MetricEvidence, block: ProportionBlock) -> MetricEvidence:
@@ -100,7 +110,8 @@ def _add_mean(guardrail: Guardrail, evidence: MetricEvidence, block: MeanBlock) 
     evidence = msgspec.structs.replace(
         evidence,
         rank_score=evidence.rank_score + sign(guardrail) * block.rank_score,
-        rank_variance=evidence.rank_variance + block.rank_variance,
+        rank_variance=evidence.rank_variance
+        + untied_variance(block.treatment.n, block.control.n, block.rank_variance, MEAN_SHIFTS),
     )
     if not block.log_wealth or block.cap <= 0 or not block.treatment.n or not block.control.n:
         return evidence
@@ -122,23 +133,24 @@ def _add_quantile(guardrail: Guardrail, evidence: MetricEvidence, block: Quantil
         bins = [_bin(threshold) for threshold in block.thresholds]
         above = tuple(count_above(block.treatment_sketch, bin_, shift=shift) for bin_ in bins)
         control_above = tuple(count_above(block.control_sketch, bin_) for bin_ in bins)
+    before = evidence.exceedance or ((_rank(evidence, LATENCY_SHIFTS),) * len(ODDS_WEIGHTS),) * len(EXCEEDANCE_WEIGHTS)
     evidence = msgspec.structs.replace(
         evidence,
         rank_score=evidence.rank_score + worse * score,
-        rank_variance=evidence.rank_variance + variance,
+        rank_variance=evidence.rank_variance
+        + untied_variance(block.treatment_n, block.control_n, variance, LATENCY_SHIFTS),
     )
     if not block.thresholds:
         return evidence
     assert len(block.thresholds) == len(EXCEEDANCE_WEIGHTS), "one threshold for each of THRESHOLD_QUANTILES"
     steps = exceedance_log_e(block.treatment_n, above, block.control_n, control_above, increase=worse > 0)
-    before = evidence.exceedance or ((),) * len(steps)
     added = tuple(_added(old, new) for old, new in zip(before, steps, strict=True))
     return msgspec.structs.replace(evidence, exceedance=added)
 
 
-def _rank(evidence: MetricEvidence) -> float:
+def _rank(evidence: MetricEvidence, shifts: Shifts) -> float:
     treated = sum(phase.strata.treatment.n for phase in _contrasts(evidence))
-    return rank_log_e(evidence.rank_score, evidence.rank_variance) if treated >= RANK_BURN_IN else 0.0
+    return rank_log_e(evidence.rank_score, evidence.rank_variance, shifts) if treated >= RANK_BURN_IN else 0.0
 
 
 def _ratio_score(guardrail: Guardrail, evidence: MetricEvidence) -> float:
@@ -146,11 +158,6 @@ def _ratio_score(guardrail: Guardrail, evidence: MetricEvidence) -> float:
     treated = sum(treatment.n for treatment, _ in arms)
     events = fsum(treatment.numerator + control.numerator for treatment, control in arms)
     return _score(guardrail, evidence) if treated >= RATIO_BURN_IN and events >= RATIO_EVENTS else 0.0
-
-
-def _mean_score(guardrail: Guardrail, evidence: MetricEvidence) -> float:
-    treated = sum(phase.strata.treatment.n for phase in _contrasts(evidence))
-    return _score(guardrail, evidence) if treated >= MEAN_BURN_IN else 0.0
 
 
 def _score(guardrail: Guardrail, evidence: MetricEvidence) -> float:

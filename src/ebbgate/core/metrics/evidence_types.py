@@ -10,11 +10,13 @@ from ebbgate.core.stats import Strata
 class PhaseEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """What estimates and bounds of one phase need; phases are never pooled (RULES D1).
 
-    strata: both arms, stratified by block. *_sketch: histograms of the phase (quantiles only). *_raw_total:
+    strata: both arms, stratified by block; of means, of capped values, and `whole` of values as they are.
+    *_sketch: histograms of the phase (quantiles only). *_raw_total:
     uncapped sums, for display. cap: the largest cap so far, 0 if none.
     """
 
     strata: Strata = Strata()
+    whole: Strata = Strata()
     treatment_sketch: dict[int, int] = {}
     control_sketch: dict[int, int] = {}
     treatment_raw_total: float = 0.0

@@ -1,7 +1,7 @@
 """Anytime-valid statistics: moments and counts in, log e-values and bounds out. Standard library only (DESIGN section
 7)."""
 
-from ebbgate.core.stats.bernoulli import above_log_e, below_log_e, restarting, start_weight
+from ebbgate.core.stats.bernoulli import LIMIT_RATIOS, above_log_e, below_log_e, restarting, start_weight
 from ebbgate.core.stats.betting import betting_log_e, shifted_wealth
 from ebbgate.core.stats.confidence import TUNED_UNITS, one_sided_multiplier, ratio_interval, two_sided_multiplier
 from ebbgate.core.stats.exceedance import (
@@ -11,7 +11,7 @@ from ebbgate.core.stats.exceedance import (
     count_above,
     exceedance_log_e,
 )
-from ebbgate.core.stats.hypergeometric import ODDS_RATIOS, block_log_e, log_normaliser, odds_ratio
+from ebbgate.core.stats.hypergeometric import ODDS_RATIOS, ODDS_WEIGHTS, block_log_e, log_normaliser, odds_ratio
 from ebbgate.core.stats.logs import log_average, log_normal_cdf, log_sum
 from ebbgate.core.stats.mixture import grid_log_e, one_sided_log_e, tuned_r, two_sided_log_e
 from ebbgate.core.stats.proportion import lower_share, upper_share
@@ -23,7 +23,7 @@ from ebbgate.core.stats.quantile import (
     sketch_quantile,
     upper_difference,
 )
-from ebbgate.core.stats.rank import SHIFTS, rank_block, rank_log_e
+from ebbgate.core.stats.rank import LATENCY_SHIFTS, MEAN_SHIFTS, Shifts, rank_block, rank_log_e, untied_variance
 from ebbgate.core.stats.sample_ratio import CONCENTRATION, sample_ratio_log_e
 from ebbgate.core.stats.strata import (
     ArmBlock,
@@ -35,14 +35,18 @@ from ebbgate.core.stats.strata import (
     arm_estimate,
     difference,
     effective_n,
+    unit_variance,
 )
 
 __all__ = [
     "CONCENTRATION",
     "EXCEEDANCE_WEIGHTS",
+    "LATENCY_SHIFTS",
+    "LIMIT_RATIOS",
+    "MEAN_SHIFTS",
     "ODDS_RATIOS",
+    "ODDS_WEIGHTS",
     "RANK_WEIGHT",
-    "SHIFTS",
     "THRESHOLD_QUANTILES",
     "TUNED_UNITS",
     "ArmBlock",
@@ -50,6 +54,7 @@ __all__ = [
     "Estimate",
     "Imaginary",
     "QuantileRange",
+    "Shifts",
     "Strata",
     "above_log_e",
     "add_block",
@@ -84,6 +89,8 @@ __all__ = [
     "tuned_r",
     "two_sided_log_e",
     "two_sided_multiplier",
+    "unit_variance",
+    "untied_variance",
     "upper_difference",
     "upper_share",
 ]

@@ -2,22 +2,24 @@
 
 from math import log, log1p
 
-from ebbgate.core.stats.hypergeometric import ODDS_RATIOS
 from ebbgate.core.stats.logs import log_sum
+
+LIMIT_RATIOS = (1.3, 1.8, 2.6, 4.5, 9.0)
+"""Alternatives, as multiples of the limit's odds, equally weighted. Source: analysis.md 4, measured there."""
 
 
 def above_log_e(n: int, y: int, limit: float) -> tuple[float, ...]:
-    """log e-values against `share <= limit`, one for each alternative with odds g times the limit's, g of ODDS_RATIOS.
+    """log e-values against `share <= limit`, one for each alternative with odds g times the limit's, g of LIMIT_RATIOS.
 
     n observations, y of them bad, new since the last block; limit in (0, 1). Add over blocks, then average
     (`log_average`).
     """
-    return tuple(_log_ratio(n, y, limit, ratio) for ratio in ODDS_RATIOS)
+    return tuple(_log_ratio(n, y, limit, ratio) for ratio in LIMIT_RATIOS)
 
 
 def below_log_e(n: int, y: int, limit: float) -> tuple[float, ...]:
     """log e-values against `share >= limit`, for alternatives with odds 1/g times the limit's; as `above_log_e`."""
-    return tuple(_log_ratio(n, y, limit, 1 / ratio) for ratio in ODDS_RATIOS)
+    return tuple(_log_ratio(n, y, limit, 1 / ratio) for ratio in LIMIT_RATIOS)
 
 
 def _log_ratio(n: int, y: int, limit: float, ratio: float) -> float:

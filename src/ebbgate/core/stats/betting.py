@@ -21,7 +21,7 @@ def shifted_wealth(
     return tuple(wealth - pairs * log1p(bet * tolerated) for wealth, bet in zip(log_wealth, bets, strict=True))
 
 
-def betting_log_e(total_wealth: Sequence[float]) -> float:
+def betting_log_e(total_wealth: Sequence[float], weights: Sequence[float] | None = None) -> float:
     """log e-value of the average bettor. total_wealth: `shifted_wealth` added over blocks, one for each bet; empty
-    gives 0."""
-    return log_average(total_wealth) if total_wealth else 0.0
+    gives 0. weights: of the bettors, sum 1; equal when left out."""
+    return log_average(total_wealth, weights) if total_wealth else 0.0

@@ -7,10 +7,10 @@ from ebbgate.core.stats.hypergeometric import block_log_e
 THRESHOLD_QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
 """Control quantiles of *earlier* blocks that serve as a block's thresholds, in this order."""
 
-EXCEEDANCE_WEIGHTS = (0.05, 0.05, 2 / 15, 2 / 15, 2 / 15)
+EXCEEDANCE_WEIGHTS = (0.03, 0.04, 0.12, 0.155, 0.155)
 RANK_WEIGHT = 0.5
 """Shares of the average that a latency's harm evidence is: half on ranks (fastest for shifts), the rest on tails.
-They sum to 1."""
+They sum to 1. Measured in benchmarks/detection.py (ADR 0012)."""
 
 
 def exceedance_log_e(

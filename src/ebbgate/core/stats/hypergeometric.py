@@ -7,8 +7,12 @@ odds ratio: no baseline rate enters, and neither drift between blocks nor a chan
 
 from math import lgamma, log, sqrt
 
-ODDS_RATIOS = (1.3, 1.8, 2.6, 4.5, 9.0)
-"""Alternatives, as multiples of the tolerated odds ratio. Source: analysis.md 4, measured there."""
+ODDS_RATIOS = (1.15, 1.3, 1.6, 2.2, 3.5, 7.0)
+"""Alternatives, as multiples of the tolerated odds ratio."""
+
+ODDS_WEIGHTS = (0.07, 0.09, 0.21, 0.23, 0.12, 0.28)
+"""What each alternative has of the average; they sum to 1. Most lies where a rollout is usually decided: half as many
+errors again, twice and six times as many. Measured in benchmarks/detection.py (ADR 0012)."""
 
 _NEGLIGIBLE = 1e-17  # a term this small beside the largest is below the last digit of a double
 

@@ -35,9 +35,11 @@ def one_sided_log_e(score: float, variance: float, r: float) -> float:
     return 0.5 * log(4 * r / total) + score * score / (2 * total) + log_normal_cdf(score / sqrt(total))
 
 
-def grid_log_e(score: float, variance: float, slopes: Sequence[float]) -> float:
-    """log of the average over slopes l > 0 of exp(l S - l^2 V / 2): one-sided by construction. slopes: in 1 / S's
-    unit."""
+def grid_log_e(score: float, variance: float, slopes: Sequence[float], weights: Sequence[float] | None = None) -> float:
+    """log of the average over slopes l > 0 of exp(l S - l^2 V / 2): one-sided by construction.
+
+    slopes: in 1 / S's unit. weights: of the average, positive, sum 1; equal when left out. V = 0 with S = 0 gives 0.
+    """
     assert variance >= 0
     assert slopes
-    return log_average([slope * score - slope * slope * variance / 2 for slope in slopes])
+    return log_average([slope * score - slope * slope * variance / 2 for slope in slopes], weights)

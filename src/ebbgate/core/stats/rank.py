@@ -1,25 +1,53 @@
 """Ranks within a block: has the whole distribution moved (analysis.md 1.7)?"""
 
 from collections.abc import Mapping
-from math import pi, sqrt
+from math import exp, pi, sqrt
 
 from ebbgate.core.stats.mixture import grid_log_e
 
-SHIFTS = (0.04, 0.08, 0.16, 0.35, 0.8)
-"""Alternatives: shifts of a normal distribution, in its standard deviations. Source: analysis.md 4."""
+Shifts = tuple[tuple[float, float], ...]
+"""(shift, weight) pairs: alternatives as shifts of a normal distribution, in its standard deviations; weights sum to
+1."""
 
-# A shift of d standard deviations moves the score by d * ne / (2 sqrt(pi)) while the variance is ne / 12; the best
-# slope is their ratio.
-_SLOPES = tuple(shift * 12 / (2 * sqrt(pi)) for shift in SHIFTS)
+MEAN_SHIFTS: Shifts = ((0.03, 0.1), (0.06, 0.35), (0.12, 0.3), (0.3, 0.15), (0.7, 0.1))
+"""For means, whose harm is a few percent of a value that varies by its own size: some hundredths of a deviation."""
+
+LATENCY_SHIFTS: Shifts = ((0.05, 0.08), (0.12, 0.15), (0.3, 0.37), (0.7, 0.4))
+"""For latencies, whose harm is a fifth or a half while their log varies by some 0.6: a third of a deviation and more.
+Both measured in benchmarks/detection.py (ADR 0012)."""
+
+_SLOPE = 12 / (2 * sqrt(pi))
+"""A shift of d standard deviations moves the score by d * ne / (2 sqrt(pi)) while the variance is ne / 12; the best
+slope is their ratio."""
+
+_TIED = 0.9  # of the variance without ties; below it the bound of a continuous distribution is not relied on
 
 
-def rank_log_e(score: float, variance: float) -> float:
-    """log e-value against `the treatment ranks no higher`. score, variance: summed over blocks (see `rank_block`).
+def rank_log_e(score: float, variance: float, shifts: Shifts) -> float:
+    """log e-value against `the treatment ranks no higher`. score, variance: summed over blocks (`rank_block`, and
+    `untied_variance` of each block).
 
     Without ties exact at any n: the score's cumulant generating function is a difference of log(sinh(x)/x) terms
-    (Mann and Whitney's generating function), which is concave in x^2, hence at most l^2 V / 2. With ties asymptotic.
+    (Mann and Whitney's generating function), which is concave in x^2, hence at most l^2 V / 2.
     """
-    return grid_log_e(score, variance, _SLOPES)
+    return grid_log_e(score, variance, [shift * _SLOPE for shift, _ in shifts], [weight for _, weight in shifts])
+
+
+def untied_variance(treatment_n: int, control_n: int, variance: float, shifts: Shifts) -> float:
+    """A variance for `rank_log_e` under which a block full of ties is no false evidence.
+
+    variance: the block's permutation variance. Few ties take little of it, and it stands. Many (most values equal) make
+    the score as skewed as a count of rare events; then it is raised to Bennett's bound for steps of at most 1/2 at the
+    largest slope, over the larger arm drawn with replacement (Hoeffding 1963, section 6). Empty arms give 0.
+    """
+    n = treatment_n + control_n
+    if not treatment_n or not control_n:
+        return 0.0
+    continuous = treatment_n * control_n * (n + 1) / (12 * n * n)
+    if variance >= _TIED * continuous:
+        return variance
+    step = max(shift for shift, _ in shifts) * _SLOPE / 2
+    return variance * 2 * (exp(step) - 1 - step) / (step * step) * n / max(treatment_n, control_n)
 
 
 def rank_block(treatment: Mapping[int, int], control: Mapping[int, int], *, shift: int = 0) -> tuple[float, float]:

@@ -119,6 +119,15 @@ def difference(strata: Strata, *, factor: float = 1.0, imaginary: Imaginary | No
     return Estimate(value=treatment.value - factor * control.value, error=error)
 
 
+def unit_variance(arm: ArmSums) -> float:
+    """Variance of one unit's value (not of a ratio), in its square unit; 0 for fewer than two units."""
+    if arm.n < 2 or arm.denominator <= 0:
+        return 0.0
+    return (
+        _unit_variance(arm, 0.0) if 2 * arm.freedom >= arm.n else _unit_variance(arm, arm.numerator / arm.denominator)
+    )
+
+
 def _unit_variance(arm: ArmSums, ratio: float) -> float:
     """Variance over units of numerator - ratio * denominator (the delta method's linearisation, clustered by unit).
 

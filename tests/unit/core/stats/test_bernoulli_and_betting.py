@@ -3,7 +3,7 @@ from math import comb, exp, fsum, log
 import pytest
 
 from ebbgate.core.stats import (
-    ODDS_RATIOS,
+    LIMIT_RATIOS,
     above_log_e,
     below_log_e,
     betting_log_e,
@@ -19,7 +19,7 @@ from ebbgate.core.stats import (
 @pytest.mark.parametrize("test", [above_log_e, below_log_e])
 def test_at_the_limit_itself_the_expectation_is_exactly_one(test) -> None:
     n, limit = 15, 0.2
-    for index in range(len(ODDS_RATIOS)):
+    for index in range(len(LIMIT_RATIOS)):
         chances = [comb(n, y) * limit**y * (1 - limit) ** (n - y) * exp(test(n, y, limit)[index]) for y in range(n + 1)]
         assert fsum(chances) == pytest.approx(1)
 
