@@ -38,7 +38,14 @@ def main() -> int:
     if arguments.verify:
         return verified(chosen, arguments.verify, arguments.seed)
     runs = arguments.runs or (RUNS if arguments.full else LOOK)
-    results = [measured(null, runs, arguments) for null in chosen]
+    bench = Bench(arguments)
+    # All nulls a part at a time, so that what is there says something of each whenever it is stopped.
+    for until in range(PART, runs, PART):
+        for null in chosen:
+            bench.measured(null, until)
+    results = [bench.measured(null, runs) for null in chosen]
+    for result in results:
+        print(line(result), flush=True)
     failed = [result.null for result in results if not result.holds]
     print(f"{len(results) - len(failed)} of {len(results)} hold" + (f"; not: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
@@ -56,20 +63,25 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measured(null: Null, runs: int, arguments: argparse.Namespace) -> Result:
-    """One null, in parts that are kept as they come; what the file has of the same code and seed stands."""
-    code, made = digest(), commit()
-    known = read().get(null.name) if arguments.full and not arguments.again else None
-    if known is not None and ((known.code, known.seed) != (code, arguments.seed) or known.runs > runs):
-        known = None
-    while known is None or known.runs < runs:
-        first = known.runs if known is not None else 0
-        part = null_result(null, min(PART, runs - first), arguments.seed, first, code, made)
-        known = joined(known, part)
-        if arguments.full:
-            keep(known)
-    print(line(known), flush=True)
-    return known
+class Bench:
+    """What is measured, and what is known already of the same code and seed: that stands, and is gone on from."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._keeps, self._seed = arguments.full, arguments.seed
+        self._code, self._commit = digest(), commit()  # of what was loaded, whatever changes on disk meanwhile
+        found = read() if arguments.full and not arguments.again else {}
+        self._known = {name: r for name, r in found.items() if (r.code, r.seed) == (self._code, self._seed)}
+
+    def measured(self, null: Null, runs: int) -> Result:
+        """A null with at least so many runs."""
+        known = self._known.get(null.name)
+        if known is None or known.runs < runs:
+            first = known.runs if known is not None else 0
+            more = null_result(null, runs - first, self._seed, first, self._code, self._commit)
+            known = self._known[null.name] = joined(known, more)
+            if self._keeps:
+                keep(known)
+        return known
 
 
 def null_result(null: Null, runs: int, seed: int, first: int, code: str, made: str) -> Result:
