@@ -59,13 +59,14 @@ def pack(root: Path, keep: Sequence[str], out: Path | None) -> Packed:
     return packed
 
 
-def _pack(root: Path, keep: Sequence[str], out: BinaryIO | None) -> Packed:
+def _pack(root: Path, keep: Sequence[str], out: BinaryIO | None, *, is_measured: bool = True) -> Packed:
+    """is_measured: False leaves sizes and digests of single files out, which cost a compressor's time."""
     sink = _Digesting(out)
     files: list[ArtifactFile] = []
     with tarfile.open(fileobj=cast(BinaryIO, sink), mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for path in _paths(root, keep):
             name = path.relative_to(root).as_posix()
-            entry, file = _entry(root, path, name)
+            entry, file = _entry(root, path, name, is_measured=is_measured)
             if file is not None:
                 files.append(file)
             if entry.isreg():
@@ -108,7 +109,7 @@ def _walk(top: Path, unwanted: Path) -> Iterator[Path]:
             yield path
 
 
-def _entry(root: Path, path: Path, name: str) -> tuple[tarfile.TarInfo, ArtifactFile | None]:
+def _entry(root: Path, path: Path, name: str, *, is_measured: bool) -> tuple[tarfile.TarInfo, ArtifactFile | None]:
     info = tarfile.TarInfo(name)
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
@@ -123,7 +124,7 @@ def _entry(root: Path, path: Path, name: str) -> tuple[tarfile.TarInfo, Artifact
         raise BuildError(f"{name} is neither file, folder nor link", hint="keep it out of the artifact")
     is_executable = bool(found.st_mode & stat.S_IXUSR)
     info.mode, info.size = 0o755 if is_executable else 0o644, found.st_size
-    return info, _measured(path, name, is_executable)
+    return info, _measured(path, name, is_executable) if is_measured else None
 
 
 def _inner_link(root: Path, path: Path, name: str) -> str:
@@ -153,7 +154,7 @@ def _measured(path: Path, name: str, is_executable: bool) -> ArtifactFile:
 
 def tree_digest(root: Path) -> str:
     """The digest that the archive of this tree has; RELEASE_FILE at its top does not count. Raises BuildError."""
-    return pack(root, EVERYTHING, None).artifact.digest
+    return _pack(root, EVERYTHING, None, is_measured=False).artifact.digest
 
 
 def unpack(archive: Path, into: Path) -> None:

@@ -100,9 +100,11 @@ class CommandRunner:
 def _is_warning(line: str) -> bool:
     """What npm says in passing and a build may pay for later: an engine too old, install scripts that did not run."""
     text = line.lower()
-    return text.startswith("npm warn") and any(
-        word in text for word in ("ebadengine", "install script", "install-script", "allow-scripts", "ignore-scripts")
-    )
+    if not text.startswith("npm warn"):
+        return False
+    if "ebadengine" in text:
+        return "package:" in text  # one of five lines about it
+    return any(word in text for word in ("install script", "install-script", "allow-scripts", "ignore-scripts"))
 
 
 def _end_all(process: subprocess.Popen[bytes]) -> None:
