@@ -208,9 +208,10 @@ def test_requests_that_a_source_counts_are_judged_and_marked_as_such(tmp_path: P
         "interval": "5m",
         "timeout": "10s",
         "worse_by": "1pp",
+        "critical": "> 10% for 15m",
     }
     read = {**query, "limit": "10"}
-    del read["of"], read["worse_by"]
+    del read["of"], read["worse_by"], read["critical"]
     plan = {
         "guardrails": {"mesh_errors": query, "mesh_number": read},
         "sources": {"mesh": {"sql": f"sqlite:///{path}"}},
@@ -227,6 +228,9 @@ def test_requests_that_a_source_counts_are_judged_and_marked_as_such(tmp_path: P
     errors, number = summary.analyses["mesh_errors"], summary.analyses["mesh_number"]
     assert (errors.verdict, errors.treatment_n, errors.control_n) == (Verdict.HARM, 3600, 3600)
     assert errors.words.endswith("(by requests from mesh, not by users)")
+    assert [(x.standing, x.attributable, x.treatment_n > 0) for x in errors.limits] == [
+        (LimitStanding.BREACHED, True, True)
+    ]
     assert number.verdict is Verdict.NOT_APPLICABLE
     assert number.limits[0].standing is LimitStanding.BREACHED
     assert service.read(state, evidence, until=minute(70)).counted == []  # each interval once

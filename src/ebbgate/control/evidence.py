@@ -195,7 +195,7 @@ def _fold_late(plan: Plan, found: Mapping[str, LateEvidence], data: LookData) ->
 
 
 def _late_alpha(plan: Plan, name: str) -> Callable[[int], float]:
-    return lambda epoch: late_alphas(ledger_of(plan.alpha), plan.guardrails, epoch)[name]
+    return lambda epoch: late_alphas(ledger_of(plan.alpha), compared(plan), epoch)[name]
 
 
 def _fold_arrivals(plan: Plan, found: Mapping[str, ArrivalEvidence], data: LookData) -> dict[str, ArrivalEvidence]:
@@ -228,8 +228,13 @@ def as_clustered(guardrail: Guardrail) -> Guardrail:
 
 
 def _started(plan: Plan) -> dict[str, MetricEvidence]:
-    alphas = relative_alphas(ledger_of(plan.alpha), plan.guardrails)
-    return {g.metric.name: start(g, alpha=alphas[g.metric.name]) for g in plan.guardrails}
+    alphas = relative_alphas(ledger_of(plan.alpha), compared(plan))
+    return {g.metric.name: start(g, alpha=alphas.get(g.metric.name)) for g in plan.guardrails}
+
+
+def compared(plan: Plan) -> list[Guardrail]:
+    """The guardrails that chance can fool, and that share the error budget: not what is only read."""
+    return [guardrail for guardrail in plan.guardrails if not is_only_read(guardrail.metric)]
 
 
 def _fold_metrics(
@@ -253,7 +258,7 @@ def _fold_goals(plan: Plan, found: Mapping[str, MetricEvidence], blocks: list[An
 
 
 def _fold_limits(plan: Plan, found: Mapping[str, LimitEvidence], blocks: list[AnyBlock]) -> dict[str, LimitEvidence]:
-    alphas = limit_alphas(ledger_of(plan.alpha), plan.guardrails)
+    alphas = limit_alphas(ledger_of(plan.alpha), compared(plan))
     guardrails = {g.metric.name: g for g in plan.guardrails}
     limits = dict(found)
     for (metric, limit, function), alpha in alphas.items():

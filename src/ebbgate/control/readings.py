@@ -8,8 +8,9 @@ import structlog
 
 from ebbgate.core.errors import SourceUnavailableError
 from ebbgate.core.metrics.analysis import Analysis
-from ebbgate.core.metrics.blocks import AnyBlock, ProportionBlock
+from ebbgate.core.metrics.blocks import AnyBlock, LimitBlock, ProportionBlock
 from ebbgate.core.metrics.definition import Metric, MetricKind, NoData, Query
+from ebbgate.core.metrics.ledger import limit_keys
 from ebbgate.core.metrics.readings import ReadingBlock
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.state import RolloutState
@@ -53,7 +54,7 @@ class ReadingService:
             elif metric.query is not None:
                 for block in self._asked(state, metric, metric.query, evidence, until=until):
                     if isinstance(block, ProportionBlock):
-                        counted.append(block)
+                        counted += [block, *_limit_blocks(state.plan, block)]
                     else:
                         read.append(block)
         return Readings(counted=counted, read=read)
@@ -140,6 +141,25 @@ def release_measures(store: ControlStore, state: RolloutState) -> dict[str, floa
                 found[name] = max(found.get(name, float(result.used)), float(result.used))
         break
     return found
+
+
+def _limit_blocks(plan: Plan, block: ProportionBlock) -> list[LimitBlock]:
+    """The same counts against the metric's absolute limits (RULES G1)."""
+    keys = [key for g in plan.guardrails if g.metric.name == block.metric for key in limit_keys(g)]
+    return [
+        LimitBlock(
+            metric=block.metric,
+            phase=block.phase,
+            opened_at=block.opened_at,
+            closed_at=block.closed_at,
+            limit=limit,
+            treatment_n=block.treatment_n,
+            treatment_y=block.treatment_y,
+            control_n=block.control_n,
+            control_y=block.control_y,
+        )
+        for limit, _ in keys
+    ]
 
 
 def _read_to(state: RolloutState, metric: Metric, evidence: Evidence) -> datetime:

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 
-from ebbgate.core.metrics.definition import Direction, Goal, Guardrail, HarmBy, MetricKind
+from ebbgate.core.metrics.definition import Direction, Goal, Guardrail, HarmBy, MetricKind, Reading
+from ebbgate.core.metrics.readings import is_only_read
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.plan_lint_finding import Finding, Level
 from ebbgate.core.rollouts.plan_power import Answer, LimitCell, PowerCell, needs_baseline, power
@@ -17,7 +18,8 @@ def lint_guardrails(plan: Plan) -> list[Finding]:
         message = "there is no guardrail: nothing that is measured can stop this rollout"
         return [Finding(level=Level.WARNING, path="$.guardrails", message=message, hint=hint)]
     findings = [finding for guardrail in plan.guardrails for finding in _guardrail(guardrail)]
-    strict = [g.metric.name for g in plan.guardrails if not g.tolerate.relative and not g.tolerate.absolute]
+    judged = [g for g in plan.guardrails if not is_only_read(g.metric)]
+    strict = [g.metric.name for g in judged if not g.tolerate.relative and not g.tolerate.absolute]
     if strict:
         message = f"any worsening counts as harm for {', '.join(strict)}: nothing is tolerated"
         hint = "a change of exactly nothing is taken back with a chance of at most alpha; else write `tolerate: 2%`"
@@ -29,7 +31,15 @@ def _guardrail(guardrail: Guardrail) -> list[Finding]:
     name = guardrail.metric.name
     path = f"$.guardrails.{name}"
     findings: list[Finding] = []
-    if guardrail.worse_by is None:
+    if guardrail.metric.reading is Reading.MAX:
+        message = f"the largest `{guardrail.metric.event}` grows with how often it is read"
+        hint = "leave `take` out for the last reading, unless both versions read it equally often"
+        findings.append(Finding(level=Level.WARNING, path=f"{path}.take", message=message, hint=hint))
+    if guardrail.metric.query is not None:
+        message = f"`{name}` counts requests, not users: a few busy ones can decide it"
+        hint = "measure it with events where you can; a source's counts fit what events cannot tell"
+        findings.append(Finding(level=Level.NOTE, path=path, message=message, hint=hint))
+    if guardrail.worse_by is None and not is_only_read(guardrail.metric):
         message = f"`{name}` gates no phase: it is never asked to prove that nothing got worse"
         hint = "write `worse_by: 10%`, the margin inside which it must be proven before a phase is left"
         findings.append(Finding(level=Level.WARNING, path=path, message=message, hint=hint))

@@ -5,6 +5,7 @@ from math import floor, log
 from ebbgate.core.metrics.definition import Guardrail
 from ebbgate.core.metrics.ledger import ledger_of, limit_alphas
 from ebbgate.core.metrics.limits_evidence import start_limit
+from ebbgate.core.metrics.readings import is_only_read
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.plan_power_arms import observed_units, phase_length
 from ebbgate.core.rollouts.plan_power_types import Arms, LimitCell
@@ -23,11 +24,14 @@ BREACH_RATIO = 2.0
 
 def limit_cells(plan: Plan, arms: tuple[Arms, ...], people: Traffic | None) -> tuple[LimitCell, ...]:
     """One cell for each limit, function and phase."""
-    alphas = limit_alphas(ledger_of(plan.alpha), plan.guardrails)
-    by_name = {guardrail.metric.name: guardrail for guardrail in plan.guardrails}
+    compared = [guardrail for guardrail in plan.guardrails if not is_only_read(guardrail.metric)]
+    alphas = limit_alphas(ledger_of(plan.alpha), compared)
+    # Requests that a source counts are not users, so that nobody can tell how many there will be.
+    by_name = {guardrail.metric.name: guardrail for guardrail in compared if guardrail.metric.is_of_events}
     result: list[LimitCell] = []
     for (name, limit, function), alpha in alphas.items():
-        guardrail = by_name[name]
+        if (guardrail := by_name.get(name)) is None:
+            continue
         needed = observations_needed(guardrail, limit=limit, function=function, alpha=alpha)
         for index, phase in enumerate(plan.phases):
             there = 0

@@ -112,10 +112,11 @@ def judge_recovery(
     found = {
         guardrail.metric.name: _recovered(guardrail, analyses.get(guardrail.metric.name), harm_bounds, state)
         for guardrail in state.plan.guardrails
+        if guardrail.metric.is_of_events  # a source is not asked who was treated before
     }
     for guardrail in state.plan.guardrails:
         name = guardrail.metric.name
-        if name in harm_bounds and found[name] is not False and _has_contrast(state):
+        if name in harm_bounds and found.get(name, False) is not False and _has_contrast(state):
             found[name] = _agreed(found[name], guardrail, returned.get(name), harm_bounds[name], state)
     if failed := [name for name, verdict in found.items() if verdict is False]:
         words = "; ".join(analyses[name].words for name in failed)
