@@ -70,7 +70,8 @@ def mean(head: dict[str, Any], metric: Metric, cap: float, treatment: Array, con
         control=_moments(control, cap),
         treatment_raw_total=float(treatment.sum()),
         control_raw_total=float(control.sum()),
-        **_raw_squares(treatment, control),
+        treatment_raw_squares=float((treatment * treatment).sum()),
+        control_raw_squares=float((control * control).sum()),
         log_wealth=_wealth(treatment, control, cap, 1.0 if metric.bad is Direction.INCREASE else -1.0),
         rank_score=score,
         rank_variance=variance,
@@ -148,11 +149,6 @@ def _wealth(treatment: Array, control: Array, cap: float, sign: float) -> tuple[
 def _moments(values: Array, cap: float) -> Moments:
     capped = np.minimum(values, cap) if cap > 0 else values
     return Moments(n=len(capped), total=float(capped.sum()), squares=float((capped * capped).sum()))
-
-
-def _raw_squares(treatment: Array, control: Array) -> dict[str, Any]:
-    names = {"treatment_raw_squares": treatment, "control_raw_squares": control}
-    return {name: float((x * x).sum()) for name, x in names.items() if name in MeanBlock.__struct_fields__}
 
 
 def _pairs(pairs: Array) -> PairMoments:
