@@ -17,8 +17,6 @@ from ebbgate.core.releases import Artifact, BuildTerms, Manifest
 from ebbgate.ports.builder import Built, Progress
 from ebbgate.ports.clock import Clock
 
-_ASKED = ("node", "npm", "git")
-
 
 class LocalBuilder:
     """A Builder on this machine. cache: where checkouts are made and npm keeps packages, outside of any repository."""
@@ -48,7 +46,8 @@ class LocalBuilder:
             if not dependencies and (root / "node_modules").is_dir():
                 risks.append("the dependency tree is not recorded: npm left no note of it in node_modules")
             packed = pack(root, terms.keep, archive)
-            toolchain = {name: found for name in _ASKED if (found := _version(name, environ, root))}
+            asked = ("git", "node", "npm") if (root / "package.json").is_file() else ("git",)
+            toolchain = {name: found for name in asked if (found := _version(name, environ, root))}
         if not packed.files:
             raise BuildError(
                 "the build left nothing to keep", hint="see the plan's `keep`, and what the commands write"
