@@ -27,6 +27,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     case: str
     says: str
+    seed: int
+    commit: str
     runs: int
     seconds: float
     units: dict[str, float | None]
@@ -37,15 +39,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     goal: float | None = None
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole run."""
-
-    commit: str
-    seed: int
-    results: list[Result]
-
-
-def result_of(case: Case, units: dict[str, np.ndarray], *, seconds: float) -> Result:
+def result_of(case: Case, units: dict[str, np.ndarray], *, seed: int, seconds: float) -> Result:
     runs = len(units["ebbgate"])
     medians = {name: float(np.median(found)) for name, found in units.items()}
     ratio, spread = None, None
@@ -59,6 +53,8 @@ def result_of(case: Case, units: dict[str, np.ndarray], *, seconds: float) -> Re
     return Result(
         case=case.name,
         says=case.says,
+        seed=seed,
+        commit=commit(),
         runs=runs,
         seconds=round(seconds, 1),
         units={name: value if np.isfinite(value) else None for name, value in medians.items()},

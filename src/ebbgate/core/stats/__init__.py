@@ -4,6 +4,7 @@
 from ebbgate.core.stats.bernoulli import LIMIT_RATIOS, above_log_e, below_log_e, restarting, start_weight
 from ebbgate.core.stats.betting import betting_log_e, shifted_wealth
 from ebbgate.core.stats.confidence import TUNED_UNITS, one_sided_multiplier, ratio_interval, two_sided_multiplier
+from ebbgate.core.stats.cuped import Covaried, adjusted, theta_of
 from ebbgate.core.stats.exceedance import (
     EXCEEDANCE_WEIGHTS,
     RANK_WEIGHT,
@@ -14,6 +15,7 @@ from ebbgate.core.stats.exceedance import (
 from ebbgate.core.stats.hypergeometric import ODDS_RATIOS, ODDS_WEIGHTS, block_log_e, log_normaliser, odds_ratio
 from ebbgate.core.stats.logs import log_average, log_normal_cdf, log_sum
 from ebbgate.core.stats.mixture import grid_log_e, one_sided_log_e, tuned_r, two_sided_log_e
+from ebbgate.core.stats.poisson import count_log_e
 from ebbgate.core.stats.proportion import lower_share, upper_share
 from ebbgate.core.stats.quantile import (
     QuantileRange,
@@ -51,6 +53,7 @@ __all__ = [
     "TUNED_UNITS",
     "ArmBlock",
     "ArmSums",
+    "Covaried",
     "Estimate",
     "Imaginary",
     "QuantileRange",
@@ -58,11 +61,13 @@ __all__ = [
     "Strata",
     "above_log_e",
     "add_block",
+    "adjusted",
     "arm_estimate",
     "below_log_e",
     "betting_log_e",
     "block_log_e",
     "count_above",
+    "count_log_e",
     "difference",
     "effective_n",
     "exceedance_log_e",
@@ -86,6 +91,7 @@ __all__ = [
     "shifted_wealth",
     "sketch_quantile",
     "start_weight",
+    "theta_of",
     "tuned_r",
     "two_sided_log_e",
     "two_sided_multiplier",
