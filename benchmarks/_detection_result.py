@@ -1,6 +1,7 @@
 """Results of the detection benchmark: the file, the table and the chart of the docs."""
 
 import json
+from math import ceil, floor, log10
 from pathlib import Path
 
 import msgspec
@@ -76,42 +77,40 @@ def line(result: Result) -> str:
     return f"{head}  {result.ratio:.2f} {result.spread} {mark}  {others}"
 
 
-def read() -> Report:
-    return msgspec.json.decode(RESULTS.read_bytes(), type=Report)
+def read() -> list[Result]:
+    return msgspec.json.decode(RESULTS.read_bytes(), type=list[Result]) if RESULTS.exists() else []
 
 
-def write(results: list[Result], seed: int) -> None:
-    report = Report(commit=commit(), seed=seed, results=results)
+def keep(result: Result) -> None:
+    """Put it in the place of the case's earlier one."""
+    kept = {found.case: found for found in read()} | {result.case: result}
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(msgspec.to_builtins(report), indent=1) + "\n", encoding="utf-8")
+    rows = [msgspec.to_builtins(found) for found in kept.values()]
+    RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
-def write_docs(report: Report) -> None:
+def write_docs(results: list[Result]) -> None:
     """The tables in docs/benchmarks.md and the chart beside it, from the result file alone."""
-    harms = [result for result in report.results if result.ratio is not None]
-    nulls = [result for result in report.results if result.ratio is None]
-    rows = ["| harm | SPRT | ebbgate | times the SPRT (95 %) | must | goal | " + " | ".join(_others()) + " |"]
-    rows += ["|---|---:|---:|---:|---:|---:|" + "---:|" * len(_others())]
+    harms = [result for result in results if result.ratio is not None]
+    nulls = [result for result in results if result.ratio is None]
+    others = [label for name, label in NAMES.items() if name != "ebbgate"]
+    rows = ["| harm | runs | SPRT | ebbgate | times the SPRT (95 %) | must | goal | " + " | ".join(others) + " |"]
+    rows += ["|---|---:|---:|---:|---:|---:|---:|" + "---:|" * len(others)]
     for r in harms:
         low, high = r.spread or (0.0, 0.0)
-        cells = [
-            r.says,
-            _units(r.units["sprt"]),
-            _units(r.units["ebbgate"]),
-            f"{r.ratio:.2f} ({low:.2f} to {high:.2f})",
-        ]
-        cells += [f"{r.must:g}", f"{r.goal:g}", *(_units(r.units.get(name)) for name in NAMES if name != "ebbgate")]
+        cells = [r.says, str(r.runs), _units(r.units["sprt"]), _units(r.units["ebbgate"])]
+        cells += [f"{r.ratio:.2f} ({low:.2f} to {high:.2f})", f"{r.must:g}", f"{r.goal:g}"]
+        cells += [_units(r.units.get(name)) for name in NAMES if name != "ebbgate"]
         rows.append("| " + " | ".join(cells) + " |")
     rows += ["", "Rollouts taken back though there was no harm:", ""]
     rows += ["| null | runs | " + " | ".join(NAMES.values()) + " |", "|---|---:|" + "---:|" * len(NAMES)]
     for r in nulls:
         cells = [r.says, str(r.runs), *(f"{r.fired[name]:.1%}" for name in NAMES)]
         rows.append("| " + " | ".join(cells) + " |")
-    seconds = sum(r.seconds for r in report.results)
-    rows += [
-        "",
-        f"Seed {report.seed}, commit {report.commit}; {harms[0].runs} rollouts a harm; {seconds / 60:.0f} min.",
-    ]
+    commits = ", ".join(dict.fromkeys(r.commit for r in results))
+    minutes = sum(r.seconds for r in results) / 60
+    rows += ["", f"Seed {results[0].seed}, commit {commits}; {minutes:.0f} min of one core."]
+    (DOCS / "detection.svg").write_text(chart(harms), encoding="utf-8")
     path = DOCS / "benchmarks.md"
     text = path.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
@@ -119,8 +118,41 @@ def write_docs(report: Report) -> None:
     path.write_text(before + BEGIN + "\n" + "\n".join(rows) + "\n" + END + after, encoding="utf-8")
 
 
-def _others() -> list[str]:
-    return [label for name, label in NAMES.items() if name != "ebbgate"]
+def chart(harms: list[Result]) -> str:
+    """Treated units until each rule fires, on a logarithmic scale, one line a harm."""
+    left, right, top, step = 300, 860, 60, 30
+    values = [value for r in harms for value in r.units.values() if value]
+    low, high = floor(log10(min(values))), ceil(log10(max(values)))
+    height = top + step * len(harms) + 30
+    colours = {"sprt": "#555", "ebbgate": "#0b6", "fixed_threshold": "#b70", "mann_whitney": "#a3c"}
+    colours |= {"growthbook": "#c33", "msprt": "#36c"}
+
+    def across(value: float) -> float:
+        return left + (log10(value) - low) / (high - low) * (right - left)
+
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 {height}" font-family="sans-serif" role="img">']
+    parts += [
+        "<title>Treated units until harm is found, median</title>",
+        '<rect width="100%" height="100%" fill="#fff"/>',
+    ]
+    for place, (name, colour) in enumerate(colours.items()):
+        x = 10 + place * 148
+        parts.append(f'<circle cx="{x}" cy="18" r="5" fill="{colour}"/>')
+        parts.append(f'<text x="{x + 9}" y="22" font-size="12">{NAMES.get(name, "SPRT")}</text>')
+    for power in range(low, high + 1):
+        x = across(10**power)
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top - 16}" y2="{height - 25}" stroke="#ddd"/>')
+        parts.append(f'<text x="{x:.1f}" y="{height - 8}" font-size="12" text-anchor="middle">{10**power:,}</text>')
+    for place, r in enumerate(harms):
+        y = top + place * step
+        says = r.says.replace("->", "to")
+        parts.append(f'<text x="{left - 10}" y="{y + 4}" font-size="12" text-anchor="end">{says}</text>')
+        parts += [
+            f'<circle cx="{across(value):.1f}" cy="{y}" r="5" fill="{colours[name]}" fill-opacity="0.8"/>'
+            for name, value in r.units.items()
+            if value
+        ]
+    return "\n".join([*parts, "</svg>", ""])
 
 
 def _units(value: float | None) -> str:

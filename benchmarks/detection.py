@@ -5,7 +5,7 @@ hours each. The figure is the median number of treated units until a rule takes 
 SPRT's; on nulls, the share of rollouts that a rule takes back.
 
     python benchmarks/detection.py                60 rollouts a harm, 40 a null: a look, nothing is kept
-    python benchmarks/detection.py --full         300 and 100; kept case by case in results/detection.json, table and chart in docs
+    python benchmarks/detection.py --full         300 and 100; kept in results/detection.json, table and chart in docs
     python benchmarks/detection.py --docs         the table and the chart, from the result file
 """
 
@@ -14,7 +14,7 @@ from time import process_time
 
 import numpy as np
 from _detection_cases import HARMS, NULLS
-from _detection_result import Result, line, read, result_of, write, write_docs
+from _detection_result import Result, keep, line, read, result_of, write_docs
 from _detection_rules import RULES, Ebbgate, Sprt
 from _detection_streams import Case, minutes
 
@@ -28,15 +28,15 @@ def main() -> int:
         write_docs(read())
         return 0
     runs = FULL if arguments.full else LOOK
-    found = []
     for case in (*HARMS, *NULLS):
         if arguments.case and not any(case.name.startswith(name) for name in arguments.case):
             continue
         n = arguments.runs or runs[case.is_null]
-        found.append(measured(case, n, arguments.seed, own=arguments.own))
-        print(line(found[-1]), flush=True)
+        found = measured(case, n, arguments.seed, own=arguments.own)
+        print(line(found), flush=True)
+        if arguments.full:
+            keep(found)
     if arguments.full:
-        write(found, arguments.seed)
         write_docs(read())
     return 0
 
@@ -67,7 +67,7 @@ def measured(case: Case, runs: int, seed: int, *, own: bool) -> Result:
                 del looking[name]
             if not looking:
                 break
-    return result_of(case, units, seconds=process_time() - began)
+    return result_of(case, units, seed=seed, seconds=process_time() - began)
 
 
 if __name__ == "__main__":
