@@ -5,6 +5,7 @@ import secrets
 import signal
 import socket
 import threading
+from datetime import timedelta
 
 import structlog
 import uvicorn
@@ -37,7 +38,7 @@ from ebbgate.control.flags_exchange import FlagExchangeService
 from ebbgate.control.flags_history import FlagHistoryService
 from ebbgate.control.incidents import IncidentService
 from ebbgate.control.looker import Looker, Step
-from ebbgate.control.loop import ReconcileLoop
+from ebbgate.control.loop import Alarm, ReconcileLoop
 from ebbgate.control.notifications import NotificationService
 from ebbgate.control.outbox import OutboxService
 from ebbgate.control.postmortems import PostMortemService
@@ -116,7 +117,7 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
     outbox = OutboxService(store, clock, LogNotifier(), notifications)
     postmortems = PostMortemService(store, events, clock, HtmlPage())
     followers = (postmortems.follow, postmortems.tell_overdue, ReleaseFollower(store, clock).follow)
-    loop = ReconcileLoop(store, looker, snapshots, outbox, clock, followers=followers)
+    loop = ReconcileLoop(store, looker, snapshots, outbox, clock, followers=followers, alarm=stuck_alarm(notifications))
     snapshots.ensure(settings.environments)
     snapshots.publish()
     return ApiServices(
@@ -154,6 +155,16 @@ def stored_clock(store: ControlStore, *, scale: float) -> SystemClock:
             tx.put_clock_mapping(mapping)
     if mapping.scale != scale and scale != 1.0:
         raise BadRequestError(
+def stuck_alarm(notifications: NotificationService) -> Alarm:
+    """Tells people that the loop is stuck, without the store, which may be why."""
+
+    def alarm(error: str, since: timedelta) -> None:
+        words = f"Nothing can be decided or taken back for {since.total_seconds():.0f} s: {error}. It is tried on."
+        notifications.shout("ebbgate's control cannot work", words, group="loop")
+
+    return alarm
+
+
             f"this data directory's clock has the scale {mapping.scale:g}, not {scale:g}",
             hint="leave --scale out, or begin with a new data directory",
         )

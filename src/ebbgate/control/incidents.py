@@ -29,16 +29,24 @@ Change = Callable[[Incident], Incident]
 
 
 def open_for_rollback(
-    tx: ControlTransaction, clock: Clock, state: RolloutState, actor: Actor, *, kind: IncidentKind
+    tx: ControlTransaction,
+    clock: Clock,
+    state: RolloutState,
+    actor: Actor,
+    *,
+    kind: IncidentKind,
+    is_frozen: bool = False,
 ) -> Incident:
     """The incident of a rollout that is being taken back; the same one where it has one already.
 
     Call it in the transaction of the decision, so that nothing is taken back without an incident. kind: what found it.
+    is_frozen: it cannot be taken back by itself (RULES F7), so that people are harmed until somebody acts.
     """
     known = tx.incident_of_rollout(state.id)
     if known is not None:
         return known
     version = state.release or "the new version"
+    severity = severity_of(kind, is_exposed=any(record.hash_to > 0 for record in state.phases))
     return _opened(
         tx,
         clock,
@@ -46,8 +54,8 @@ def open_for_rollback(
             id="",
             app=state.plan.app,
             kind=kind,
-            severity=severity_of(kind, is_exposed=any(record.hash_to > 0 for record in state.phases)),
-            title=f"{version} was taken back: {actor.reason}",
+            severity=Severity.SEV1 if is_frozen else severity,
+            title=f"{version} is frozen: {actor.reason}" if is_frozen else f"{version} was taken back: {actor.reason}",
             trigger=actor.reason,
             opened_by=actor.name,
             opened_at=clock.machine_now(),

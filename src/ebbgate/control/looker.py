@@ -12,13 +12,14 @@ from ebbgate.control.decisions import record_decision
 from ebbgate.control.evidence import Summary, fold_rollout
 from ebbgate.control.evidence_health import health_of
 from ebbgate.control.evidence_read import NOTHING
-from ebbgate.control.incidents import kind_of
+from ebbgate.control.incidents import kind_of, open_for_rollback
 from ebbgate.control.readings import ReadingService
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import begin_rollback, measured_attribute_share, note_change, stored
 from ebbgate.control.snapshots import SnapshotService
+from ebbgate.core.incidents import IncidentKind
 from ebbgate.core.rollouts.decide import decide, in_mode
-from ebbgate.core.rollouts.decision import Advance, Decision, Hold, Pause, Review, Rollback
+from ebbgate.core.rollouts.decision import Advance, Code, Decision, Hold, Pause, Review, Rollback
 from ebbgate.core.rollouts.decision import Step as RollbackStep
 from ebbgate.core.rollouts.health import Health
 from ebbgate.core.rollouts.look import LookData, LookInputs
@@ -141,6 +142,8 @@ class Looker:
             if not isinstance(decision, Hold):
                 actor = Actor(name=LOOP, reason=decision.reason)
                 note_change(tx, self._clock, actor, f"rollout.{decision_name(decision)}", before, after)
+                if isinstance(decision, Pause) and decision.code is Code.IRREVERSIBLE:
+                    open_for_rollback(tx, self._clock, before, actor, kind=IncidentKind.HARM, is_frozen=True)
         return row
 
     def _apply(self, tx: ControlTransaction, state: RolloutState, decision: Decision, *, now: datetime) -> RolloutState:

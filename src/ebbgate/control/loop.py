@@ -22,6 +22,12 @@ IDLE = timedelta(seconds=1)
 PROOF = timedelta(milliseconds=50)
 """Machine time between looks while a rollback waits for confirmations."""
 
+ALARM_AFTER = timedelta(seconds=5)
+"""Machine time for which ticks have to fail, one after the other, before somebody is told."""
+
+Alarm = Callable[[str, timedelta], None]
+"""Told the last error, and for how long (machine time) ticks have failed."""
+
 SHORTEST = timedelta(milliseconds=50)
 """Machine time that a tick takes at least, however fast the plan clock runs."""
 
@@ -42,9 +48,10 @@ class ReconcileLoop:
         clock: Clock,
         *,
         followers: Sequence[Callable[[], object]] = (),
+        alarm: Alarm = lambda words, since: None,
     ) -> None:
         """followers: called at the end of each tick; what one of them raises keeps none of the others from its
-        work.
+        work. alarm: told at each tick that fails when ticks have failed for ALARM_AFTER; it must not need the store.
         """
         self._store = store
         self._looker = looker
@@ -52,6 +59,8 @@ class ReconcileLoop:
         self._outbox = outbox
         self._clock = clock
         self._followers = followers
+        self._alarm = alarm
+        self._failing_since: float | None = None  # by the monotonic clock
         self._stop = threading.Event()
         self._wake = threading.Event()
         self.ticks = 0
@@ -86,6 +95,22 @@ class ReconcileLoop:
     def tick(self) -> timedelta:
         """One pass over everything; returns the machine time until the next is due."""
         self.ticks += 1
+        failures = self.failures
+        delay = self._pass()
+        self._raise_alarm(is_failing=self.failures > failures)
+        return delay
+
+    def _raise_alarm(self, *, is_failing: bool) -> None:
+        """One failed tick may be a hiccup; one after the other is something that somebody must hear of."""
+        if not is_failing:
+            self._failing_since = None
+            return
+        now = self._clock.monotonic()
+        self._failing_since = self._failing_since if self._failing_since is not None else now
+        if now - self._failing_since >= ALARM_AFTER.total_seconds():
+            self._alarm(self.last_error, timedelta(seconds=now - self._failing_since))
+
+    def _pass(self) -> timedelta:
         delay = IDLE
         for part in (self._snapshots.publish, self._looker.ingest, self._outbox.deliver):
             try:

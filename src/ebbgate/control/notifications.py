@@ -1,8 +1,9 @@
 """Messages to people: queued in the outbox's transaction, sent by a thread that may wait for slow services."""
 
 import threading
+from collections import deque
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
@@ -29,6 +30,9 @@ from ebbgate.ports.delivery_store import DeliveryRow
 IDLE = timedelta(seconds=1)
 """Machine time between passes while nothing is due."""
 
+SHOUTS_MAX = 100
+"""Messages held in memory; older ones give way."""
+
 log = structlog.get_logger("ebbgate.notifications")
 _replace = msgspec.structs.replace
 
@@ -40,8 +44,38 @@ class NotificationService:
         self._store = store
         self._clock = clock
         self._channels = {channel.rule.name: channel for channel in channels}
+        self._shouts: deque[Message] = deque(maxlen=SHOUTS_MAX)
+        self._shouted: dict[str, datetime] = {}
         self._stop = threading.Event()
         self._wake = threading.Event()
+
+    def shout(self, title: str, words: str, *, group: str) -> None:
+        """A page that needs no store, as the store is what fails: held in memory until the thread sends it, tried once,
+        and at most once an hour for each group.
+        """
+        now = self._clock.machine_now()
+        if (last := self._shouted.get(group)) is not None and now - last < QUIET:
+            return
+        self._shouted[group] = now
+        message = Message(topic=Topic.PAGE, severity=Severity.CRITICAL, title=title, words=words)
+        log.critical("shouted", title=title, words=words)
+        self._shouts.append(message)
+        self._wake.set()
+
+    def send_shouts(self) -> int:
+        """Send what was shouted; returns how many channels took something."""
+        taken = 0
+        while self._shouts:
+            message = self._shouts.popleft()
+            for channel in self._channels.values():
+                if not wants(channel.rule, message):
+                    continue
+                try:
+                    channel.send(message)
+                    taken += 1
+                except StoreUnavailableError as error:
+                    log.error("shout_failed", channel=channel.rule.name, error=error.message)
+        return taken
 
     def queue(self, tx: ControlTransaction, row: OutboxRow) -> None:
         """Add a delivery for every channel that wants the row; the caller marks the row as delivered."""
@@ -62,6 +96,7 @@ class NotificationService:
         """Deliver until `stop`. Nothing else ends it."""
         while not self._stop.is_set():
             try:
+                self.send_shouts()
                 sent = self.deliver()
             except EbbgateError as error:
                 log.error("deliveries_failed", code=error.code, error=error.message)

@@ -6,6 +6,7 @@ from ebbgate.control.releases_find import current_release, release_of_rollout
 from ebbgate.core.errors import EbbgateError, StoreUnavailableError
 from ebbgate.core.releases import Release, last_stable
 from ebbgate.core.rollouts.look import DeploymentSeen, StageTwo
+from ebbgate.core.rollouts.plan import Phase
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.ports.control_store import ControlStore, ControlTransaction
 
@@ -13,15 +14,19 @@ REDEPLOY = "redeploy"
 """The plan's `flag_fails` that allows it."""
 
 
-def stage_two(tx: ControlTransaction, state: RolloutState) -> StageTwo:
-    """The release that would go back, or why none would."""
-    if state.plan.when.flag_fails != REDEPLOY:
+def stage_two(tx: ControlTransaction, state: RolloutState, *, is_asked: bool = False) -> StageTwo:
+    """The release that would go back, or why none would. is_asked: a person asks for it, who may do what nothing
+    does by itself (RULES F7).
+    """
+    if state.plan.when.flag_fails != REDEPLOY and not is_asked:
         return StageTwo(why=f"the plan says flag_fails: {state.plan.when.flag_fails}")
     taken = release_of_rollout(tx, state.plan.app, state.release)
     if taken is None:
         return StageTwo(why=f"release {state.release or '(none)'} was not built or adopted here")
-    if not taken.reversible:
+    if not taken.reversible and not is_asked:
         return StageTwo(why=f"release {taken.id} is not reversible")
+    if not is_asked and (fixed := [p.name for p in begun_phases(state) if not p.reversible]):
+        return StageTwo(why=f"phase {fixed[0]} is not reversible")
     stable = last_stable(tx.releases(app=state.plan.app), but=taken.id)
     if stable is None:
         return StageTwo(why=f"{state.plan.app} has no stable release to go back to")
@@ -54,6 +59,11 @@ def redeploy(deployments: DeploymentService, store: ControlStore, state: Rollout
     return DeploymentSeen(
         release=deployment.release, status=deployment.status, proof=deployment.proof, error=deployment.error
     )
+
+
+def begun_phases(state: RolloutState) -> list[Phase]:
+    """The phases that people have seen."""
+    return [state.plan.phases[record.index] for record in state.phases]
 
 
 def key_of(state: RolloutState) -> str:

@@ -5,6 +5,7 @@ outside effects are the published snapshot and the redeployment, each of which h
 """
 
 from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 
@@ -18,20 +19,22 @@ from ebbgate.control.rollouts import find_rollout, note_change, stored
 from ebbgate.control.snapshots import SnapshotService
 from ebbgate.core.errors import StoreUnavailableError, TransitionError
 from ebbgate.core.metrics import RECOVERY, Assignment
-from ebbgate.core.rollbacks import End, Go, Move, decision_of, next_move
+from ebbgate.core.rollbacks import End, Go, Move, Wait, decision_of, next_move
 from ebbgate.core.rollouts.decision import Code, Decision, Step
 from ebbgate.core.rollouts.health import Health
-from ebbgate.core.rollouts.look import LookInputs, RollbackFacts, StageTwo
+from ebbgate.core.rollouts.look import DeploymentSeen, LookInputs, RollbackFacts, StageTwo
 from ebbgate.core.rollouts.recovery import Propagation, judge_recovery
 from ebbgate.core.rollouts.state import RollbackOutcome, RollbackState, RollbackStep, RolloutState, Status
 from ebbgate.core.rollouts.steps import settle
 from ebbgate.ports.clock import Clock
-from ebbgate.ports.control_store import ControlStore, ControlTransaction
+from ebbgate.ports.control_store import ControlStore, ControlTransaction, JournalRow
 from ebbgate.ports.event_store import EventStore
 
 SYSTEM = "ebbgate"
-STEPS = tuple(f"rollback.{step.value}" for step in RollbackStep)
-"""Told to `on_step` when the move to a step is committed; tests end the process there."""
+STEPS = ("rollback.recovery", "rollback.redeploy", "rollback.asked", "rollback.verify", "rollback.done")
+"""Told to `on_step` when the move to a step is committed, and when the redeployment was asked for; tests end the
+process there. The way into the first step is the looker's `committed`.
+"""
 
 _replace = msgspec.structs.replace
 
@@ -62,24 +65,34 @@ class RollbackService:
     def step(self, state: RolloutState) -> RolloutState:
         """Do what is due, and return the state after it. Raises StoreUnavailableError, ConflictError."""
         assert state.rollback is not None, "only a rollback is stepped"
-        flag_error = self._published()
+        flag_error = self._published(state)
         if state.rollback.step in (RollbackStep.RECOVERY, RollbackStep.VERIFY):
             return self._verify(state, flag_error)
+        is_second = state.rollback.step is RollbackStep.REDEPLOY
         seen = RollbackFacts(
             proof=self.propagation(state, state.rollback.off_version),
-            is_late=self._clock.machine_now() >= state.rollback.propagation_deadline_at,
+            is_late=self._clock.machine_now() >= _deadline(state),
             flag_error=flag_error,
             stage_two=self._stage_two(state),
+            deployment=self._redeployed(state) if is_second else None,
         )
-        if state.rollback.step is RollbackStep.REDEPLOY:
-            assert self._deployments is not None, "nobody begins a second stage that there is not"
-            seen = _replace(seen, deployment=redeploy(self._deployments, self._store, state))
         move = next_move(state.rollback.step, seen, None)
         if (decision := decision_of(move)) is None:
+            assert isinstance(move, Wait), "whatever else happens is told"
+            if move.is_page:
+                self._page_once(state, move.reason)
             if flag_error:  # told as the loop's failure, and tried again
                 raise StoreUnavailableError(flag_error, hint="see the log of control; it is tried again")
             return state
         return self._commit(state, move, decision, seen, summary=None)
+
+    def _redeployed(self, state: RolloutState) -> DeploymentSeen:
+        """Ask for the redeployment, which is the same however often it is asked for; how it stands."""
+        if self._deployments is None:
+            return DeploymentSeen(release=None, status=None, error=StageTwo().why)
+        seen = redeploy(self._deployments, self._store, state)
+        self._on_step("rollback.asked")
+        return seen
 
     def propagation(self, state: RolloutState, version: int) -> Propagation:
         """Who serves a version or a later one now, of the evaluators of the rollout's environment."""
@@ -91,13 +104,13 @@ class RollbackService:
             now=self._clock.machine_now(),
         )
 
-    def _published(self) -> str:
-        """Publish what is staged; what kept it from that, or nothing."""
-        try:
-            self._snapshots.publish()
-        except StoreUnavailableError as error:
-            return error.message
-        return ""
+    def _published(self, state: RolloutState) -> str:
+        """Publish what is staged; why the off version could not be, or nothing. Raises StoreUnavailableError where the
+        store does not answer, which says nothing of the flag.
+        """
+        assert state.rollback is not None
+        self._snapshots.publish()
+        return self._snapshots.unpublished(state.plan.environment, state.rollback.off_version)
 
     def _stage_two(self, state: RolloutState) -> StageTwo:
         if self._deployments is None:
@@ -142,17 +155,17 @@ class RollbackService:
         assert before.rollback is not None
         looked = _looked(before, seen, summary)
         with self._store.transaction() as tx:
-            after = stored(tx, before, self._moved(tx, looked, move))
+            after = stored(tx, before, self._moved(tx, looked, move, seen))
             if summary is not None:
                 tx.put_evidence(before.id, summary.evidence)
             self._record(tx, decision, before, after, seen=seen, summary=summary)
             self._tell(tx, before, after, move)
         if after.rollback is not None and after.rollback.step is not before.rollback.step:
             self._on_step(f"rollback.{after.rollback.step.value}")
-            self._published()
+            self._snapshots.publish()
         return after
 
-    def _moved(self, tx: ControlTransaction, state: RolloutState, move: Move) -> RolloutState:
+    def _moved(self, tx: ControlTransaction, state: RolloutState, move: Move, seen: RollbackFacts) -> RolloutState:
         rollback = state.rollback
         assert rollback is not None
         now, machine_now = self._clock.plan_now(), self._clock.machine_now()
@@ -167,9 +180,11 @@ class RollbackService:
                 )
                 state = _replace(state, summarised_to=rollback.started_at)
             case Go(step=RollbackStep.REDEPLOY):
-                target = self._stage_two(state).release
                 rollback = _replace(
-                    rollback, redeploy_why=move.reason, redeploy_to=target, redeploy_from_at=machine_now
+                    rollback,
+                    redeploy_why=move.reason,
+                    redeploy_to=seen.stage_two.release,
+                    redeploy_from_at=machine_now,
                 )
             case Go(step=RollbackStep.VERIFY):
                 rollback = _replace(
@@ -200,6 +215,45 @@ class RollbackService:
         payload = {"title": f"{state.id}: a person is needed now", "words": reason, "severity": "critical"}
         key = f"rollback:{state.id}:page"
         tell(tx, self._clock, topic="page", subject=state.id, key=key, payload=payload)
+
+    def _page_once(self, state: RolloutState, reason: str) -> None:
+        """The same for a step that takes too long, and goes on."""
+        key = f"rollback:{state.id}:{_step_of(state)}:late"
+        now = self._clock.machine_now()
+        with self._store.transaction() as tx:
+            if tx.journal(key) is not None:
+                return
+            tx.put_journal(JournalRow(key=key, action="page", started_at=now, done_at=now, result=reason))
+            payload = {"title": f"{state.id}: the way back takes too long", "words": reason, "severity": "critical"}
+            tell(tx, self._clock, topic="page", subject=state.id, key=key, payload=payload)
+
+    def redeploy(self, reference: str, *, actor: Actor) -> RolloutState:
+        """Go straight to the second stage, on a person's word; one that is there already goes on. The flag is off.
+
+        Raises NotFoundError, TransitionError (no rollback runs, or there is nothing to go back to).
+        """
+        with self._store.transaction() as tx:
+            state = find_rollout(tx, reference)
+            target = stage_two(tx, state, is_asked=True) if self._deployments is not None else StageTwo()
+            if state.status is not Status.ROLLING_BACK:
+                raise TransitionError(
+                    f"rollout {state.id} is {state.status.value}: no rollback runs that has a second stage",
+                    hint="deploy what you want to go back to: ebbgate release deploy",
+                )
+            if state.rollback is not None and state.rollback.redeploy_from_at is not None:
+                return state
+            if target.release is None:
+                raise TransitionError(
+                    f"the flag is off, but nothing can be redeployed: {target.why}",
+                    hint="record the version that ran before: ebbgate release adopt FOLDER --version v1.3.2",
+                )
+            reason = f"asked for by {actor.name}: {actor.reason}; {target.release} goes back"
+            move = Go(step=RollbackStep.REDEPLOY, code=Code.REDEPLOY, reason=reason)
+            seen = RollbackFacts(actor=actor.name, stage_two=target)
+            after = stored(tx, state, self._moved(tx, state, move, seen))
+            self._record(tx, Step(code=Code.REDEPLOY, reason=reason), state, after, seen=seen, summary=None)
+            note_change(tx, self._clock, actor, "rollback.redeploy", state, after)
+        return after
 
     def settle(self, reference: str, *, actor: Actor) -> RolloutState:
         """End a rollback whose recovery nobody can prove, before its deadline, on a person's word: `unverified`, for
@@ -246,6 +300,19 @@ class RollbackService:
         )
         read_to = summary.summarised_to if summary is not None else None
         record_step(tx, self._clock, decision, inputs, after, offset=self._events.offset(), summarised_to=read_to)
+
+
+def _deadline(state: RolloutState) -> datetime:
+    """Machine time after which the step that runs is late."""
+    assert state.rollback is not None
+    if state.rollback.redeploy_from_at is not None:
+        return state.rollback.redeploy_from_at + state.plan.verify.redeploy
+    return state.rollback.propagation_deadline_at
+
+
+def _step_of(state: RolloutState) -> str:
+    assert state.rollback is not None
+    return state.rollback.step.value
 
 
 def _looked(state: RolloutState, seen: RollbackFacts, summary: Summary | None) -> RolloutState:

@@ -57,6 +57,7 @@ class SnapshotService:
         self._publisher = publisher
         self._on_step = on_step
         self._published: dict[str, int] = {}
+        self._refused: dict[str, str] = {}  # by environment, what kept its newest snapshot from being written
         self.failures = 0  # snapshots that could not be written
         self._publishing = threading.Lock()
 
@@ -98,6 +99,14 @@ class SnapshotService:
             due = [row for row in rows if self._published.get(row.environment) != row.version]
             return [row.version for row in due if self._publish(row)]
 
+    def unpublished(self, environment: str, version: int) -> str:
+        """Why neither this version nor a later one is published, or nothing. Raises StoreUnavailableError."""
+        if self._published.get(environment, 0) >= version or not (refused := self._refused.get(environment)):
+            return ""
+        with self._store.transaction() as tx:
+            journal = tx.journal(f"publish:{environment}:{version}")
+        return "" if journal is not None and journal.done_at is not None else refused
+
     def _publish(self, row: SnapshotRow) -> bool:
         """Publish one snapshot, journaled before and after; False if it could not be written."""
         self._journal(row, done=False)
@@ -105,10 +114,12 @@ class SnapshotService:
             self._publisher.publish(decode_snapshot(row.body))
         except StoreUnavailableError as error:
             self.failures += 1
+            self._refused[row.environment] = error.message
             log.error("publish_failed", environment=row.environment, version=row.version, error=error.message)
             return False
         self._on_step("written")
         self._published[row.environment] = row.version
+        self._refused.pop(row.environment, None)
         self._journal(row, done=True)
         return True
 

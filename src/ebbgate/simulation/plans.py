@@ -55,5 +55,5 @@ def short_plan() -> Plan:
         watch=12 * HOUR,
         tick=HOUR,
         mode=Mode.ACT,
-        verify=VerifyTerms(propagation=3 * HOUR, recovery=36 * HOUR, min_units=50),
+        verify=VerifyTerms(propagation=3 * HOUR, recovery=36 * HOUR, redeploy=3 * HOUR, min_units=50),
     )

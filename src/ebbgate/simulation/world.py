@@ -1,5 +1,7 @@
 """A seeded world: the real services over memory adapters, both clocks, faults, returning users, drift."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -11,6 +13,7 @@ from ebbgate.control.flags import FlagService
 from ebbgate.control.looker import Looker
 from ebbgate.control.loop import ReconcileLoop
 from ebbgate.control.outbox import OutboxService
+from ebbgate.control.releases_follow import ReleaseFollower
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import RolloutService
 from ebbgate.control.snapshots import SnapshotService
@@ -23,6 +26,7 @@ from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.ports.control_store import Evidence, OutboxRow
 from ebbgate.simulation.people import NO_HARM, Harm, Person, drift, people, visits
+from ebbgate.simulation.yard import Yard
 from ebbgate.testing.clock import VirtualClock
 from ebbgate.testing.memory_control import MemoryControlStore
 from ebbgate.testing.memory_events import MemoryEventStore
@@ -98,8 +102,12 @@ class World:
         evaluators: int = 4,
         base_error: float = 0.05,
         base_ms: float = 300.0,
+        yard: Yard | None = None,
     ) -> None:
+        """yard: releases and a target to deploy them to; without one there is no second stage of a rollback."""
         self.seed = seed
+        self.yard = yard
+        self.on_step: Callable[[str], None] = lambda _: None
         self.random = Random(seed)
         self.faults = faults or Faults()
         self.harm = harm
@@ -125,15 +133,26 @@ class World:
 
     def restart(self) -> None:
         """Control starts anew over the same stores."""
-        self.snapshots = SnapshotService(self.store, self.clock, self.publisher)
+        self.snapshots = SnapshotService(self.store, self.clock, self.publisher, on_step=self._step)
         self.snapshots.ensure(("production",))
+        yard = self.yard.connected(self.store, self.clock, on_step=self._step) if self.yard is not None else None
+        self.worker = yard.worker if yard is not None else None
+        self.deployments = yard.deployments if yard is not None else None
         self.rollouts = RolloutService(self.store, self.events, self.clock, self.snapshots)
         self.flags = FlagService(self.store, self.clock, self.snapshots)
-        self.rollbacks = RollbackService(self.store, self.events, self.clock, self.snapshots)
+        self.rollbacks = RollbackService(
+            self.store, self.events, self.clock, self.snapshots, deployments=self.deployments, on_step=self._step
+        )
         self.views = ViewService(self.store, self.events, self.clock, self.rollbacks)
-        looker = Looker(self.store, self.events, self.log, self.clock, self.snapshots, self.rollbacks)
+        looker = Looker(
+            self.store, self.events, self.log, self.clock, self.snapshots, self.rollbacks, on_step=self._step
+        )
         outbox = OutboxService(self.store, self.clock, self.notifier)
-        self.loop = ReconcileLoop(self.store, looker, self.snapshots, outbox, self.clock)
+        followers = (ReleaseFollower(self.store, self.clock).follow,) if self.yard is not None else ()
+        self.loop = ReconcileLoop(self.store, looker, self.snapshots, outbox, self.clock, followers=followers)
+
+    def _step(self, name: str) -> None:
+        self.on_step(name)
 
     def start(self, plan: Plan, *, release: str = "v2.0.0") -> RolloutState:
         return self.rollouts.start(plan, release=release, actor=Actor(name="simulation", reason=f"seed {self.seed}"))
@@ -161,6 +180,9 @@ class World:
             self.restart()
         if self.random.random() < self.faults.store_fails:
             self.store.fail_next()
+        if self.worker is not None:
+            with suppress(StoreUnavailableError):  # its thread tries again
+                self.worker.tick()
         self.loop.tick()
 
     def store_evidence(self, rollout_id: str) -> Evidence:
@@ -206,7 +228,8 @@ class World:
             self.seen[person.key, app.version] = details.variant
             entries.append(self._exposure(person, at, app, details.variant))
         met = is_new or self.harm.both_arms or (self.harm.persists and person.key in self.touched)
-        harmed = met and self.harm.is_on(at - self.begin_at)
+        is_there = self.yard is None or self.yard.is_new  # once the old release runs again, it harms nobody
+        harmed = met and is_there and self.harm.is_on(at - self.begin_at)
         factor = drift(at, self.begin_at, size=self.drift_size)
         rate = self.base_error * person.error_odds * factor * (self.harm.error_rate if harmed else 1.0)
         delay = self.base_ms * person.speed * (self.harm.latency if harmed else 1.0)

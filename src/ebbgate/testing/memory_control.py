@@ -61,6 +61,7 @@ class MemoryControlStore:
         self._faults: list[tuple[FaultPoint, BaseException]] = []
 
     def fail_next(
+        self.is_read_only = False  # as a full disk: reads are answered, no write stays
         self, count: int = 1, *, at: FaultPoint = FaultPoint.BEGIN, error: BaseException | None = None
     ) -> None:
         """Let the next `count` passes of a point fail, with StoreUnavailableError unless `error` is given."""
@@ -81,6 +82,8 @@ class MemoryControlStore:
                     self._strike(FaultPoint.COMMIT)
                 except BaseException:
                     transaction.undo()
+                    if self.is_read_only and transaction.has_written:
+                        raise StoreUnavailableError("the store can only be read", hint="make room")
                     raise
                 finally:
                     transaction.is_open = False
@@ -148,6 +151,10 @@ class _MemoryTransaction(MemoryDeliveries, MemoryIncidents, MemoryReleases):
     def undo(self) -> None:
         for step in reversed(self._undo):
             step()
+    @property
+    def has_written(self) -> bool:
+        return bool(self._undo)
+
         self._undo.clear()
 
     def _set(self, table: dict[Any, Any], key: Any, row: Any) -> None:

@@ -16,11 +16,14 @@ from ebbgate.core.rollouts.state import RollbackOutcome, RollbackStep
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Look again. is_told: whether the waiting is a row of the history (the metrics moved)."""
+    """Look again. is_told: whether the waiting is a row of the history (the metrics moved). is_page: it takes too long;
+    somebody is told, once.
+    """
 
     reason: str
     metrics: tuple[str, ...] = ()
     is_told: bool = False
+    is_page: bool = False
 
 
 class Go(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -106,7 +109,8 @@ def _after_asking(seen: RollbackFacts, _: Recovery | None) -> Move:
             reason = f"redeploying {deployment.release} {deployment.status.value}: {deployment.error}"
             return End(outcome=RollbackOutcome.FAILED, reason=reason, is_page=True)
         case _:
-            return Wait(reason=f"{deployment.release} is on its way back")
+            late = "; it takes longer than the plan allows, and goes on" if seen.is_late else ""
+            return Wait(reason=f"{deployment.release} is on its way back{late}", is_page=seen.is_late)
 
 
 def _after_redeployment(seen: RollbackFacts, recovery: Recovery | None) -> Move:

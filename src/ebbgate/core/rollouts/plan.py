@@ -91,12 +91,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerifyTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """Deadlines of a rollback's proof (RULES H3). propagation: machine time. recovery: plan time. min_units: of each
-    arm.
+    """Deadlines of a rollback's proof (RULES H3). propagation, redeploy: machine time. recovery: plan time. min_units:
+    of each arm. redeploy: after it, somebody is paged; the redeployment goes on.
     """
 
     propagation: timedelta = timedelta(seconds=60)
     recovery: timedelta = timedelta(hours=6)
+    redeploy: timedelta = timedelta(minutes=10)
     min_units: int = 100
 
 

@@ -19,7 +19,7 @@ from ebbgate.core.rollouts.plan_file_release import read_url
 from ebbgate.core.rollouts.values import duration, off_after, percent, review_terms
 
 WHEN_KEYS = ("harm", "off_target", "no_data", "too_long", "server_lost", "flag_fails", "starvation")
-VERIFY_KEYS = ("propagation", "recovery", "min_units")
+VERIFY_KEYS = ("propagation", "recovery", "redeploy", "min_units")
 PROBE_KEYS = ("url", "run", "every", "timeout", "fails")
 HOLDOUT_KEYS = ("share", "for")
 VARIANT_KEYS = ("treatment", "control")
@@ -57,6 +57,7 @@ def read_verify(value: Any, path: str) -> VerifyTerms:
         propagation=fields.take("propagation", duration, default.propagation),
         recovery=fields.take("recovery", duration, default.recovery),
         min_units=fields.take("min_units", lambda v, p: read_integer(v, p, least=1), default.min_units),
+        redeploy=fields.take("redeploy", duration, default.redeploy),
     )
     fields.finish()
     return terms

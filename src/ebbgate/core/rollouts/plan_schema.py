@@ -273,6 +273,7 @@ def _verify() -> Schema:
     )
 
 
+            "redeploy": machine_time("Until the last stable release answers; then somebody is paged. Default: 10m."),
 def _overlay() -> Schema:
     top = _top_of_overlay()
     guardrail = _guardrail()["properties"]
