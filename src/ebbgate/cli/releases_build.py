@@ -70,9 +70,9 @@ def build(
     if rebuild is not None:
         made = _rebuilt(control, shop, plan.build, rebuild, reason, key_file, accept_other_bytes)
     else:
-        commit = _commit(shop, ref)
-        version = _version(control, shop, plan, plan.build, version, commit, is_tagging=not no_tag)
-        made = _made(
+        commit = commit_of(shop, ref)
+        version = version_of(control, shop, plan, plan.build, version, commit, is_tagging=not no_tag)
+        made = make_release(
             control,
             shop,
             plan,
@@ -90,7 +90,8 @@ def build(
     return None
 
 
-def _commit(shop: "Workshop", ref: str | None) -> str:
+def commit_of(shop: "Workshop", ref: str | None) -> str:
+    """What is to be built. Raises RepositoryError for HEAD with something uncommitted."""
     commit = shop.repository.resolve(ref or "HEAD")
     if ref is None and (dirty := shop.repository.is_dirty()):
         more = f" and {len(dirty) - 1} more" if len(dirty) > 1 else ""
@@ -101,7 +102,7 @@ def _commit(shop: "Workshop", ref: str | None) -> str:
     return commit
 
 
-def _version(
+def version_of(
     control: "ControlClient",
     shop: "Workshop",
     plan: Plan,
@@ -127,7 +128,7 @@ def _version(
     return found
 
 
-def _made(
+def make_release(
     control: "ControlClient",
     shop: "Workshop",
     plan: Plan,
@@ -138,10 +139,12 @@ def _made(
     key_file: Path | None,
     *,
     folder: Path,
-    flags: tuple[str, ...],
-    is_tagging: bool,
-    reversible: bool,
+    flags: tuple[str, ...] = (),
+    is_tagging: bool = True,
+    reversible: bool = True,
+    is_adopted: bool = False,
 ) -> Release:
+    """Build, measure, upload, register, tag. is_adopted: it counts as stable on somebody's word (RULES H4)."""
     from ebbgate.bootstrap.builds import absolute
 
     since = newest_tag(terms.versions, shop.repository.tags())
@@ -165,15 +168,22 @@ def _made(
             reversible=reversible,
             notes=notes,
             build=_record(built, budgets, is_signed),
+            is_adopted=is_adopted,
         )
         made = control.releases.register(request)
     if is_tagging:
         try:
-            shop.repository.tag(version, commit, f"{plan.app} {version}\n\n{notes}".strip() + "\n")
+            tag_release(shop, made, commit)
         except (RepositoryError, ConflictError) as error:
             hint = f"mend it, then: ebbgate release tag {made.id}"
             raise RepositoryError(f"{made.id} is made, but not tagged: {error.message}", hint=hint) from error
     return made
+
+
+def tag_release(shop: "Workshop", release: Release, commit: str) -> None:
+    """The annotated tag, with its notes. Raises RepositoryError, ConflictError where there is one of that name."""
+    message = f"{release.app} {release.version}\n\n{release.notes}".strip() + "\n"
+    shop.repository.tag(release.version, commit, message)
 
 
 def _rebuilt(

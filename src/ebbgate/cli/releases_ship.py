@@ -1,0 +1,219 @@
+"""`ebbgate release ship`: build, tag, deploy and start the rollout, in one command for people and for pipelines.
+
+What is done is looked up first, so the same command goes on where one before it stopped.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+from rich.console import RenderableType
+from rich.text import Text
+
+from ebbgate.cli.exits import Exit
+from ebbgate.cli.options import REASON, Status, duration, name, remote
+from ebbgate.cli.output import Output
+from ebbgate.cli.releases_build import commit_of, make_release, tag_release, tell, version_of
+from ebbgate.cli.releases_deploy import followed
+from ebbgate.cli.releases_lines import deployment_end, size
+from ebbgate.cli.releases_ship_checks import Standing, look_before
+from ebbgate.core.errors import BuildError, DeployError
+from ebbgate.core.releases import Deployment, DeploymentStatus, Release
+from ebbgate.core.releases.requests import ReleaseView
+from ebbgate.core.releases.versions import tidy_version
+from ebbgate.core.rollouts.plan import Mode, Plan
+from ebbgate.core.rollouts.view import RolloutView
+from ebbgate.terminal import plain_line
+
+if TYPE_CHECKING:
+    from ebbgate.bootstrap.builds import Workshop
+    from ebbgate.client import ControlClient
+
+
+class Shipped(msgspec.Struct, frozen=True, kw_only=True):
+    """What is so after it. done: what this call did, of build, tag, deploy and start. rollout: None with --first."""
+
+    release: Release
+    deployment: Deployment | None
+    rollout: RolloutView | None
+    done: tuple[str, ...]
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for. release: one that is built already; None to build `ref`."""
+
+    plan_file: Path
+    plan: Plan
+    overlay: str | None
+    mode: Mode | None
+    release: str | None
+    version: str | None
+    ref: str | None
+    reason: str
+    is_first: bool
+
+
+@click.command()
+@click.argument("plan_file", metavar="[PLAN]", type=click.Path(path_type=Path), default=Path("ebbgate.yaml"))
+@click.option("--version", metavar="v1.4.0", help="Default: the next one, by the plan's `versions`.")
+@click.option("--ref", metavar="REF", help="What to build. Default: HEAD, with nothing uncommitted.")
+@click.option("--release", metavar="REF", type=name, help="Ship this one, which is built already.")
+@click.option("--first", "is_first", is_flag=True, help="Nothing runs yet: deploy it as the stable one, start nothing.")
+@REASON
+@click.option("--overlay", metavar="NAME", help="One of the plan's overlays.")
+@click.option("--mode", type=click.Choice([mode.value for mode in Mode]), help="In place of the plan's.")
+@click.option("--timeout", type=duration, default="10m", show_default=True, help="Of the deployment (machine time).")
+@remote
+def ship(
+    control: "ControlClient",
+    out: Output,
+    plan_file: Path,
+    version: str | None,
+    ref: str | None,
+    release: str | None,
+    is_first: bool,
+    reason: str,
+    overlay: str | None,
+    mode: str | None,
+    timeout: timedelta,
+) -> Status:
+    """Build, tag, deploy, start the rollout (PLAN: ebbgate.yaml).
+
+    Whatever would stop it later stops it before anything is built. Asked again, it goes on where it was: what is
+    built, tagged, deployed or started is not so twice. Then `ebbgate rollout status FLAG --timeout 2h` waits for its
+    end.
+
+    \b
+    0 the rollout is on its way (with --first: the release answers)
+    1 refused, not built, or not deployed: what was there before is back
+    2 the plan is wrong     5 the deployment goes on after --timeout     7 the token may not
+    """
+    from ebbgate.bootstrap.plans import load_plan
+
+    order = Order(
+        plan_file=plan_file,
+        plan=load_plan(plan_file, overlay),
+        overlay=overlay,
+        mode=Mode(mode) if mode else None,
+        release=release,
+        version=tidy_version(version) if version else None,
+        ref=ref,
+        reason=reason,
+        is_first=is_first,
+    )
+    shipped, status = _ship(control, order, timeout)
+    out.give(shipped, _lines)
+    return status
+
+
+def _ship(control: "ControlClient", order: Order, timeout: timedelta) -> tuple[Shipped, Exit]:
+    from ebbgate.bootstrap.builds import Workshop
+
+    shop = Workshop(order.plan_file.resolve().parent)
+    commit = commit_of(shop, order.ref) if order.release is None else None
+    before = look_before(control, order.plan, release=order.release, version=order.version, commit=commit)
+    before.refuse(is_first=order.is_first)
+    release, done = _released(control, shop, order, before.release, commit)
+    done += _tagged(shop, release)
+    deployment, is_new = _deployed(control, order, control.releases.get(release.id), timeout)
+    done += ["deploy"] if is_new else []
+    if deployment is not None and not deployment.is_over:
+        return Shipped(release=release, deployment=deployment, rollout=None, done=tuple(done)), Exit.TIMEOUT
+    if deployment is not None and deployment.status is not DeploymentStatus.DONE:
+        _give_up(control, order, release, deployment)
+    rollout = None if order.is_first else _started(control, order, release, before, done)
+    made = control.releases.get(release.id).release
+    return Shipped(release=made, deployment=deployment, rollout=rollout, done=tuple(done)), Exit.OK
+
+
+def _released(
+    control: "ControlClient", shop: "Workshop", order: Order, found: Release | None, commit: str | None
+) -> tuple[Release, list[str]]:
+    """The release, made if it was not there."""
+    if found is not None:
+        tell(f"{found.id} is built already, {found.artifact.digest}")
+        return found, []
+    assert order.plan.build is not None and commit is not None, "looked at before"
+    version = version_of(control, shop, order.plan, order.plan.build, order.version, commit, is_tagging=True)
+    made = make_release(
+        control,
+        shop,
+        order.plan,
+        order.plan.build,
+        version,
+        commit,
+        order.reason,
+        None,
+        folder=order.plan_file.resolve().parent,
+        is_adopted=order.is_first,
+    )
+    return made, ["build", "tag"]
+
+
+def _tagged(shop: "Workshop", release: Release) -> list[str]:
+    """The tag, if an earlier call was ended before it. Raises BuildError for a tag that points elsewhere."""
+    if release.tag is None or release.commit is None:
+        return []
+    points_to = shop.repository.tags().get(release.tag)
+    if points_to is None:
+        tag_release(shop, release, release.commit)
+        return ["tag"]
+    if points_to != release.commit:
+        raise BuildError(
+            f"the tag {release.tag} points to {points_to[:10]}, the release is of {release.commit[:10]}",
+            hint=f"see what moved it: ebbgate release verify {release.id}",
+        )
+    return []
+
+
+def _deployed(
+    control: "ControlClient", order: Order, view: ReleaseView, timeout: timedelta
+) -> tuple[Deployment | None, bool]:
+    """The deployment of the release and whether it was asked for now; the one that brought it where it runs already."""
+    newest = view.deployments[0] if view.deployments else None
+    if view.is_current and newest is not None and newest.status is DeploymentStatus.DONE:
+        tell(f"{view.release.id} runs already")
+        return newest, False
+    if newest is not None and not newest.is_over:
+        return followed(control, newest, timeout=timeout), False
+    key = f"ship:{view.release.id}:{len(view.deployments) + 1}"
+    asked = control.releases.deploy(view.release.id, reason=order.reason, key=key)
+    return followed(control, asked, timeout=timeout), True
+
+
+def _give_up(control: "ControlClient", order: Order, release: Release, deployment: Deployment) -> None:
+    """Raises DeployError. A first release that does not answer is no release to go back to."""
+    if order.is_first:
+        control.releases.mark_bad(release.id, reason=f"{deployment.id} {deployment.status.value}: it never answered")
+    raise DeployError(str(deployment_end(deployment)), hint=f"see its steps: ebbgate release show {release.id}")
+
+
+def _started(
+    control: "ControlClient", order: Order, release: Release, before: Standing, done: list[str]
+) -> RolloutView:
+    from ebbgate.bootstrap.plans import plan_text
+
+    if before.rollout is not None:
+        tell(f"{before.rollout} rolls it out already")
+        return control.rollouts.get(before.rollout)
+    started = control.rollouts.start(
+        plan_text(order.plan_file), release=release.id, reason=order.reason, overlay=order.overlay, mode=order.mode
+    )
+    done.append("start")
+    return started
+
+
+def _lines(shipped: Shipped) -> list[RenderableType]:
+    release = shipped.release
+    lines: list[RenderableType] = [
+        Text.assemble((release.id, "bold"), f"  {size(release.artifact.content_bytes)}, {release.artifact.digest}")
+    ]
+    if shipped.deployment is not None:
+        lines.append(deployment_end(shipped.deployment))
+    if (rollout := shipped.rollout) is not None:
+        lines += [str(plain_line(rollout, None)), f"wait for its end: ebbgate rollout status {rollout.id} --timeout 2h"]
+    elif shipped.deployment is not None and shipped.deployment.is_over:
+        lines.append("it is the stable release now; nothing is rolled out")
+    return lines
