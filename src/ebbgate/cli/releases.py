@@ -9,6 +9,7 @@ _DEPLOY = "ebbgate.cli.releases_deploy"
 
 ENTRIES = {
     "build": Entry(f"{_BUILD}:build", "Build a commit, measure, tag and register it.", "Make"),
+    "ship": Entry("ebbgate.cli.releases_ship:ship", "Build, tag, deploy and start the rollout, in one.", "Make"),
     "adopt": Entry("ebbgate.cli.releases_adopt:adopt", "Record the version that runs already as stable.", "Make"),
     "tag": Entry("ebbgate.cli.releases_git:tag", "Tag the commit of a release that has no tag yet.", "Make"),
     "notes": Entry("ebbgate.cli.releases_git:notes", "What changed: in a release, or since the last one.", "Look"),
