@@ -268,8 +268,8 @@ class PhaseStream:
             id=ids,
             of=none if of is None else of,
         )
-        self.names[name] = everything.where(order)
-        self.visit_of[name] = visit_at[order]
+        self.names[name] = everything if order is None else everything.where(order)
+        self.visit_of[name] = visit_at if order is None else visit_at[order]
         return ids
 
     def _lateness(self, unit: Array) -> Array:
@@ -290,15 +290,17 @@ class PhaseStream:
             mine = self.names[name]
             joined = {f: np.concatenate([getattr(mine, f), getattr(found, f)]) for f in mine.__struct_fields__}
             order = in_order(joined["unit"], joined["at"])
-            self.names[name] = Happened(**joined).where(order)
             # They belong to visits before this phase, so no cut takes them away.
             visits = np.concatenate([self.visit_of[name], np.full(len(found.unit), -1)])
-            self.visit_of[name] = visits[order]
+            everything = Happened(**joined)
+            self.names[name] = everything if order is None else everything.where(order)
+            self.visit_of[name] = visits if order is None else visits[order]
 
 
-def in_order(unit: Array, at: Array) -> Array:
-    """Places in order of (unit, at). Most are in order already, which a stable sort is quick to see."""
-    return np.argsort(unit.astype(np.int64) * LONGEST + at, kind="stable")
+def in_order(unit: Array, at: Array) -> Array | None:
+    """Places in order of (unit, at); None if they are in order already."""
+    key = unit.astype(np.int64) * LONGEST + at
+    return None if (key[1:] >= key[:-1]).all() else np.argsort(key, kind="stable")
 
 
 def batch(at: Array) -> Array:
