@@ -140,12 +140,15 @@ def _services(world: Any) -> Any:
     from ebbgate.control.access import AccessService
     from ebbgate.control.deployments import DeploymentService
     from ebbgate.control.deployments_worker import DeploymentWorker
+    from ebbgate.control.drills import DrillService
+    from ebbgate.control.drills_redeploy import Redeployment
     from ebbgate.control.environments import EnvironmentService
     from ebbgate.control.flags_exchange import FlagExchangeService
     from ebbgate.control.flags_history import FlagHistoryService
     from ebbgate.control.incidents import IncidentService
     from ebbgate.control.notifications import NotificationService
     from ebbgate.control.postmortems import PostMortemService
+    from ebbgate.control.preflight import PreflightService
     from ebbgate.control.releases import ReleaseService
     from ebbgate.control.releases_prune import PruneService
     from ebbgate.testing.memory_artifacts import MemoryArtifactStore
@@ -153,6 +156,11 @@ def _services(world: Any) -> Any:
 
     shared = (world.store, world.clock, world.snapshots)
     artifacts, deployer = MemoryArtifactStore(), MemoryDeployer()
+    notifications = NotificationService(world.store, world.clock, [_Mailbox()])
+    sandbox = Redeployment(world.store, artifacts, deployer, world.clock, folder="/sandbox")
+    drills = DrillService(
+        world.store, world.events, world.clock, world.flags, sandbox, wake=lambda: None, spawn=lambda _name, _work: None
+    )
     worker = DeploymentWorker(world.store, artifacts, deployer, world.clock)
     return ApiServices(
         rollouts=world.rollouts,
@@ -163,9 +171,13 @@ def _services(world: Any) -> Any:
         views=world.views,
         rollbacks=world.rollbacks,
         access=AccessService(world.store, world.clock, _Nowhere(), entropy=_counted_bytes()),
-        notifications=NotificationService(world.store, world.clock, [_Mailbox()]),
+        notifications=notifications,
         incidents=IncidentService(world.store, world.clock),
         postmortems=PostMortemService(world.store, world.events, world.clock, HtmlPage()),
+        drills=drills,
+        preflight=PreflightService(
+            world.store, world.events, world.clock, artifacts, deployer, notifications, drills, world.views
+        ),
         releases=ReleaseService(world.store, artifacts, world.clock),
         deployments=DeploymentService(world.store, world.clock, lambda: "a-word", wake=worker.wake),
         pruning=PruneService(world.store, artifacts, deployer, world.clock),

@@ -64,9 +64,13 @@ def unknown_part(words: list[str]) -> str | None:
     rest = words[1:]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         found = command.get_command(context, rest[0])
+        if found is not None:
+            rest = rest[1:]
+        elif (default := getattr(command, "default", None)) is not None:  # the word is an argument of that one
+            found = command.get_command(context, default)
         if found is None:
             return rest[0]
-        command, rest = found, rest[1:]
+        command = found
         context = click.Context(command, parent=context, info_name=command.name)
     options = {name for parameter in command.get_params(context) for name in parameter.opts}
     return next((w for w in rest if w.startswith("-") and w != "-" and w.partition("=")[0] not in options), None)

@@ -6,6 +6,7 @@ from litestar.exceptions import HTTPException
 
 from ebbgate.api.artifacts import put_artifact
 from ebbgate.api.deployments import deployment_router
+from ebbgate.api.drills import ask_preflight, drill_router
 from ebbgate.api.environments import environment_router
 from ebbgate.api.flags import flag_router
 from ebbgate.api.flags_opt import OptLimits, opt_self
@@ -56,6 +57,8 @@ def _app(services: ApiServices | None, metrics: ControlMetrics | None, *, guards
             deployment_router,
             put_artifact,
             notification_router,
+            drill_router,
+            ask_preflight,
             incident_router,
             post_mortem_router,
             action_router,

@@ -133,6 +133,12 @@ def pin_release(services: Services, request: ApiRequest, ref: ReleaseRef, data: 
     return _woken(services, services.releases.pin(ref, actor=actor_of(request, data.reason)))
 
 
+@post("/{ref:str}/approve", sync_to_thread=True, status_code=200, operation_id="approveRelease")
+def approve_release(services: Services, request: ApiRequest, ref: ReleaseRef, data: JSONBody[ActOnRelease]) -> Release:
+    """Say yes to it; not for who registered it."""
+    return _woken(services, services.releases.approve(ref, actor=actor_of(request, data.reason)))
+
+
 @post("/{ref:str}/unpin", sync_to_thread=True, status_code=200, operation_id="unpinRelease")
 def unpin_release(services: Services, request: ApiRequest, ref: ReleaseRef, data: JSONBody[ActOnRelease]) -> Release:
     """Let pruning have it."""
@@ -162,6 +168,7 @@ release_router = Router(
         mark_release_bad,
         clear_release,
         pin_release,
+        approve_release,
         unpin_release,
     ],
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ebbgate.control.access import AccessService
 from ebbgate.control.deployments import DeploymentService
 from ebbgate.control.deployments_worker import DeploymentWorker
+from ebbgate.control.drills import DrillService
 from ebbgate.control.environments import EnvironmentService
 from ebbgate.control.flags import FlagService
 from ebbgate.control.flags_exchange import FlagExchangeService
@@ -14,6 +15,7 @@ from ebbgate.control.incidents import IncidentService
 from ebbgate.control.loop import ReconcileLoop
 from ebbgate.control.notifications import NotificationService
 from ebbgate.control.postmortems import PostMortemService
+from ebbgate.control.preflight import PreflightService
 from ebbgate.control.releases import ReleaseService
 from ebbgate.control.releases_prune import PruneService
 from ebbgate.control.rollbacks import RollbackService
@@ -43,6 +45,8 @@ class ApiServices:
     access: AccessService
     notifications: NotificationService
     incidents: IncidentService
+    drills: DrillService
+    preflight: PreflightService
     postmortems: PostMortemService
     releases: ReleaseService
     deployments: DeploymentService

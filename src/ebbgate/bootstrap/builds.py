@@ -94,7 +94,7 @@ def absolute(terms: DeployTerms | None, *, folder: Path) -> DeployTerms | None:
         to = msgspec.structs.replace(to, directory=str(_resolved(folder, to.directory)))
     else:
         to = msgspec.structs.replace(to, folder=str(folder.resolve()))
-    return msgspec.structs.replace(terms, to=to)
+    return msgspec.structs.replace(terms, to=to, drill=absolute(terms.drill, folder=folder))
 
 
 def _resolved(folder: Path, text: str) -> Path:

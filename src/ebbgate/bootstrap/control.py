@@ -32,6 +32,8 @@ from ebbgate.bootstrap.settings import ServeSettings
 from ebbgate.control.access import AccessService
 from ebbgate.control.deployments import DeploymentService
 from ebbgate.control.deployments_worker import DeploymentWorker
+from ebbgate.control.drills import DrillService
+from ebbgate.control.drills_redeploy import Redeployment
 from ebbgate.control.environments import EnvironmentService
 from ebbgate.control.flags import FlagService
 from ebbgate.control.flags_exchange import FlagExchangeService
@@ -42,6 +44,7 @@ from ebbgate.control.loop import Alarm, ReconcileLoop
 from ebbgate.control.notifications import NotificationService
 from ebbgate.control.outbox import OutboxService
 from ebbgate.control.postmortems import PostMortemService
+from ebbgate.control.preflight import PreflightService
 from ebbgate.control.readings import ReadingService
 from ebbgate.control.releases import ReleaseService
 from ebbgate.control.releases_follow import ReleaseFollower
@@ -120,17 +123,24 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
     loop = ReconcileLoop(store, looker, snapshots, outbox, clock, followers=followers, alarm=stuck_alarm(notifications))
     snapshots.ensure(settings.environments)
     snapshots.publish()
+    flags = FlagService(store, clock, snapshots)
+    views = ViewService(store, events, clock, rollbacks)
+    sandbox = Redeployment(store, artifacts, deployer, clock, folder=str((directory / "sandbox").absolute()))
+    drills = DrillService(store, events, clock, flags, sandbox, wake=loop.wake)
+    drills.recover()
     return ApiServices(
         rollouts=rollouts,
-        flags=FlagService(store, clock, snapshots),
+        flags=flags,
         flag_history=FlagHistoryService(store, clock, snapshots),
         flag_exchange=FlagExchangeService(store, clock, snapshots),
         environments=EnvironmentService(store, clock, snapshots),
-        views=ViewService(store, events, clock, rollbacks),
+        views=views,
         rollbacks=rollbacks,
         access=access,
         notifications=notifications,
         incidents=IncidentService(store, clock),
+        drills=drills,
+        preflight=PreflightService(store, events, clock, artifacts, deployer, notifications, drills, views),
         postmortems=postmortems,
         releases=ReleaseService(store, artifacts, clock),
         deployments=deployments,
@@ -145,16 +155,6 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
     )
 
 
-def stored_clock(store: ControlStore, *, scale: float) -> SystemClock:
-    """The clock by the mapping that the first start stored (RULES A2). Raises BadRequestError for another scale."""
-    with store.transaction() as tx:
-        mapping = tx.clock_mapping()
-        if mapping is None:
-            now = SystemClock().machine_now()
-            mapping = ClockMapping(origin_at=now, plan_origin_at=now, scale=scale)
-            tx.put_clock_mapping(mapping)
-    if mapping.scale != scale and scale != 1.0:
-        raise BadRequestError(
 def stuck_alarm(notifications: NotificationService) -> Alarm:
     """Tells people that the loop is stuck, without the store, which may be why."""
 
@@ -165,6 +165,16 @@ def stuck_alarm(notifications: NotificationService) -> Alarm:
     return alarm
 
 
+def stored_clock(store: ControlStore, *, scale: float) -> SystemClock:
+    """The clock by the mapping that the first start stored (RULES A2). Raises BadRequestError for another scale."""
+    with store.transaction() as tx:
+        mapping = tx.clock_mapping()
+        if mapping is None:
+            now = SystemClock().machine_now()
+            mapping = ClockMapping(origin_at=now, plan_origin_at=now, scale=scale)
+            tx.put_clock_mapping(mapping)
+    if mapping.scale != scale and scale != 1.0:
+        raise BadRequestError(
             f"this data directory's clock has the scale {mapping.scale:g}, not {scale:g}",
             hint="leave --scale out, or begin with a new data directory",
         )

@@ -21,6 +21,7 @@ ENTRIES = {
     "deploy": Entry(f"{_DEPLOY}:deploy", "Send a release to its target, and see that it answers.", "Change"),
     "mark-bad": Entry(f"{_ACT}:mark_bad", "Quarantine it.", "Change"),
     "clear": Entry(f"{_ACT}:clear", "Take the mark away.", "Change"),
+    "approve": Entry(f"{_ACT}:approve", "Say yes to it; not for who registered it.", "Change"),
     "pin": Entry(f"{_ACT}:pin", "Keep its bytes.", "Change"),
     "unpin": Entry(f"{_ACT}:unpin", "Let pruning have it.", "Change"),
     "prune": Entry(f"{_ACT}:prune", "Let go of bytes that nothing needs.", "Change"),

@@ -37,6 +37,7 @@ mark_bad = _action(
     "mark-bad", "mark_bad", "is quarantined", "Quarantine it: nothing deploys or starts it without --override."
 )
 clear = _action("clear", "clear", "is `built` again, and has to prove itself", "Take the mark of a bad release away.")
+approve = _action("approve", "approve", "is approved", "Say yes to it; not for who registered it.")
 pin = _action("pin", "pin", "is pinned", "Keep its bytes until it is unpinned.")
 unpin = _action("unpin", "unpin", "is not pinned any more", "Let pruning have it.")
 

@@ -15,10 +15,11 @@ ROLLOUTS, FLAGS, SERVER, HERE = "Rollouts", "Flags", "Looking around", "On this 
 
 ENTRIES = {
     "rollout": Entry("ebbgate.cli.rollouts:rollout", "Start rollouts, follow them, steer them.", ROLLOUTS),
-    "rollback": Entry("ebbgate.cli.rollouts_act:rollback", "Take a version back now: the flag goes off.", ROLLOUTS),
+    "rollback": Entry("ebbgate.cli.rollbacks:rollback", "Take a version back now; or drill it.", ROLLOUTS),
     "incident": Entry("ebbgate.cli.incidents:incident", "What is wrong, and what happened.", ROLLOUTS),
     "postmortem": Entry("ebbgate.cli.postmortems:postmortem", "What was learned, and what is to be done.", ROLLOUTS),
     "release": Entry("ebbgate.cli.releases:release", "Build, tag, deploy and keep releases.", ROLLOUTS),
+    "preflight": Entry("ebbgate.cli.preflight:preflight", "Is everything in place to start?", ROLLOUTS),
     "plan": Entry("ebbgate.cli.plans:plan", "Check a plan file before it runs.", ROLLOUTS),
     "flag": Entry("ebbgate.cli.flags:flag", "Read, write, kill and restore flags.", FLAGS),
     "environment": Entry("ebbgate.cli.environments:environment", "Where flags live, and their bucketing.", FLAGS),

@@ -6,6 +6,7 @@ from typing import Self
 import httpx
 
 from ebbgate.client.connection import Connection
+from ebbgate.client.drills import Drills
 from ebbgate.client.environments import Environments
 from ebbgate.client.flags import Flags
 from ebbgate.client.incidents import Incidents, PostMortems
@@ -39,6 +40,7 @@ class ControlClient:
         self.notifications = Notifications(self._connection)
         self.incidents = Incidents(self._connection)
         self.postmortems = PostMortems(self._connection)
+        self.drills = Drills(self._connection)
         self.records = Records(self._connection)
         self.observations = Observations(self._connection)
         self.server = Server(self._connection)

@@ -82,6 +82,9 @@ class Incidents:
     def timeline(self, ref: str) -> list[Entry]:
         return self._connection.get(_path(_INCIDENTS, ref, "timeline"), list[Entry])
 
+    def notes(self, ref: str) -> list[Note]:
+        return self._connection.get(_path(_INCIDENTS, ref, "notes"), list[Note])
+
     def list(self, *, open_only: bool = False, app: str | None = None, limit: int = 100) -> list[Incident]:
         """Newest first."""
         query = {"open_only": open_only, "app": app, "limit": limit}

@@ -71,6 +71,10 @@ class Releases:
     def pin(self, ref: str, *, reason: str) -> Release:
         return self._act(ref, "pin", reason)
 
+    def approve(self, ref: str, *, reason: str) -> Release:
+        """Raises PermissionDeniedError for who registered it."""
+        return self._act(ref, "approve", reason)
+
     def unpin(self, ref: str, *, reason: str) -> Release:
         return self._act(ref, "unpin", reason)
 

@@ -15,6 +15,7 @@ from ebbgate.core.errors import (
     StoreUnavailableError,
 )
 from ebbgate.core.releases import (
+    Approval,
     Artifact,
     Documents,
     Manifest,
@@ -108,6 +109,7 @@ class ReleaseService:
             is_adopted=request.is_adopted,
             notes=request.notes,
             build=request.build,
+            registered_by=actor.name,
         )
         if request.is_adopted:
             release = move(release, ReleaseTrigger.SETTLE, at=now)
@@ -169,6 +171,19 @@ class ReleaseService:
     def pin(self, reference: str, *, actor: Actor) -> Release:
         """Keep its bytes until it is unpinned."""
         return self._change(reference, actor, "release.pin", lambda one: msgspec.structs.replace(one, is_pinned=True))
+
+    def approve(self, reference: str, *, actor: Actor) -> Release:
+        """Say yes to it, once. Raises PermissionDeniedError for who registered it, ConflictError for a second yes."""
+
+        def change(one: Release) -> Release:
+            if actor.name == one.registered_by:
+                raise PermissionDeniedError(f"{actor.name} registered {one.id}", hint="somebody else has to approve it")
+            if any(known.actor == actor.name for known in one.approvals):
+                raise ConflictError(f"{actor.name} has approved {one.id} already", hint="somebody else may, too")
+            said = Approval(actor=actor.name, reason=actor.reason, at=self._clock.machine_now())
+            return msgspec.structs.replace(one, approvals=(*one.approvals, said))
+
+        return self._change(reference, actor, "release.approve", change)
 
     def unpin(self, reference: str, *, actor: Actor) -> Release:
         return self._change(

@@ -11,6 +11,7 @@ from ebbgate.control.releases_find import admit_rollout, release_of_rollout
 from ebbgate.control.snapshots import SnapshotService, active_rollout, bucketing_of, governing_rollouts
 from ebbgate.core.errors import ConflictError, NotFoundError, PlanError, TransitionError
 from ebbgate.core.incidents import IncidentKind
+from ebbgate.core.rollbacks.drill import DrillStatus, is_recent, newest_whole
 from ebbgate.core.rollouts import lint_plan
 from ebbgate.core.rollouts.plan import Mode, Plan
 from ebbgate.core.rollouts.state import RolloutState, Status, contrast_of
@@ -42,11 +43,13 @@ class RolloutService:
     def start(self, plan: Plan, *, release: str, actor: Actor, override: bool = False) -> RolloutState:
         """Start a rollout of the plan's flag. Raises PlanError (lint), ConflictError (one is running, or the flag is
         killed), QuarantineError (the release is bad, and nobody overrides it), TransitionError (it was built here, and
-        its app has no stable release to go back to: RULES H4).
+        its app has no stable release to go back to: RULES H4; or what the plan's `preflight` asks for is missing).
         """
         refuse_unworkable(plan)
         with self._store.transaction() as tx:
             admit_rollout(tx, plan.app, release, override=override)
+            if not override:
+                self._refuse_unready(tx, plan, release)
             state = self._begin(tx, plan, release=release, actor=actor, attempt=1, lineage=None)
         self._snapshots.publish()
         return state
@@ -175,6 +178,23 @@ class RolloutService:
         self._snapshots.stage(tx, plan.environment, cause=f"rollout {state.id} started")
         note_change(tx, self._clock, actor, "rollout.start", None, state)
         return state
+
+    def _refuse_unready(self, tx: ControlTransaction, plan: Plan, release: str) -> None:
+        """What the plan itself asks for before it starts: approvals and a recent drill."""
+        terms, found = plan.preflight, release_of_rollout(tx, plan.app, release)
+        given = len(found.approvals) if found is not None else 0
+        if given < terms.approvals:
+            raise TransitionError(
+                f"{release or 'the release'} has {given} of {terms.approvals} approvals",
+                hint=f"ebbgate release approve {release or 'VERSION'} --reason ...; or insist with --override",
+            )
+        passed = newest_whole(tx.drills(app=plan.app, status=DrillStatus.PASSED, limit=1_000))
+        now = self._clock.machine_now()
+        if terms.drill_within is not None and not is_recent(passed, within=terms.drill_within, now=now):
+            raise TransitionError(
+                f"no drill of {plan.app} has passed within {terms.drill_within}",
+                hint=f"ebbgate rollback drill {plan.app} --reason ...; or insist with --override",
+            )
 
     def _refuse_busy(self, tx: ControlTransaction, plan: Plan) -> None:
         if (running := active_rollout(tx, plan.environment, plan.flag)) is not None:

@@ -90,8 +90,8 @@ class RateLimitedError(LimitError):
 
     code = "rate_limited"
 
-    def __init__(self, message: str, *, hint: str, retry_after_s: int) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, hint: str, path: str | None = None, retry_after_s: int = 1) -> None:
+        super().__init__(message, hint=hint, path=path)
         self.retry_after_s = retry_after_s
 
 

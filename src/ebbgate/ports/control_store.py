@@ -16,6 +16,7 @@ from ebbgate.core.metrics.readings import ReadingEvidence
 from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.delivery_store import DeliveryTransaction
+from ebbgate.ports.drill_store import DrillTransaction
 from ebbgate.ports.incident_store import IncidentTransaction
 from ebbgate.ports.release_store import ReleaseTransaction
 
@@ -172,7 +173,7 @@ class TokenRow(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None = None
 
 
-class ControlTransaction(DeliveryTransaction, IncidentTransaction, ReleaseTransaction, Protocol):
+class ControlTransaction(DeliveryTransaction, IncidentTransaction, ReleaseTransaction, DrillTransaction, Protocol):
     """Reads and writes of one transaction; nothing is visible to others before it commits.
 
     Errors: ConflictError where a revision is not the expected one, a key exists already, or evidence or a decision

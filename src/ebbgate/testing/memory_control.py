@@ -15,6 +15,7 @@ from ebbgate.core.clock import ClockMapping
 from ebbgate.core.errors import ConflictError, NotFoundError, StoreUnavailableError
 from ebbgate.core.incidents import ActionItem, Incident, Note, PostMortem
 from ebbgate.core.releases import Deployment, Release
+from ebbgate.core.rollbacks.drill import Drill
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.control_store import (
     AuditRow,
@@ -32,6 +33,7 @@ from ebbgate.ports.control_store import (
 )
 from ebbgate.ports.delivery_store import DeliveryRow
 from ebbgate.testing.memory_deliveries import MemoryDeliveries
+from ebbgate.testing.memory_drills import MemoryDrills
 from ebbgate.testing.memory_incidents import MemoryIncidents
 from ebbgate.testing.memory_releases import MemoryReleases
 
@@ -59,9 +61,9 @@ class MemoryControlStore:
         self._owner: int | None = None
         self._tables = _Tables()
         self._faults: list[tuple[FaultPoint, BaseException]] = []
+        self.is_read_only = False  # as a full disk: reads are answered, no write stays
 
     def fail_next(
-        self.is_read_only = False  # as a full disk: reads are answered, no write stays
         self, count: int = 1, *, at: FaultPoint = FaultPoint.BEGIN, error: BaseException | None = None
     ) -> None:
         """Let the next `count` passes of a point fail, with StoreUnavailableError unless `error` is given."""
@@ -80,10 +82,10 @@ class MemoryControlStore:
                 try:
                     yield transaction
                     self._strike(FaultPoint.COMMIT)
-                except BaseException:
-                    transaction.undo()
                     if self.is_read_only and transaction.has_written:
                         raise StoreUnavailableError("the store can only be read", hint="make room")
+                except BaseException:
+                    transaction.undo()
                     raise
                 finally:
                     transaction.is_open = False
@@ -127,6 +129,7 @@ class _Tables:
         self.journal: dict[str, JournalRow] = {}
         self.tokens: dict[str, TokenRow] = {}
         self.deliveries: list[DeliveryRow] = []
+        self.drills: dict[str, Drill] = {}
         self.incidents: dict[str, Incident] = {}
         self.incident_notes: list[Note] = []
         self.post_mortems: dict[str, PostMortem] = {}
@@ -135,7 +138,7 @@ class _Tables:
         self.deployments: dict[str, Deployment] = {}
 
 
-class _MemoryTransaction(MemoryDeliveries, MemoryIncidents, MemoryReleases):
+class _MemoryTransaction(MemoryDeliveries, MemoryIncidents, MemoryReleases, MemoryDrills):
     """Writes go straight to the tables, each with the step that takes it back."""
 
     def __init__(self, tables: _Tables) -> None:
@@ -148,13 +151,13 @@ class _MemoryTransaction(MemoryDeliveries, MemoryIncidents, MemoryReleases):
         assert self.is_open, "the transaction is over"
         return self._all_tables
 
-    def undo(self) -> None:
-        for step in reversed(self._undo):
-            step()
     @property
     def has_written(self) -> bool:
         return bool(self._undo)
 
+    def undo(self) -> None:
+        for step in reversed(self._undo):
+            step()
         self._undo.clear()
 
     def _set(self, table: dict[Any, Any], key: Any, row: Any) -> None:

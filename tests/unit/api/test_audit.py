@@ -122,6 +122,7 @@ CHANGES: list[tuple[Callable[[Any], None], str, str, dict[str, Any], str]] = [
     (nothing, "POST", "/tokens", {"kind": "server", "name": "checkout"}, "token.create"),
     (nothing, "POST", "/tokens/CLIENT/revoke", {}, "token.revoke"),
     (nothing, "POST", "/notifications/test", {}, "notify.test"),
+    (nothing, "POST", "/drills", {"app": "shop"}, "drill.start"),
     (nothing, "POST", "/incidents", {"app": "shop", "kind": "data_corruption", "title": "rows lost"}, "incident.open"),
     (an_incident, "POST", "/incidents/INC-1/notes", {}, "incident.note"),
     (an_incident, "POST", "/incidents/INC-1/roles", {"role": "scribe", "who": "support"}, "incident.assign"),
@@ -169,6 +170,9 @@ def test_every_route_that_changes_something_is_in_this_list() -> None:
     routes = {(m, p) for m, p, _ in handlers_of(describable_app()) if m != "get"}
     routes.remove(("put", "/api/v1/artifacts/{digest}"))  # bytes count for nothing before they are registered
     routes.remove(("post", "/api/v1/opt/{key}"))  # a user gives no reason: test_flags_opt.py
+    routes.remove(("post", "/api/v1/releases/{ref}/approve"))  # not by who registered it: the next test
+    routes.remove(("post", "/api/v1/history"))  # reads, and a question as long as a plan needs a body
+    routes.remove(("post", "/api/v1/preflight"))  # changes nothing of its own: a drill and a test message do
     names = {"{ref}": "newWidgets", "{key}": "menu", "{token_id}": "CLIENT", "{name}": "production"}
     routes = {
         (m, p.replace("incidents/{ref}", "incidents/INC-1").replace("mortems/{ref}", "mortems/INC-1"))
@@ -178,6 +182,16 @@ def test_every_route_that_changes_something_is_in_this_list() -> None:
     for placeholder, name in names.items():
         routes = {(m, p.replace(placeholder, name)) for m, p in routes}
     assert routes == {(m.lower(), f"/api/v1{p.replace('flags/newWidgets', 'flags/menu')}") for _, m, p, _, _ in CHANGES}
+
+
+def test_a_release_is_approved_by_somebody_else_and_once(desk: Any) -> None:
+    a_release(desk)
+    path, reason = "/api/v1/releases/v1.0.0/approve", {"reason": "tried it"}
+    assert desk.call("POST", path, reason, kind="admin").json()["code"] == "forbidden", "who registered it"
+    before = desk.audit()
+    assert [one["actor"] for one in desk.call("POST", path, reason).json()["approvals"]] == ["the operator"]
+    assert desk.call("POST", path, reason).json()["code"] == "conflict"
+    assert [row.action for row in desk.audit()[len(before) :]] == ["release.approve"]
 
 
 def test_what_is_done_already_leaves_no_second_row(desk: Any) -> None:

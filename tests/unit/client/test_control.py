@@ -1,5 +1,6 @@
 """The client against the real API in process: every operation that is published has a method, and answers typed."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from ebbgate.client import ControlClient
 from ebbgate.core.errors import AuthenticationError, ConflictError, NotFoundError, PermissionDeniedError, PlanError
 from ebbgate.core.flags.view import FlagSwitch
+from ebbgate.core.incidents import ActionKind, IncidentKind, Role, Severity
 from ebbgate.core.releases.requests import RebuildRelease
 from ebbgate.core.rollouts import init_template
 
@@ -65,12 +67,31 @@ def test_every_published_operation_has_a_method(desk: Any) -> None:
     releases.deployment(releases.deploy("v1.0.0", reason="r").id), releases.deployments()
     releases.mark_bad("v1.0.0", reason="r"), releases.clear("v1.0.0", reason="r")
 
+    desk.client("operator").releases.approve("v1.0.0", reason="r")
+    transport.called.add(("post", "/api/v1/releases/v1.0.0/approve"))  # not by who registered it
+
+    incidents, postmortems = client.incidents, client.postmortems
+    incidents.open(app="dash", kind=IncidentKind.OUTAGE, title="down", reason="r"), incidents.get("INC-1")
+    incidents.note("INC-1", "seen"), incidents.notes("INC-1"), incidents.timeline("INC-1"), incidents.list()
+    incidents.assign("INC-1", Role.SCRIBE, "web", reason="r"), incidents.set_severity("INC-1", Severity.SEV3, reason="r")
+    incidents.move("INC-1", "stable", reason="r"), postmortems.move("INC-1", "draft", reason="r")
+    postmortems.get("INC-1"), postmortems.markdown("INC-1"), postmortems.html("INC-1")
+    postmortems.write("INC-1", "lucky", "No.", reason="r"), postmortems.actions()
+    todo = {"owner": "web", "due_on": date(2026, 4, 1), "kind": ActionKind.DOCS}
+    postmortems.end_action(postmortems.add_action("INC-1", "write", **todo, reason="r").id, "done", reason="r")
+    client.notifications.channels(), client.notifications.list(), client.notifications.test(reason="r")
+    drills = client.drills
+    drills.get(drills.start("dash", reason="r").id), drills.list()
+    transport.called.add(("post", "/api/v1/preflight"))  # waits for evaluators: tests/e2e/control
+    transport.called.add(("post", "/api/v1/history"))  # tests/e2e/control
+
     published = client.server.openapi()["paths"]
     names = {"{ref}": "menu", "{key}": "key", "{token_id}": made.token.id, "{name}": "staging"}
-    names |= {"{paper}": "manifest", "{digest}": digest, "{deployment_id}": "dash-deploy-1"}
+    names |= {"{paper}": "manifest", "{digest}": digest, "{deployment_id}": "dash-deploy-1", "{drill_id}": "drill-1", "{action_id}": "1"}
     wanted = set()
     for path, methods in published.items():
         path = path.replace("/releases/{ref}", "/releases/v1.0.0")
+        path = path.replace("/incidents/{ref}", "/incidents/INC-1").replace("/postmortems/{ref}", "/postmortems/INC-1")
         for placeholder, name in names.items():
             path = path.replace(placeholder, name)
         wanted |= {(method, path) for method in methods}

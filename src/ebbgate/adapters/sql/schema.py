@@ -9,6 +9,7 @@ from ebbgate.adapters.sql.columns import Json, Packed, UtcTime
 from ebbgate.core.alerts import Message
 from ebbgate.core.incidents import ActionItem, Incident, Note, PostMortem
 from ebbgate.core.releases import Deployment, Release
+from ebbgate.core.rollbacks.drill import Drill
 from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.ports.control_store import Evidence
@@ -261,6 +262,17 @@ deployments = sa.Table(
     sa.Column("status", sa.Text, nullable=False, index=True),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("body", Json(Deployment), nullable=False),
+)
+
+drills = sa.Table(
+    "drills",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("app", sa.Text, nullable=False, index=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("body", Json(Drill), nullable=False),
 )
 
 journal = sa.Table(

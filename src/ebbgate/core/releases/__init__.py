@@ -12,6 +12,7 @@ from ebbgate.core.releases.artifact import (
 )
 from ebbgate.core.releases.deployment import Deployment, DeploymentStatus, DeployStep, Proof
 from ebbgate.core.releases.release import (
+    Approval,
     BadMark,
     BudgetResult,
     BuildRecord,
@@ -26,6 +27,7 @@ from ebbgate.core.releases.steps import ReleaseTrigger, clear, condemn, last_sta
 from ebbgate.core.releases.terms import Budget, BuildTerms, DeployTerms, TargetTerms, VersionScheme
 
 __all__ = [
+    "Approval",
     "RELEASE_FILE",
     "Artifact",
     "ArtifactFile",

@@ -95,6 +95,14 @@ class Documents(msgspec.Struct, frozen=True, kw_only=True):
     log: Digest | None = None
 
 
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody said yes to it. Machine time."""
+
+    actor: str
+    reason: str
+    at: datetime
+
+
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """A release as control keeps it. Machine times.
 
@@ -125,6 +133,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     notes: str = ""
     build: BuildRecord | None = None
     bad: BadMark | None = None
+    registered_by: str = ""
+    approvals: tuple[Approval, ...] = ()
     rebuilds: tuple[RebuildMark, ...] = ()
     deployed_at: datetime | None = None
     stable_at: datetime | None = None

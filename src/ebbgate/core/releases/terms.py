@@ -68,6 +68,7 @@ class DeployTerms(msgspec.Struct, frozen=True, kw_only=True):
     restart: shell commands in order, in the folder of the release. health: address that answers 2xx. version: address
     whose JSON tells the digest of what answers; version_run: a command that prints it. passes: so many good answers in
     a row, `every` apart, each within `answer_within`, all `within` that time of the restart. timeout: of each command.
+    drill: the sandbox of drills, which `stop` (of sandboxes alone) ends.
     """
 
     to: TargetTerms
@@ -81,6 +82,8 @@ class DeployTerms(msgspec.Struct, frozen=True, kw_only=True):
     answer_within: timedelta = timedelta(seconds=2)
     timeout: timedelta = timedelta(minutes=5)
     env: dict[str, str] = {}
+    stop: tuple[str, ...] = ()
+    drill: "DeployTerms | None" = None
 
     @property
     def is_checked(self) -> bool:

@@ -130,6 +130,15 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
+class PreflightTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What has to be in place before a rollout starts. drill_within: a drill passed within this machine time.
+    approvals: by so many people who did not register the release.
+    """
+
+    drill_within: timedelta | None = None
+    approvals: int = 0
+
+
 class OverlayChange(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that an overlay changed, as the file writes it. before: None where the file said nothing."""
 
@@ -172,6 +181,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     build: BuildTerms | None = None
     deploy: DeployTerms | None = None
     probes: tuple[Probe, ...] = ()
+    preflight: PreflightTerms = PreflightTerms()
     sources: tuple[Source, ...] = ()
     is_external: bool = False  # another flag system assigns and exposes: nothing is served, nothing is taken back
     overlay: str | None = None  # name of the overlay that shortened it, printed wherever the plan is shown

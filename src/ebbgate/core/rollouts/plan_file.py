@@ -11,7 +11,7 @@ import msgspec
 from ebbgate.core.errors import PlanError
 from ebbgate.core.metrics.definition import Goal, Guardrail
 from ebbgate.core.rollouts.overlay import apply_overlay, overlay_names
-from ebbgate.core.rollouts.plan import Audience, Mode, Phase, Plan, Policy, Source, VerifyTerms
+from ebbgate.core.rollouts.plan import Audience, Mode, Phase, Plan, Policy, PreflightTerms, Source, VerifyTerms
 from ebbgate.core.rollouts.plan_file_audiences import read_audiences
 from ebbgate.core.rollouts.plan_file_external import read_exposures, refuse_unobservable
 from ebbgate.core.rollouts.plan_file_metrics import read_goals, read_guardrails
@@ -19,6 +19,7 @@ from ebbgate.core.rollouts.plan_file_phases import read_phases
 from ebbgate.core.rollouts.plan_file_policy import (
     read_holdout,
     read_policy,
+    read_preflight,
     read_probes,
     read_variants,
     read_verify,
@@ -38,7 +39,7 @@ from ebbgate.core.rollouts.values import duration
 
 PLAN_KEYS = (
     *("app", "flag", "variants", "environment", "commander", "mode", "users"),
-    *("build", "deploy", "audiences", "phases", "guardrails", "goals", "probes", "when", "verify"),
+    *("build", "deploy", "audiences", "phases", "guardrails", "goals", "probes", "when", "verify", "preflight"),
     *("watch", "tick", "stale_after", "min_units", "holdout", "overlays", "exposures", "sources"),
 )
 """Every key at the top of a plan file."""
@@ -109,6 +110,7 @@ def _plan(data: dict[str, Any]) -> Plan:
         build=fields.take("build", read_build, None),
         deploy=fields.take("deploy", read_deploy, None),
         probes=fields.take("probes", read_probes, ()),
+        preflight=fields.take("preflight", read_preflight, PreflightTerms()),
         sources=sources,
         is_external=fields.take("exposures", read_exposures, False),
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from ebbgate.core.rollouts.plan import Policy, Probe, Response, VerifyTerms
+from ebbgate.core.rollouts.plan import Policy, PreflightTerms, Probe, Response, VerifyTerms
 from ebbgate.core.rollouts.plan_file_reader import (
     Fields,
     at_key,
@@ -20,6 +20,7 @@ from ebbgate.core.rollouts.values import duration, off_after, percent, review_te
 
 WHEN_KEYS = ("harm", "off_target", "no_data", "too_long", "server_lost", "flag_fails", "starvation")
 VERIFY_KEYS = ("propagation", "recovery", "redeploy", "min_units")
+PREFLIGHT_KEYS = ("drill_within", "approvals")
 PROBE_KEYS = ("url", "run", "every", "timeout", "fails")
 HOLDOUT_KEYS = ("share", "for")
 VARIANT_KEYS = ("treatment", "control")
@@ -56,8 +57,18 @@ def read_verify(value: Any, path: str) -> VerifyTerms:
     terms = VerifyTerms(
         propagation=fields.take("propagation", duration, default.propagation),
         recovery=fields.take("recovery", duration, default.recovery),
-        min_units=fields.take("min_units", lambda v, p: read_integer(v, p, least=1), default.min_units),
         redeploy=fields.take("redeploy", duration, default.redeploy),
+        min_units=fields.take("min_units", lambda v, p: read_integer(v, p, least=1), default.min_units),
+    )
+    fields.finish()
+    return terms
+
+
+def read_preflight(value: Any, path: str) -> PreflightTerms:
+    fields = Fields(value, path, what="`preflight`", example="{drill_within: 30d, approvals: 1}")
+    terms = PreflightTerms(
+        drill_within=fields.take("drill_within", duration, None),
+        approvals=fields.take("approvals", lambda v, p: read_integer(v, p, least=0), 0),
     )
     fields.finish()
     return terms

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from ebbgate.core.releases.terms import Budget, BuildTerms, DeployTerms, TargetTerms, VersionScheme
 from ebbgate.core.rollouts.plan_file_reader import (
     Fields,
@@ -22,7 +24,8 @@ from ebbgate.core.rollouts.values_quantities import byte_limit
 
 BUILD_KEYS = ("run", "keep", "budgets", "timeout", "env", "pass_env", "versions")
 BUDGET_KEYS = ("files", "growth", "size", "total", "gzip")
-DEPLOY_KEYS = ("to", "restart", "health", "version", "timeout", "env")
+DEPLOY_KEYS = ("to", "restart", "health", "version", "timeout", "env", "drill")
+DRILL_KEYS = ("to", "restart", "stop", "health", "version", "timeout", "env")
 DEPLOY_TARGETS = ("directory", "command")
 HEALTH_KEYS = ("url", "passes", "within", "every", "answer_within")
 VERSION_KEYS = ("url", "run")
@@ -112,6 +115,25 @@ def _budget(value: Any, path: str, example: str) -> Budget:
 
 def read_deploy(value: Any, path: str) -> DeployTerms:
     fields = Fields(value, path, what="`deploy`", example="{to: {directory: ./deployed}, restart: [npm restart]}")
+    terms = _terms(fields, path)
+    drill = fields.take("drill", _drill, None)
+    fields.finish()
+    if drill is not None and drill.to == terms.to:
+        hint = "a drill must not touch what people use: write another directory"
+        raise refusal("the sandbox of drills is the real target", path=at_key(path, "drill"), hint=hint)
+    return msgspec.structs.replace(terms, drill=drill)
+
+
+def _drill(value: Any, path: str) -> DeployTerms:
+    """The sandbox of drills, and how what was started there is ended."""
+    fields = Fields(value, path, what="`drill`", example="{to: {directory: ./sandbox}, stop: [npm run stop]}")
+    terms = _terms(fields, path)
+    stop = fields.take("stop", lambda v, p: read_texts(v, p, example="npm run stop"), ())
+    fields.finish()
+    return msgspec.structs.replace(terms, stop=stop)
+
+
+def _terms(fields: Fields, path: str) -> DeployTerms:
     to = fields.need("to", _target)
     health: dict[str, Any] = fields.take("health", _health, {})
     version: dict[str, str] = fields.take("version", _version, {})
@@ -124,7 +146,6 @@ def read_deploy(value: Any, path: str) -> DeployTerms:
         version_run=version.get("run"),
         **health,
     )
-    fields.finish()
     if to.command is not None and terms.health is not None and not version:
         hint = "add `version: URL` (its JSON tells the digest), or `version: {run: COMMAND}` that prints it"
         raise refusal("nothing can tell which release answers behind a command", path=path, hint=hint)

@@ -73,6 +73,12 @@ def _top() -> dict[str, Schema]:
         "goals": mapping_of(_goal(), "Targets against the old version; decided at the end, they gate no phase."),
         "probes": mapping_of(_probe(), "Checks from outside; failing takes the version back."),
         "when": _when(),
+        "preflight": closed(
+            {
+                "drill_within": machine_time("A drill must have passed within it. Default: none is asked for."),
+                "approvals": integer(0, "By so many who did not register the release. Default: 0."),
+            }
+        ),
         "verify": _verify(),
         "watch": plan_time("From the beginning of the last phase until the rollout has succeeded. Default: 30d."),
         "tick": plan_time("Between looks; at most a tenth of the shortest phase. Default: 1m."),
@@ -267,13 +273,13 @@ def _verify() -> Schema:
         {
             "propagation": machine_time("Until all evaluators have confirmed a flag-off. Default: 60s."),
             "recovery": plan_time("Until the metrics have recovered. Default: 6h."),
+            "redeploy": machine_time("Until the last stable release answers; then somebody is paged. Default: 10m."),
             "min_units": integer(1, "Units of each arm for that. Default: 100."),
         },
         description="How a rollback is proven.",
     )
 
 
-            "redeploy": machine_time("Until the last stable release answers; then somebody is paged. Default: 10m."),
 def _overlay() -> Schema:
     top = _top_of_overlay()
     guardrail = _guardrail()["properties"]

@@ -59,17 +59,16 @@ def deploy_schema() -> Schema:
             closed({"run": text("Prints the digest of what runs.")}, required=("run",)),
         ]
     }
-    return closed(
-        {
-            "to": {"oneOf": [directory, command]},
-            "restart": one_or_more("Shell commands after the switch, in the release's folder."),
-            "health": {"oneOf": [pattern(_ADDRESS, "Answers 2xx when the release runs."), health]},
-            "version": {"oneOf": [pattern(_ADDRESS, "Answers JSON with `digest`."), version]},
-            "timeout": machine_time("For each command. Default: 5m."),
-            "env": _variables("Set for the commands."),
-        },
-        required=("to",),
-    )
+    fields = {
+        "to": {"oneOf": [directory, command]},
+        "restart": one_or_more("Shell commands after the switch, in the release's folder."),
+        "health": {"oneOf": [pattern(_ADDRESS, "Answers 2xx when the release runs."), health]},
+        "version": {"oneOf": [pattern(_ADDRESS, "Answers JSON with `digest`."), version]},
+        "timeout": machine_time("For each command. Default: 5m."),
+        "env": _variables("Set for the commands."),
+    }
+    stop = one_or_more("Shell commands that end what the sandbox started.")
+    return closed({**fields, "drill": closed({**fields, "stop": stop}, required=("to",))}, required=("to",))
 
 
 def _size(description: str) -> Schema:
