@@ -27,7 +27,7 @@ check: setup
 test: setup
 	sh tests/system-packages.sh
 	sh tests/node-packages.sh
-	sh tests/with_postgres.sh $(BIN)/pytest tests -n 2 --dist loadfile --ignore tests/e2e/demo --durations 15
+	sh tests/with_postgres.sh $(BIN)/pytest tests -n 3 --dist loadfile --ignore tests/e2e/demo --durations 15
 	$(BIN)/pytest tests/e2e/demo --durations 0
 
 dev: setup
