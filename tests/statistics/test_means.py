@@ -108,3 +108,17 @@ def test_a_mean_worse_by_the_whole_margin_is_rarely_called_safe(ramp, a_guardrai
                 safe += 1
                 break
     assert safe <= most_crossings(0.05, rollouts)
+
+
+def test_a_wider_spread_with_the_same_mean_is_no_fall_of_the_mean(ramp, a_guardrail, most_crossings):
+    """RULES E2: capped values alone called this harm in every rollout."""
+    guardrail, rollouts, fired = a_guardrail(MetricKind.MEAN, bad=Direction.DECREASE), 80, 0
+    rng = np.random.default_rng(15)
+    for _ in range(rollouts):
+        evidence = start(guardrail, alpha=0.05)
+        for _, share, _, common in ramp():
+            n = int(1500 * share)
+            treated, control = rng.lognormal(-0.245, 0.7, n), rng.lognormal(-0.125, 0.5, 1500 - n)
+            evidence = fold(guardrail, evidence, _block(300 * treated, 300 * control, -1, common))
+        fired += evidence.harm_shown_at is not None
+    assert fired <= most_crossings(0.05, rollouts)

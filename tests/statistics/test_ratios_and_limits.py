@@ -10,6 +10,7 @@ from ebbgate.core.metrics import (
     Assignment,
     CriticalLimit,
     LimitBlock,
+    Margin,
     MetricKind,
     PairMoments,
     RatioBlock,
@@ -69,6 +70,11 @@ def test_equal_ratios_rarely_show_harm_even_when_treated_users_do_half_as_much_a
 ):
     guardrail = a_guardrail(MetricKind.RATIO)
     assert _ratio_crossings(runs, 31, guardrail, ramp, 1.0, 3) <= most_crossings(0.05)
+
+
+def test_a_ratio_exactly_at_the_tolerance_rarely_shows_harm(ramp, a_guardrail, most_crossings):
+    guardrail = a_guardrail(MetricKind.RATIO, tolerate=Margin(relative=0.25))
+    assert _ratio_crossings(250, 39, guardrail, ramp, 1.25, 2) <= most_crossings(0.05, 250)
 
 
 def test_a_ratio_twice_as_bad_always_shows_harm(ramp, a_guardrail):

@@ -7,6 +7,7 @@ order of (close, bucket, unit), and every store gets the same numbers.
 
 from collections.abc import Sequence
 from datetime import timedelta
+from heapq import nlargest
 from math import ceil
 from typing import Any, Protocol
 
@@ -72,8 +73,12 @@ def block_cap(metric: Metric, reference: Sequence[tuple[Moment, float]]) -> floa
     if metric.kind is MetricKind.SURVEY and metric.scale is not None:
         low, high = metric.scale
         return high if low >= 0 else high - low
-    values = sorted(value for _, value in reference)
+    values = [value for _, value in reference]
     if not values:
         return 0.0
-    learned = nearest_rank(values, CAP_QUANTILE) if len(values) >= CAP_MIN else values[-1]
-    return max(0.0, learned if learned > 0 else values[-1])
+    largest = max(values)
+    if len(values) < CAP_MIN:
+        return max(0.0, largest)
+    # The nearest rank from above: a hundredth of the values is sorted, not all of them at every look.
+    learned = nlargest(len(values) - ceil(CAP_QUANTILE * len(values) - 1e-9) + 1, values)[-1]
+    return max(0.0, learned if learned > 0 else largest)
