@@ -159,13 +159,19 @@ class Looker:
                 )
             case Rollback():
                 actor = Actor(name=LOOP, reason=decision.reason)
-                return begin_rollback(tx, self._clock, state, actor, kind=kind_of(decision.code))
+                return begin_rollback(tx, self._clock, state, actor, kind=kind_of(_cause(state, decision)))
             case Review():
                 return open_review(state, decision, now=now)
             case Pause():
                 return pause(state, reason=decision.reason)
             case Hold() | RollbackStep():
                 return state
+
+
+def _cause(state: RolloutState, decision: Decision) -> Code:
+    """What was found, where a review about it has run out."""
+    is_expired = decision.code is Code.REVIEW_EXPIRED and state.review is not None
+    return Code(state.review.code) if state.review is not None and is_expired else decision.code
 
 
 def decision_name(decision: Decision) -> str:

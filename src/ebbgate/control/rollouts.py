@@ -334,6 +334,7 @@ def _summary(state: RolloutState) -> dict[str, object]:
         "status": state.status.value,
         "phase": state.phase.name,
         "revision": state.revision,
+        "proposes": state.review.proposes if state.review is not None else None,
         "hash_ppm": state.record.hash_to if state.phases else 0,
         "outcome": state.rollback.outcome.value if state.rollback and state.rollback.outcome else None,
     }

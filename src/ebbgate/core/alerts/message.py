@@ -97,7 +97,9 @@ def _of_rollout(subject: str, payload: Mapping[str, Any]) -> Message | None:
         topic, severity, says = _ROLLOUT[verb]
         if payload.get("status") == "succeeded":
             severity, says = Severity.INFO, "has succeeded"
-        if topic is Topic.REVIEW and reason.startswith("recommends to"):
+        if verb == "review" and payload.get("proposes") == "rollback":
+            topic, severity, says = Topic.PAGE, Severity.CRITICAL, "harms: somebody has to decide on a rollback"
+        elif topic is Topic.REVIEW and reason.startswith("recommends to"):
             topic = Topic.APPROVAL
     elif noun == "rollback" and verb in _ROLLBACK:
         topic = Topic.ROLLBACK

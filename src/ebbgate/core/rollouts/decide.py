@@ -10,7 +10,7 @@ from ebbgate.core.metrics.definition import Metric
 from ebbgate.core.metrics.display import format_value
 from ebbgate.core.rollouts.decision import Advance, Code, Decision, Hold, Pause, Review, Rollback, Step
 from ebbgate.core.rollouts.health import CROSSED_MAX, Health
-from ebbgate.core.rollouts.plan import Mode, Response
+from ebbgate.core.rollouts.plan import Mode, Response, ReviewTerms
 from ebbgate.core.rollouts.state import RolloutState, Status
 
 _NAMED = frozenset(
@@ -78,9 +78,36 @@ def _verb(decision: Decision) -> str:
 
 def _passed_critical(state: RolloutState, analyses: Mapping[str, Analysis]) -> Decision | None:
     mine = [limit for limit in _critical_breaches(analyses) if limit.attributable]
-    return (
-        _take_back(state, Code.CRITICAL_LIMIT, f"critical limit passed: {_limits(state, mine)}", mine) if mine else None
-    )
+    if not mine:
+        return None
+    reason = f"critical limit passed: {_limits(state, mine)}"
+    when = state.plan.when
+    return _answered(state, Code.CRITICAL_LIMIT, reason, mine, when.critical, when.critical_terms)
+
+
+def _answered(
+    state: RolloutState,
+    code: Code,
+    reason: str,
+    found: list[LimitAnalysis] | list[Analysis],
+    response: Response,
+    terms: ReviewTerms | None,
+) -> Decision | None:
+    """What the plan says of a proven harm. None: it is being looked at, or was; the other rules go on, the deadline of
+    its review among them.
+    """
+    metrics = tuple(dict.fromkeys(x.metric for x in found))
+    match response:
+        case Response.REVIEW:
+            if _is_known(state, code, metrics):
+                return None
+            return _review(state, code, reason, metrics, proposes="rollback", terms=terms)
+        case Response.PAUSE:
+            if state.status is Status.PAUSED or _is_known(state, code, metrics):
+                return None
+            return Pause(code=code, reason=reason, metrics=metrics)
+        case _:
+            return _take_back(state, code, reason, found)
 
 
 def _environment(state: RolloutState, analyses: Mapping[str, Analysis]) -> Decision | None:
@@ -107,19 +134,8 @@ def _harmful(state: RolloutState, analyses: Mapping[str, Analysis]) -> Decision 
     if not harmed:
         return None
     reason = "; ".join(analysis.words for analysis in harmed)
-    metrics = tuple(analysis.metric for analysis in harmed)
     code = Code.LATE_HARM if all(analysis.why == "late" for analysis in harmed) else Code.HARM
-    match state.plan.when.harm:
-        case Response.REVIEW:
-            if _is_known(state, code, metrics):
-                return None  # it is being looked at, or was: the other rules go on, its deadline among them
-            return _review(state, code, reason, metrics, proposes="rollback")
-        case Response.PAUSE:
-            if state.status is Status.PAUSED or _is_known(state, code, metrics):
-                return None
-            return Pause(code=code, reason=reason, metrics=metrics)
-        case _:
-            return _take_back(state, code, reason, harmed)
+    return _answered(state, code, reason, harmed, state.plan.when.harm, state.plan.when.harm_terms)
 
 
 def _is_known(state: RolloutState, code: Code, metrics: tuple[str, ...]) -> bool:
@@ -296,7 +312,13 @@ def _too_long(state: RolloutState, reason: str, metrics: tuple[str, ...]) -> Dec
 
 
 def _review(
-    state: RolloutState, code: Code, reason: str, metrics: tuple[str, ...], *, proposes: str | None = None
+    state: RolloutState,
+    code: Code,
+    reason: str,
+    metrics: tuple[str, ...],
+    *,
+    proposes: str | None = None,
+    terms: ReviewTerms | None = None,
 ) -> Review | Hold:
     """Ask a person; a review about something else is replaced. What a person has seen in the phase is not asked
     again.
@@ -305,7 +327,7 @@ def _review(
         return Hold(code=Code.WAITING, reason=f"a person has seen it: {reason}", metrics=metrics)
     if _is_known(state, code, metrics):
         return Hold(code=Code.WAITING, reason=f"in review: {reason}", metrics=metrics)
-    terms = state.plan.when.off_target
+    terms = terms or state.plan.when.off_target
     return Review(
         code=code, reason=reason, metrics=metrics, deadline=terms.deadline, then=terms.then, proposes=proposes
     )

@@ -79,9 +79,16 @@ class ReviewTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """The plan's `when`: what follows from what. server_lost is machine time (RULES B7)."""
+    """The plan's `when`: what follows from what. server_lost is machine time (RULES B7).
+
+    critical: a critical limit is passed. harm_terms, critical_terms: of a review there, `review in 15m, then rollback`
+    (plan time): the commander is paged, and it is acted alone after the deadline. None: those of off_target.
+    """
 
     harm: Response = Response.ROLLBACK
+    harm_terms: ReviewTerms | None = None
+    critical: Response = Response.ROLLBACK
+    critical_terms: ReviewTerms | None = None
     off_target: ReviewTerms = ReviewTerms(deadline=timedelta(hours=4), then=Response.PAUSE)
     no_data: Response = Response.HOLD
     too_long: Response = Response.REVIEW

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from ebbgate.core.rollouts.plan import Policy, PreflightTerms, Probe, Response, VerifyTerms
+from ebbgate.core.rollouts.plan import Policy, PreflightTerms, Probe, Response, ReviewTerms, VerifyTerms
 from ebbgate.core.rollouts.plan_file_reader import (
     Fields,
     at_key,
@@ -18,7 +18,7 @@ from ebbgate.core.rollouts.plan_file_reader import (
 from ebbgate.core.rollouts.plan_file_release import read_url
 from ebbgate.core.rollouts.values import duration, off_after, percent, review_terms
 
-WHEN_KEYS = ("harm", "off_target", "no_data", "too_long", "server_lost", "flag_fails", "starvation")
+WHEN_KEYS = ("harm", "critical", "off_target", "no_data", "too_long", "server_lost", "flag_fails", "starvation")
 VERIFY_KEYS = ("propagation", "recovery", "redeploy", "min_units")
 PREFLIGHT_KEYS = ("drill_within", "approvals")
 PROBE_KEYS = ("url", "run", "every", "timeout", "fails")
@@ -34,8 +34,13 @@ FLAG_FAILS_ANSWERS = ("redeploy", "page")
 def read_policy(value: Any, path: str) -> Policy:
     fields = Fields(value, path, what="`when`", example="{harm: rollback, too_long: review}")
     default = Policy()
+    harm, harm_terms = fields.take("harm", _confirmed, (default.harm, None))
+    critical, critical_terms = fields.take("critical", _confirmed, (default.critical, None))
     policy = Policy(
-        harm=fields.take("harm", lambda v, p: _response(v, p, HARM_ANSWERS), default.harm),
+        harm=harm,
+        harm_terms=harm_terms,
+        critical=critical,
+        critical_terms=critical_terms,
         off_target=fields.take("off_target", review_terms, default.off_target),
         no_data=fields.take("no_data", lambda v, p: _response(v, p, NO_DATA_ANSWERS), default.no_data),
         too_long=fields.take("too_long", lambda v, p: _response(v, p, TOO_LONG_ANSWERS), default.too_long),
@@ -45,6 +50,13 @@ def read_policy(value: Any, path: str) -> Policy:
     )
     fields.finish()
     return policy
+
+
+def _confirmed(value: Any, path: str) -> tuple[Response, ReviewTerms | None]:
+    """`rollback`, `review`, `pause`, or `review in 15m, then rollback`: paged, and acted alone after the deadline."""
+    if isinstance(value, str) and value.strip().startswith("review "):
+        return Response.REVIEW, review_terms(value, path)
+    return _response(value, path, HARM_ANSWERS), None
 
 
 def _response(value: Any, path: str, answers: tuple[Response, ...]) -> Response:

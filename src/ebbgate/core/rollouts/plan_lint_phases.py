@@ -112,10 +112,15 @@ def lint_people(plan: Plan) -> list[Finding]:
         message = "nobody is named for reviews and pages"
         hint = "write `commander: devops-lead`; a review has an owner"
         findings.append(Finding(level=Level.WARNING, path="$", message=message, hint=hint))
-    if plan.when.harm is not Response.ROLLBACK:
-        message = f"harm does not take the version back: it leads to `{plan.when.harm.value}`"
-        hint = "write `harm: rollback`, unless a person is always there"
-        findings.append(Finding(level=Level.WARNING, path="$.when.harm", message=message, hint=hint))
+    when = plan.when
+    found = (("harm", when.harm, when.harm_terms), ("critical", when.critical, when.critical_terms))
+    for key, answer, terms in found:
+        if answer is Response.ROLLBACK or (terms is not None and terms.then is Response.ROLLBACK):
+            continue
+        words = "harm" if key == "harm" else "a passed critical limit"
+        message = f"{words} does not take the version back: it leads to `{answer.value}`"
+        hint = f"write `{key}: rollback`, or `{key}: review in 15m, then rollback`, unless a person is always there"
+        findings.append(Finding(level=Level.WARNING, path=f"$.when.{key}", message=message, hint=hint))
     if plan.mode is None:
         message = "no mode is set: the first rollout of an application asks before it acts"
         hint = "write `mode: act` to let it act by itself, `observe` to have it only say what it would do"
@@ -129,7 +134,7 @@ def lint_clocks(plan: Plan) -> list[Finding]:
     plan_time += ["the deadline of reviews, `starvation`", "`verify.recovery`"]
     if plan.holdout_for:
         plan_time.append("the holdout's `for`")
-    machine_time = ["`when.server_lost`, `stale_after`", "`verify.propagation`"]
+    machine_time = ["`when.server_lost`, `stale_after`", "`verify.propagation`, `verify.redeploy`"]
     if plan.probes:
         machine_time.append("`every` and `timeout` of the probes")
     hint = "the two differ only where the clock is scaled, as in the demo"

@@ -35,6 +35,8 @@ from ebbgate.core.rollouts.plan_schema_values import (
 
 Schema = dict[str, Any]
 
+_REVIEW = rf"^review\s+in\s+{DURATION}\s*,\s*then\s+(pause|rollback|hold)$"
+
 IDENTIFIER = "https://ebbgate.dev/plan.schema.json"
 
 
@@ -246,12 +248,19 @@ def _probe() -> Schema:
     }
 
 
+def _confirmed(description: str) -> Schema:
+    answers = "|".join(answer.value for answer in policy.HARM_ANSWERS)
+    more = "A review pages the commander; `review in 15m, then rollback` (plan time) acts alone after the deadline."
+    return pattern(rf"^({answers})$|{_REVIEW}", f"{description} {answers}, or with terms. {more} Default: rollback.")
+
+
 def _when() -> Schema:
     return closed(
         {
-            "harm": choice([a.value for a in policy.HARM_ANSWERS], "Harm is shown. Default: rollback."),
+            "harm": _confirmed("Harm is shown."),
+            "critical": _confirmed("A critical limit is passed."),
             "off_target": pattern(
-                rf"^review\s+in\s+{DURATION}\s*,\s*then\s+(pause|rollback|hold)$",
+                _REVIEW,
                 "A benchmark is missed. Plan time. Default: review in 4h, then pause.",
             ),
             "no_data": choice([a.value for a in policy.NO_DATA_ANSWERS], "Data is missing. Default: hold."),

@@ -6,7 +6,7 @@ import msgspec
 
 from ebbgate.core.metrics.definition import Direction, Goal, Guardrail, Metric, MetricKind, Reading
 from ebbgate.core.releases.terms import BuildTerms, DeployTerms
-from ebbgate.core.rollouts.plan import EVERYONE, RANDOM, Audience, Phase, Plan, Probe
+from ebbgate.core.rollouts.plan import EVERYONE, RANDOM, Audience, Phase, Plan, Probe, Response, ReviewTerms
 from ebbgate.core.rollouts.values import change_text, duration_text, percent_text
 from ebbgate.core.rollouts.values_quantities import margin_text, quantity_text
 
@@ -179,7 +179,8 @@ def _policy(plan: Plan) -> list[str]:
     when, verify = plan.when, plan.verify
     deadline = duration_text(when.off_target.deadline)
     return [
-        f"harm is shown: {when.harm.value}.",
+        f"harm is shown: {_answer(when.harm, when.harm_terms)}.",
+        f"a critical limit is passed: {_answer(when.critical, when.critical_terms)}.",
         f"a benchmark is missed: review in {deadline}, then {when.off_target.then.value}.",
         f"data is missing: {when.no_data.value}. Data is missing after {duration_text(plan.stale_after)} of silence.",
         f"a phase is older than its longest stay: {when.too_long.value}.",
@@ -188,7 +189,14 @@ def _policy(plan: Plan) -> list[str]:
         f"both versions fail within {duration_text(when.starvation_window)} of an exposure step: flag off, then judge.",
         f"after a rollback: evaluators confirm within {duration_text(verify.propagation)} (machine time), "
         f"metrics recover within {duration_text(verify.recovery)}, with {verify.min_units:,} units in each arm.",
+        f"a redeployment that takes longer than {duration_text(verify.redeploy)} (machine time) is paged.",
     ]
+
+
+def _answer(response: Response, terms: ReviewTerms | None) -> str:
+    if terms is None:
+        return response.value
+    return f"the commander is paged; {terms.then.value} after {duration_text(terms.deadline)} without an answer"
 
 
 def _release(plan: Plan) -> list[str]:
