@@ -14,6 +14,8 @@ RESULTS = FOLDER / "results" / "nulls.json"
 DOCS = FOLDER.parent / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- nulls: begin -->", "<!-- nulls: end -->"
 ALPHA = 0.05
+RUNS = 1500
+"""Of each null, in a whole run."""
 Z = 1.959963984540054  # of a two-sided 95 % interval
 
 
@@ -146,6 +148,10 @@ def write_docs() -> None:
     commits = ", ".join(dict.fromkeys(r.commit for r in found.values()))
     minutes = sum(r.seconds for r in found.values()) / 60
     rows += ["", f"Seed {first.seed}, commit {commits}; {minutes:.0f} min of one core."]
+    if min(r.runs for r in found.values()) < RUNS:
+        rows.append(
+            f"Stopped before {RUNS:,} runs each: `make bench-analysis` goes on from there while its code is the same."
+        )
     text = DOCS.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]

@@ -17,14 +17,14 @@ from time import process_time
 
 import msgspec
 from _analysis_nulls import NULLS, Null, a_plan
-from _analysis_result import ALPHA, Result, commit, digest, joined, keep, line, read, wilson, write_docs
+from _analysis_result import ALPHA, RUNS, Result, commit, digest, joined, keep, line, read, wilson, write_docs
 from _analysis_run import Outcome, Run
 from _analysis_verify import CheckedStore, Disagreement
 
 from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
 from ebbgate.testing.memory_events import MemoryEventStore
 
-RUNS, LOOK, PART = 1500, 100, 100
+LOOK, PART = 100, 100  # runs of a look, and between two notes in the result file
 SEED = 1_000_000
 VERIFY_UNITS = 400
 
