@@ -34,6 +34,7 @@ from ebbgate.core.metrics.blocks import AnyBlock, Assignment
 from ebbgate.core.metrics.contrast import Contrast, LimitQuery
 from ebbgate.core.metrics.definition import Metric
 from ebbgate.core.metrics.history import History, history_until
+from ebbgate.core.metrics.limits_delay import WINDOWED, limit_delay
 from ebbgate.core.metrics.reference import REFERENCE_KEPT, needs_reference
 from ebbgate.ports.event_store import (
     Confirmation,
@@ -114,10 +115,13 @@ class DuckDbEventStore:
         with self._lock, unavailable():
             opened, closed = to_microseconds(opened_at), to_microseconds(closed_at)
             phase = self._phase(contrast)
+            entrants = phase.entrants  # of windows, everybody's goes on, whether or not anything happens
+            if query.metric.kind not in WINDOWED:
+                entrants = phase.active(opened - microseconds(limit_delay(query.metric)), closed)
             out: list[AnyBlock] = []
             for function in query.functions or ("",):
                 on = (function,) if function else query.metric.on
-                self._runner.observe(query.metric, on, phase.entrants, opened, closed, is_limit=True)
+                self._runner.observe(query.metric, on, entrants, opened, closed, is_limit=True)
                 block = self._runner.limit_block(query, function, contrast.phase, opened, closed)
                 if block is not None:
                     out.append(block)

@@ -47,7 +47,8 @@ class ArrivalRunner:
 
     def volume(self, phase: DuckDbPhase, names: Sequence[str], opened_at: datetime, closed_at: datetime) -> VolumeBlock:
         span = to_microseconds(opened_at), to_microseconds(closed_at)
-        rows = self._connection.execute(queries.bound(_volume(tuple(names)), phase.entrants, *span)).fetchall()
+        came = phase.active(span[0] - 1, span[1])
+        rows = self._connection.execute(queries.bound(_volume(tuple(names)), came, *span)).fetchall()
         n = {bool(is_treated): count for is_treated, count in rows}
         return VolumeBlock(
             phase=phase.contrast.phase,

@@ -88,6 +88,7 @@ class DuckDbPhase:
         self.number = number
         self.entrants = f"entrants_{number}"
         self.watched: set[Metric] = set()
+        self._active: tuple[int, int, int] | None = None  # since, until, exposures read
         self._audience = f"audience_{number}"
         self._returning = f"returning_{number}"
         self._connection = connection
@@ -128,6 +129,21 @@ class DuckDbPhase:
                 after.exposures_read = until
                 self._store(after)
             self._ledger = after
+
+    def active(self, since: int, until: int) -> str:
+        """A table of the units with an event that became known in `(since, until)`: few, where many came in the past.
+        It holds for all questions of a look that go no further back."""
+        state = (until, self._ledger.exposures_read)
+        if self._active is None or self._active[1:] != state or since < self._active[0]:
+            self._connection.execute(
+                f"""
+                CREATE OR REPLACE TEMP TABLE active_{self.number} AS SELECT e.* FROM {self.entrants} e SEMI JOIN
+                  (SELECT DISTINCT unit FROM events WHERE known_at > $since AND known_at < $until) USING (unit)
+                """,
+                {"since": since, "until": until},
+            )
+            self._active = (since, *state)
+        return f"active_{self.number}"
 
     def standings(self) -> dict[str, int]:
         """Units by what they are now."""
