@@ -1,7 +1,7 @@
 """From observations to the numbers of a block (core/metrics/blocks), written once in Ibis.
 
-OBSERVATIONS holds one block's rows of `queries.observations`; TERMS one row with the block's cap, or its limit; THRESHOLDS its
-thresholds, by place.
+OBSERVATIONS holds one block's rows of `queries.observations`; TERMS one row with the block's cap, or its limit;
+THRESHOLDS its thresholds, by place.
 """
 
 from math import log
