@@ -9,6 +9,7 @@ from ebbgate.core.incidents import Chart, Facts, Incident, MetricFacts, Series, 
 from ebbgate.core.metrics.analysis import Analysis, LimitStanding, Verdict
 from ebbgate.core.metrics.definition import Guardrail
 from ebbgate.core.metrics.display import format_value
+from ebbgate.core.rollouts.recovery import recovery_contrast
 from ebbgate.core.rollouts.state import RollbackOutcome, RollbackState, RolloutState
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlTransaction, DecisionRow
@@ -35,12 +36,12 @@ def facts_of(tx: ControlTransaction, events: EventStore, clock: Clock, incident:
         )
     looks: list[Look] = [(row, look_of(row).analyses) for row in all_decisions(tx, state.id)]
     found = next((index for index, (_, analyses) in enumerate(looks) if _is_harm(analyses)), None)
-    stages = _stages(events, clock, state)
+    stages = _stages(tx, events, clock, state)
     return Facts(
         began_at=incident.began_at,
-        detected_at=looks[found][0].machine_at if found is not None else incident.opened_at,
+        detected_at=_detected_at(looks[found][0], state) if found is not None else incident.opened_at,
         decided_at=state.rollback.off_at if state.rollback is not None else None,
-        mitigated_at=_mitigated_at(stages),
+        mitigated_at=_mitigated_at(stages) or _served_old_at(events, clock, state),
         recovered_at=_recovered_at(clock, state),
         exposed=_exposed(events, state),
         metrics=tuple(_metric(guardrail, looks, found, state) for guardrail in state.plan.guardrails),
@@ -48,6 +49,11 @@ def facts_of(tx: ControlTransaction, events: EventStore, clock: Clock, incident:
         charts=tuple(chart for guardrail in state.plan.guardrails if (chart := _chart(guardrail, looks, state))),
         plan_scale=clock.mapping.scale,
     )
+
+
+def _detected_at(row: DecisionRow, state: RolloutState) -> datetime:
+    """The look's time. Its row is written a moment after the kill that it decides, in the same transaction."""
+    return min(row.machine_at, state.rollback.off_at) if state.rollback is not None else row.machine_at
 
 
 def _is_harm(analyses: dict[str, Analysis]) -> bool:
@@ -74,33 +80,41 @@ def _exposed(events: EventStore, state: RolloutState) -> int:
     )
 
 
-def _stages(events: EventStore, clock: Clock, state: RolloutState) -> tuple[StageFacts, ...]:
+def _stages(tx: ControlTransaction, events: EventStore, clock: Clock, state: RolloutState) -> tuple[StageFacts, ...]:
     rollback = state.rollback
     if rollback is None:
         return ()
     arrivals = [one.received_at for one in events.confirmations(rollback.off_version)]
     last = max(arrivals, default=None)
-    followed = rollback.confirmed is not None and not rollback.stragglers and rollback.confirmed == rollback.expected
+    followed = not rollback.stragglers and rollback.confirmed == rollback.expected if rollback.expected else None
     words = f"{rollback.confirmed}/{rollback.expected} evaluators confirmed, {rollback.unproven} unproven."
     if rollback.stragglers:
         words += f" Not following: {', '.join(rollback.stragglers)}."
     return (
-        StageFacts(
-            stage=Stage.FLAG_OFF,
-            began_at=rollback.off_at,
-            ended_at=rollback.off_at,
-            worked=True,
-            words=f"Snapshot {rollback.off_version} serves the old version to all.",
-        ),
+        _flag_off(tx, state, rollback),
         StageFacts(
             stage=Stage.PROPAGATION,
             began_at=rollback.off_at,
             ended_at=last if followed else None,
-            worked=None if rollback.confirmed is None else followed,
+            worked=followed,
             words=words if rollback.confirmed is not None else "No proof was asked for yet.",
         ),
         _recovery(clock, rollback),
         *_second_stage(clock, rollback),
+    )
+
+
+def _flag_off(tx: ControlTransaction, state: RolloutState, rollback: RollbackState) -> StageFacts:
+    """Decided is not written: the file of the flags may refuse (RULES H1)."""
+    journal = tx.journal(f"publish:{state.plan.environment}:{rollback.off_version}")
+    was_refused = rollback.redeploy_from_at is not None and (journal is None or journal.done_at is None)
+    off = f"Snapshot {rollback.off_version}, which serves the old version to all,"
+    return StageFacts(
+        stage=Stage.FLAG_OFF,
+        began_at=rollback.off_at,
+        ended_at=None if was_refused else rollback.off_at,
+        worked=not was_refused,
+        words=f"{off} could not be written." if was_refused else f"{off} was committed.",
     )
 
 
@@ -152,6 +166,14 @@ def _mitigated_at(stages: Sequence[StageFacts]) -> datetime | None:
     """The old version is served: by the flag where all followed it, else by the redeployment."""
     worked = [stage for stage in stages if stage.worked and stage.stage in (Stage.PROPAGATION, Stage.REDEPLOY)]
     return worked[0].ended_at if worked else None
+
+
+def _served_old_at(events: EventStore, clock: Clock, state: RolloutState) -> datetime | None:
+    """Where nobody confirms, as with OFREP alone: when a user who had the new version was first served the old one."""
+    if state.rollback is None or state.rollback.stragglers or state.rollback.redeploy_from_at is not None:
+        return None
+    seen = events.first_treated_at(recovery_contrast(state))
+    return max(clock.mapping.machine_time(seen), state.rollback.off_at) if seen is not None else None
 
 
 def _metric(guardrail: Guardrail, looks: Sequence[Look], found: int | None, state: RolloutState) -> MetricFacts:
