@@ -18,7 +18,7 @@ from ebbgate.core.stats import ArmSums, Strata, betting_log_e, grid_log_e, log_a
 SCORE_SHIFTS = (0.02, 0.045, 0.09, 0.2, 0.45)
 """Alternatives, in standard deviations of a unit."""
 
-SCORE_WEIGHTS = (0.06, 0.42, 0.36, 0.12, 0.04)
+SCORE_WEIGHTS = (0.06, 0.47, 0.32, 0.11, 0.04)
 BET_WEIGHTS = (0.02, 0.04, 0.1, 0.2, 0.24, 0.22, 0.18)
 """Of the alternatives, and of BET_SIZES. Measured in benchmarks/detection.py."""
 
