@@ -40,6 +40,13 @@ class Drivers:
             if process.stdout.readline().strip() != "ready":
                 raise StoreUnavailableError("a driver did not start", hint="see its messages above")
 
+    def tell(self, letter: str) -> None:
+        """Pass on what is to break, to each of them."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.write(letter)
+            process.stdin.flush()
+
     def __exit__(self, *_: object) -> None:
         for process in self._processes:
             assert process.stdin is not None

@@ -2,16 +2,17 @@
 
 from ebbgate.core.rollouts.state import RollbackOutcome, Status
 from ebbgate.core.rollouts.view import RolloutView
-from ebbgate.demo.settings import DemoSettings, Version
+from ebbgate.demo.settings import DemoSettings
 
 ACT_ENDS = frozenset({Status.SUCCEEDED, Status.ROLLED_BACK, Status.ABORTED, Status.REVIEW, Status.PAUSED})
 """The demo has no person to answer a review: an act ends there, too."""
 
 
-def expected_ends(settings: DemoSettings, act: int) -> tuple[str, ...]:
-    """`succeeded`, or `rolled_back` with an outcome in parentheses; several where chance decides between them."""
-    version = settings.act1 if act == 1 else settings.act2
-    if version is Version.GOOD:
+def expected_ends(settings: DemoSettings, act: int, *, is_bad: bool) -> tuple[str, ...]:
+    """`succeeded`, or `rolled_back` with an outcome in parentheses; several where chance decides between them. is_bad:
+    whether the version was broken, from the start or by a key.
+    """
+    if not is_bad:
         return (Status.SUCCEEDED.value,)
     if act == 2 and settings.ignore_pushes:
         return (_taken_back(RollbackOutcome.UNVERIFIED),)

@@ -5,13 +5,20 @@ from datetime import datetime, timedelta
 import msgspec
 
 from ebbgate.core.metrics.analysis import Verdict
+from ebbgate.core.rollouts.replay import ReplayView
+from ebbgate.core.rollouts.state import RollbackOutcome
 from ebbgate.core.rollouts.view import RolloutView
+from ebbgate.demo.comparing import Other
+from ebbgate.demo.ending import Ending
 
 
 class ActReport(msgspec.Struct, frozen=True, kw_only=True):
     """What an act came to. exposed: distinct units that saw the new version. detection_*: from the first exposure
     that counts to the decision,
     in plan time and machine seconds. push_*: milliseconds from the commit of the flag-off to the confirmations.
+    harmed: people who met the version while it was broken; None if it never was. story: what happened, in one line.
+    redeployed: id of the release that went back, with redeploy_proof of what shows it. kills: of the control process;
+    replayed, replay_differs: decisions computed again afterwards, and values that came out otherwise.
     """
 
     act: int
@@ -28,10 +35,28 @@ class ActReport(msgspec.Struct, frozen=True, kw_only=True):
     push_ms_p99: float | None = None
     recovery: str = ""
     goals: dict[str, str] = {}
+    was_broken: bool = False
+    harmed: int | None = None
+    story: str = ""
+    incident: str = ""
+    incident_status: str = ""
+    postmortem: str = ""
+    redeployed: str | None = None
+    redeploy_proof: str = ""
+    others: tuple[Other, ...] = ()
+    kills: int = 0
+    replayed: int | None = None
+    replay_differs: int | None = None
 
     @property
     def is_right(self) -> bool:
-        return self.ended in self.expected
+        """As it should have ended, with nothing lost, and written down where something was taken back."""
+        is_written = not self.recovered or bool(self.incident and self.postmortem)
+        return self.ended in self.expected and not self.replay_differs and is_written
+
+    @property
+    def recovered(self) -> bool:
+        return self.ended.endswith(f"({RollbackOutcome.RECOVERED.value})")
 
 
 class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,10 +77,22 @@ class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.acts) and all(act.is_right for act in self.acts)
 
 
-def report_act(view: RolloutView, *, act: int, expected: tuple[str, ...], ended: str) -> ActReport:
-    """The act's numbers from the rollout's view."""
+def report_act(
+    view: RolloutView,
+    *,
+    act: int,
+    expected: tuple[str, ...],
+    ended: str,
+    story: str,
+    ending: Ending,
+    harmed: int | None,
+    others: list[Other],
+    kills: int,
+    replay: ReplayView | None,
+) -> ActReport:
+    """The act's numbers from the rollout's view, and from what was read beside it."""
     rollback, push = view.rollback, view.push
-    harmed = [a for a in view.analyses if a.verdict is Verdict.HARM]
+    found = [a for a in view.analyses if a.verdict is Verdict.HARM]
     return ActReport(
         act=act,
         release=view.release,
@@ -65,12 +102,24 @@ def report_act(view: RolloutView, *, act: int, expected: tuple[str, ...], ended:
         looks=view.looks,
         exposed=view.exposed_units,
         detection=rollback.started_at - phase_began(view) if rollback is not None else None,
-        detected_by=", ".join(a.metric for a in harmed) or (view.decision.code.value if view.decision else ""),
+        detected_by=", ".join(a.metric for a in found) or (view.decision.code.value if view.decision else ""),
         push_confirmed=f"{rollback.confirmed}/{rollback.expected}" if rollback is not None else "",
         push_ms_p50=push.ms_p50 if push is not None else None,
         push_ms_p99=push.ms_p99 if push is not None else None,
         recovery=rollback.outcome_reason if rollback is not None else "",
         goals={goal.metric: goal.standing.value for goal in view.goals} if rollback is None else {},
+        was_broken=harmed is not None,
+        harmed=harmed,
+        story=story,
+        incident=ending.incident,
+        incident_status=ending.incident_status,
+        postmortem=ending.postmortem,
+        redeployed=rollback.redeploy_to if rollback is not None else None,
+        redeploy_proof=ending.redeploy_proof,
+        others=tuple(others),
+        kills=kills,
+        replayed=replay.decisions if replay is not None else None,
+        replay_differs=replay.differing if replay is not None else None,
     )
 
 
@@ -103,10 +152,62 @@ def table(report: DemoReport) -> list[tuple[str, str]]:
                 )
             )
             rows.append((f"{name}: recovery", act.recovery))
+            rows.append((f"{name}: incident", _incident(act)))
+        if act.redeployed is not None:
+            rows.append((f"{name}: redeployed", f"{act.redeployed}, shown by: {act.redeploy_proof or 'nothing'}"))
+        if act.kills:
+            same = "all the same" if not act.replay_differs else f"{act.replay_differs} VALUES DIFFER"
+            rows.append((f"{name}: control killed", f"{act.kills}x; {act.replayed} decisions replayed, {same}"))
         if act.goals:
             rows.append((f"{name}: goals", ", ".join(f"{goal} {standing}" for goal, standing in act.goals.items())))
     rows.append(("machine time", f"{report.machine_s:.0f} s"))
     return rows
+
+
+def _incident(act: ActReport) -> str:
+    if not act.incident:
+        return "NONE"
+    written = f"post-mortem: {act.postmortem}" if act.postmortem else "no post-mortem while it is not over"
+    return f"{act.incident}, {act.incident_status}; {written}"
+
+
+def other_rows(report: DemoReport) -> list[tuple[str, str, str]]:
+    """ebbgate and the others: who, what each said of a good version, and whom a broken one reached until each acted."""
+    good = [act for act in report.acts if not act.was_broken]
+    broken = [act for act in report.acts if act.was_broken]
+    own = ("ebbgate", _own_alarms(good), "; ".join(_own_harm(act) for act in broken) or "not played")
+    names = dict.fromkeys(other.rule for act in report.acts for other in act.others)
+    return [own, *((name, _alarms(good, name), _harm(broken, name)) for name in names)]
+
+
+def _own_alarms(good: list[ActReport]) -> str:
+    if not good:
+        return "not played"
+    return "; ".join("FALSE ALARM" if act.detection is not None else "no false alarm" for act in good)
+
+
+def _own_harm(act: ActReport) -> str:
+    return f"acted after {act.harmed:,} users" if act.detection is not None else f"did not act: {act.harmed:,} users"
+
+
+def _alarms(good: list[ActReport], rule: str) -> str:
+    told = []
+    for other in (other for act in good for other in act.others if other.rule == rule):
+        at = other.false_alarm_at
+        told.append(f"false alarm at look {at} of {other.looks}" if at else f"no false alarm in {other.looks} looks")
+    return "; ".join(told) or "not played"
+
+
+def _harm(broken: list[ActReport], rule: str) -> str:
+    told = []
+    for other in (other for act in broken for other in act.others if other.rule == rule):
+        if other.false_alarm_at is not None:
+            told.append("false alarm before anything broke")
+        elif other.harmed is None:
+            told.append("would not have acted")
+        else:
+            told.append(f"after about {other.harmed:,}*" if other.is_projected else f"after {other.harmed:,} users")
+    return "; ".join(told) or "not played"
 
 
 def _hours(duration: timedelta) -> str:

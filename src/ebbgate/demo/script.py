@@ -1,10 +1,13 @@
-"""The demo, act by act: a real server, real SDKs in processes of their own, the client's plan."""
+"""The demo from its first line to its last: a server, the acts, and what they came to."""
 
 import shutil
+import signal
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 from rich.console import Console
@@ -12,21 +15,14 @@ from rich.table import Table
 
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.bootstrap.plans import load_plan, plan_text
-from ebbgate.client import ControlClient
 from ebbgate.core.rollouts import power
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.plan_power import Answer
-from ebbgate.core.rollouts.view import RolloutView
-from ebbgate.demo.drivers import Drivers
-from ebbgate.demo.expectation import ACT_ENDS, actual_end, expected_ends
-from ebbgate.demo.report import ActReport, DemoReport, report_act, table
+from ebbgate.demo.report import DemoReport, other_rows, table
 from ebbgate.demo.server import LocalServer
-from ebbgate.demo.settings import DemoSettings, DriverSettings, Version
-from ebbgate.terminal import watch
+from ebbgate.demo.settings import DemoSettings
+from ebbgate.demo.stage import OVERLAY, Stage
 
-OVERLAY = "demo"
-REASON = "the demo begins"
-RELEASES = {1: "v1.4.0", 2: "v1.5.0"}
 SHARE_ACTIVE = 0.8
 """Share of the people who come by within the shortest comparing phase (three days at about a visit every other day)."""
 
@@ -40,99 +36,32 @@ def run(settings: DemoSettings) -> int:
     introduce(console, plan, users=users, settings=settings)
     clock = SystemClock()
     begun = clock.monotonic()
-    with ExitStack() as stack:
+    with ended_by_signals(), ExitStack() as stack:
         directory = settings.keep or Path(tempfile.mkdtemp(prefix="ebbgate-demo-"))
         if settings.keep is None:
             stack.callback(shutil.rmtree, directory, ignore_errors=True)
         server = stack.enter_context(LocalServer(directory, scale=settings.scale, log_level="error"))
-        stage = Stage(settings, server, console, clock, text=text, flag=plan.flag, users=users)
-        acts = [stage.play(act) for act in settings.acts]
+        stage = stack.enter_context(Stage(settings, server, console, clock, text=text, plan=plan, users=users))
+        acts = stage.play_all()
         report = stage.report(acts, machine_s=clock.monotonic() - begun)
     conclude(console, report, settings)
     return 0 if report.is_right else 1
 
 
-class Stage:
-    """A running server, and the acts played on it."""
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Being asked to end is an exit like any other: processes are ended, files removed, the terminal put back."""
 
-    def __init__(
-        self,
-        settings: DemoSettings,
-        server: LocalServer,
-        console: Console,
-        clock: SystemClock,
-        *,
-        text: str,
-        flag: str,
-        users: int,
-    ) -> None:
-        self._settings = settings
-        self._server = server
-        self._console = console
-        self._clock = clock
-        self._text = text
-        self._flag = flag
-        self._users = users
-        admin = ControlClient(server.control_url, server.admin_token)
-        self._control = ControlClient(server.control_url, admin.tokens.create("operator", "demo", reason=REASON).secret)
-        self._sdk_token = admin.tokens.create("server", "demo application", reason=REASON).secret
-        self._visits = 0
+    def leave(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
 
-    def play(self, act: int) -> ActReport:
-        """One rollout from its start to its end, with drivers that know nothing of it."""
-        version = self._settings.act1 if act == 1 else self._settings.act2
-        expected = expected_ends(self._settings, act)
-        self._console.rule(f"Act {act}: {RELEASES[act]}, a {version.value} version")
-        with Drivers(self._driver_settings(act, version)) as drivers:
-            drivers.wait_ready()
-            view = self._control.rollouts.start(
-                self._text, overlay=OVERLAY, release=RELEASES[act], reason=f"demo, act {act}"
-            )
-            view = watch(
-                lambda: self._control.rollouts.get(view.id),
-                console=self._console,
-                clock=self._clock,
-                until=lambda seen: seen.status in ACT_ENDS,
-            )
-        self._visits += drivers.visits
-        self._tidy(view)
-        return report_act(view, act=act, expected=expected, ended=actual_end(view))
-
-    def report(self, acts: list[ActReport], *, machine_s: float) -> DemoReport:
-        totals = self._control.observations.totals()
-        return DemoReport(
-            seed=self._settings.seed,
-            users=self._users,
-            units=totals.units,
-            events=totals.events,
-            exposures=totals.exposures,
-            duplicates=totals.duplicates,
-            visits=self._visits,
-            machine_s=machine_s,
-            acts=tuple(acts),
-        )
-
-    def _driver_settings(self, act: int, version: Version) -> DriverSettings:
-        return DriverSettings(
-            url=self._server.edge_url,
-            token=self._sdk_token,
-            flag=self._flag,
-            seed=self._settings.seed,
-            index=0,
-            processes=self._settings.processes,
-            users=self._users,
-            sdks=self._settings.sdks,
-            version=version,
-            ignore_pushes=act == 2 and self._settings.ignore_pushes,
-            harm_persists=act == 2 and self._settings.harm_persists,
-        )
-
-    def _tidy(self, view: RolloutView) -> None:
-        """Make the flag ready for the next act."""
-        if view.rollback is not None:
-            self._control.flags.restore(self._flag, reason="the next act begins")
-        elif view.ended_at is None:
-            self._control.rollouts.abort(view.id, reason="the act is over, and nobody answers a review here")
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, leave) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def introduce(console: Console, plan: Plan, *, users: int, settings: DemoSettings) -> None:
@@ -160,4 +89,10 @@ def conclude(console: Console, report: DemoReport, settings: DemoSettings) -> No
     for name, value in table(report):
         shown.add_row(name, value)
     console.print(shown)
+    others = Table("who decides", "a good version", "a broken version", title="The same looks, decided by others")
+    for row in other_rows(report):
+        others.add_row(*row)
+    console.print(others)
+    if any(other.is_projected for act in report.acts for other in act.others):
+        console.print("* not before ebbgate acted: calculated, had the looks gone on as they were", highlight=False)
     console.print("Read more: docs/architecture.md (the life of a decision); ebbgate rollout explain; docs/guides/")

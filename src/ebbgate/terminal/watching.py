@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from ebbgate.core.rollouts.view import RolloutView
 from ebbgate.ports.clock import Clock
@@ -22,12 +23,16 @@ def watch(
     clock: Clock,
     until: Callable[[RolloutView], bool],
     every: timedelta = EVERY,
+    footer: Callable[[], Text] | None = None,
 ) -> RolloutView:
     """Show the rollout until `until` says so, and return the last view. What `read` raises ends the watch.
 
-    A console that is a terminal gets the picture, redrawn in place; any other gets one line for each change.
+    A console that is a terminal gets the picture, redrawn in place; any other gets one line for each change. footer:
+    lines below the picture, while it is redrawn.
     """
-    return (_live if console.is_terminal else _lines)(read, console, clock, until, every)
+    if console.is_terminal:
+        return _live(read, console, clock, until, every, footer)
+    return _lines(read, console, clock, until, every)
 
 
 def _live(
@@ -36,23 +41,25 @@ def _live(
     clock: Clock,
     until: Callable[[RolloutView], bool],
     every: timedelta,
+    footer: Callable[[], Text] | None,
 ) -> RolloutView:
     view = read()
-    with Live(_picture(view, console), console=console, auto_refresh=False) as live:
+    with Live(_picture(view, console, footer), console=console, auto_refresh=False) as live:
         while not until(view):
             clock.sleep(every)
             view = read()
-            live.update(_picture(view, console), refresh=True)
+            live.update(_picture(view, console, footer), refresh=True)
         live.update(render_view(view, width=console.width))  # the last one stays, whole, and may scroll
     return view
 
 
-def _picture(view: RolloutView, console: Console) -> RenderableType:
+def _picture(view: RolloutView, console: Console, footer: Callable[[], Text] | None) -> RenderableType:
     """As much as the terminal has lines for: what does not fit cannot be redrawn in place."""
-    whole = render_view(view, width=console.width)
+    below = [] if footer is None else [footer()]
+    whole = Group(render_view(view, width=console.width), *below)
     if len(console.render_lines(whole, pad=False)) < console.height:
         return whole
-    return render_view(view, width=console.width, is_brief=True)
+    return Group(render_view(view, width=console.width, is_brief=True), *below)
 
 
 def _lines(

@@ -35,31 +35,52 @@ def test_a_good_version_reaches_everybody_and_a_bad_one_takes_itself_back() -> N
     assert report["users"] >= 20_000
     assert report["units"] >= 15_000
     assert second["push_confirmed"] == "32/32"
+    assert second["recovery"].endswith("32/32 evaluators confirmed, 0 unproven"), "act 1's SDKs said goodbye"
     assert second["detected_by"] == "errors"
     assert 0 < second["exposed"] < report["units"] / 2
+    assert 0 < second["harmed"] <= second["exposed"]
+    assert (second["incident"], second["incident_status"], second["postmortem"]) == ("INC-1", "stable", "draft")
+    caught = f"caught after {second['harmed']:,} users, off on 32/32 in "
+    assert second["story"].startswith(caught)
+    assert second["story"].endswith(" ms, recovered, post-mortem written (INC-1)")
+    asked = {other["rule"]: other["looks"] for other in first["others"]}
+    assert set(asked) == {"fixed threshold", "Mann-Whitney", "GrowthBook's test"}
+    assert min(asked.values()) >= 20, "the good version was looked at by them too"
+    assert all(other["harmed"] is None for other in first["others"]), "nobody is harmed by a good version"
 
 
-def test_harm_decides_the_end_not_the_act() -> None:
-    status, report = demo("--act1", "bad", "--act2", "good")
-    assert [act["ended"] for act in report["acts"]] == ["rolled_back (recovered)", "succeeded"]
+def test_harm_decides_the_end_not_the_act_whatever_else_breaks() -> None:
+    """The flag path does not work, so the release before goes back (RULES H4); control is killed in the middle, and
+    every decision comes out the same again (RULES E5, H1).
+    """
+    status, report = demo("--act", "1", "--act1", "bad", "--break-flag", "--kill-control")
+    (act,) = report["acts"]
+    assert act["ended"] == "rolled_back (recovered)"
     assert status == 0
+    assert act["push_confirmed"] == "0/32"
+    assert (act["redeployed"], act["redeploy_proof"]) == ("claude-code-router@v1.3.2", "served digest")
+    assert ", so v1.3.2 was deployed again and answers with its own digest after " in act["story"]
+    assert (act["incident_status"], act["postmortem"]) == ("stable", "draft")
+    assert (act["kills"], act["replay_differs"]) == (1, 0)
+    assert act["replayed"] == act["looks"]
 
 
 def test_a_tenth_of_the_users_cannot_answer_the_gates_and_ends_in_review() -> None:
-    status, report = demo("--users", "2500", "--act", "1")
+    status, report = demo("--users", "2500", "--act", "1", "--hours", "12")
     assert [act["ended"] for act in report["acts"]] == ["review"]
     assert status == 1
 
 
 def test_sdks_that_ignore_pushes_leave_the_rollback_unverified() -> None:
-    _, report = demo("--act", "2", "--ignore-pushes")
+    _, report = demo("--act", "2", "--ignore-pushes", "--users", "12000", "--hours", "8")
     (act,) = report["acts"]
     assert act["ended"] == "rolled_back (unverified)"
     assert act["push_confirmed"] == "0/32"
 
 
 def test_harm_that_persists_after_the_flag_is_off_is_not_recovered() -> None:
-    _, report = demo("--act", "2", "--harm-persists")
+    _, report = demo("--act", "2", "--harm-persists", "--users", "12000", "--hours", "8")
     (act,) = report["acts"]
     assert act["ended"] in ("rolled_back (failed)", "rolled_back (unverified)")
     assert act["push_confirmed"] == "32/32"
+    assert (act["incident_status"], act["postmortem"]) == ("active", ""), "it is not over"
