@@ -10,16 +10,29 @@ import msgspec
 
 from ebbgate.control.audit import Actor
 from ebbgate.control.snapshots import active_rollout, governing_rollouts, served_flags
-from ebbgate.core.errors import BadRequestError, ConflictError, NotFoundError
+from ebbgate.core.audiences import RuleError, compile_rule
+from ebbgate.core.errors import BadRequestError, ConflictError, FlagDocumentError, NotFoundError
 from ebbgate.core.flags import parse_document
+from ebbgate.core.flags.schema import require_valid
 from ebbgate.core.flags.view import FlagView, KillView
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlTransaction, FlagRow, FlagVersionRow, KillRow
 
 
 def check_definition(key: str, definition: dict[str, Any]) -> None:
-    """Refuse what no evaluator could serve. Raises FlagDocumentError with path and hint."""
-    parse_document({"flags": {key: definition}})
+    """Refuse what flagd's schema refuses, or no evaluator could serve. Raises FlagDocumentError with path, hint.
+
+    An evaluator must bear a rule that cannot be applied, and gives everybody the code's default, which may be the new
+    version; so it is not let in here. A definition stands alone, hence a `$ref` in it refers to nothing.
+    """
+    document = {"flags": {key: definition}}
+    targeting = parse_document(document).flags[key].targeting
+    require_valid(document)
+    try:
+        compile_rule(targeting)
+    except RuleError as error:
+        hint = "Write the rule out, or import the whole document with its $evaluators."
+        raise FlagDocumentError(error.message, hint=hint, path=f"$.flags.{key}.targeting") from None
 
 
 def require_environment(tx: ControlTransaction, environment: str) -> None:

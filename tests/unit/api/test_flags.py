@@ -89,3 +89,22 @@ def test_units_opt_in_and_out(desk: Any) -> None:
     assert flags.opt_in("menu", "ada", reason="asked").opt_in == ("ada",)
     assert flags.opt_out("menu", "ada", reason="asked").opt_in == ()
     assert desk.call("POST", "/api/v1/flags/menu/opt-in", {"unit": "", "reason": "x"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("targeting", "path"),
+    [
+        ({"if": [{"starts_wth": [{"var": "email"}, "a"]}, "on", "off"]}, "$.flags.menu.targeting.if[0].starts_wth"),
+        ({"fractional": [["on", 12.5], ["off", 87.5]]}, "$.flags.menu.targeting.fractional[0][1]"),
+        ({"if": [{"$ref": "staff"}, "on", "off"]}, "$.flags.menu.targeting"),
+    ],
+)
+def test_a_rule_that_no_evaluator_could_apply_is_refused_and_the_last_good_one_serves(
+    desk: Any, targeting: dict[str, Any], path: str
+) -> None:
+    written = desk.client().flags.put("menu", FLAG, reason="new")
+    body = {"definition": {**FLAG, "targeting": targeting}, "reason": "gold customers first"}
+    answer = desk.call("PUT", "/api/v1/flags/menu", body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "flag_document_invalid")
+    assert answer.json()["path"] == path
+    assert desk.client().flags.get("menu") == written

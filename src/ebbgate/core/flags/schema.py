@@ -1,7 +1,7 @@
 """flagd's schema as checks with paths: everything that its JSON schemas refuse, each finding said for a person.
 
-Stricter than `parse_document`, which takes what an evaluator must bear. Source: flags.md section 1, the schema samples
-of open-feature/flagd-schemas.
+Stricter than `parse_document`, which takes what an evaluator must bear: control asks it of everything that people
+write. Source: flags.md section 1, the schema samples of open-feature/flagd-schemas.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from ebbgate.core.audiences.coercion import SAFE_INTEGER
+from ebbgate.core.errors import FlagDocumentError
 from ebbgate.core.flags.document import variant_kind
 from ebbgate.core.flags.schema_targeting import check_targeting
 
@@ -27,6 +28,16 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 def check_document(document: Any, *, form: Form = "flagd") -> list[Finding]:
     """All findings in a decoded document, in its order; none if the schema accepts it. Raises nothing."""
     return [Finding(path=path, message=message) for path, message in _document(document, form)]
+
+
+def require_valid(document: Any) -> None:
+    """Raises FlagDocumentError with the path of the first finding, and how many more there are."""
+    found = check_document(document)
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise FlagDocumentError(
+            f"{found[0].message}{more}", hint="Write it as flagd's schema has it.", path=found[0].path
+        )
 
 
 def check_rule(rule: Any) -> list[Finding]:

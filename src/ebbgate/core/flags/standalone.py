@@ -5,6 +5,7 @@ from typing import Any
 
 from ebbgate.core.errors import FlagDocumentError
 from ebbgate.core.flags.document import parse_document
+from ebbgate.core.flags.schema import require_valid
 
 
 def standalone_flags(
@@ -19,6 +20,7 @@ def standalone_flags(
     """
     document = {**document, "flags": _of_set(document, flag_set)}
     parse_document(document)
+    require_valid(document)
     flags, evaluators = document["flags"], document.get("$evaluators") or {}
     shared = {name: value for name, value in (document.get("metadata") or {}).items() if name != "version"}
     if shared.get("flagSetId") in environments:

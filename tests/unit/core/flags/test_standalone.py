@@ -48,3 +48,10 @@ def test_the_document_is_not_changed() -> None:
 def test_references_in_a_circle_refuse_the_whole_document() -> None:
     with pytest.raises(FlagDocumentError, match="circle"):
         standalone_flags({**DOCUMENT, "$evaluators": {"a": {"$ref": "b"}, "b": {"$ref": "a"}}}, environments=[])
+
+
+def test_what_the_schema_refuses_refuses_the_whole_document() -> None:
+    bad = {**FLAG, "targeting": {"if": [{"starts_wth": [{"var": "email"}, "a"]}, "on", "off"]}}
+    with pytest.raises(FlagDocumentError, match="starts_wth") as caught:
+        standalone_flags({**DOCUMENT, "flags": {**DOCUMENT["flags"], "bad": bad}}, environments=[])
+    assert caught.value.path == "$.flags.bad.targeting.if[0].starts_wth"
