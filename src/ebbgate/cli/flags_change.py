@@ -36,19 +36,25 @@ def put(
 
     FILE holds flagd's definition of the flag, or a whole flagd document with this flag in it.
     """
-    definition = read_definition(key, file)
+    definition = read_definition(key, file, environment=environment)
     out.give(control.flags.put(key, definition, reason=reason, revision=revision, environment=environment), describe)
     return None
 
 
-def read_definition(key: str, file: Path) -> dict[str, Any]:
-    """The flag's definition in the file. Raises FlagDocumentError."""
+def read_definition(key: str, file: Path, *, environment: str) -> dict[str, Any]:
+    """The flag's definition in the file; out of a whole document with all that it takes from there, as by an import.
+
+    Raises FlagDocumentError.
+    """
+    from ebbgate.core.flags.standalone import standalone_flags
+
     found = read_data(file)
-    if isinstance(found, dict) and isinstance(found.get("flags"), dict):
-        if key not in found["flags"]:
-            known = ", ".join(sorted(found["flags"])) or "none"
+    if isinstance(found, dict) and isinstance(found.get("flags"), dict | list):
+        flags = standalone_flags(found, environments=(environment,))
+        if key not in flags:
+            known = ", ".join(sorted(flags)) or "none"
             raise FlagDocumentError(f"{file} has no flag {key!r}", hint=f"flags in it: {known}", path="$.flags")
-        found = found["flags"][key]
+        found = flags[key]
     if not isinstance(found, dict):
         raise FlagDocumentError(f"{file} holds no flag", hint='write {"state": "ENABLED", "variants": {...}, ...}')
     return found

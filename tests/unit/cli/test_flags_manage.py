@@ -118,3 +118,17 @@ def test_silence_is_told(run: Ebbgate, desk: Any) -> None:
 
 def test_a_file_that_is_not_there_is_a_usage_error(run: Ebbgate) -> None:
     assert run("flag", "import", str(Path("no", "such.json")), "--dry-run").status == Exit.USAGE
+
+
+@pytest.mark.parametrize("is_array", [False, True])
+def test_one_flag_of_a_document_brings_what_it_refers_to(
+    run: Ebbgate, desk: Any, monkeypatch: pytest.MonkeyPatch, is_array: bool
+) -> None:
+    flag = {**FLAG, "targeting": {"if": [{"$ref": "gold"}, "on", "off"]}}
+    flags = [{"key": "menu", **flag}, {"key": "other", **FLAG}] if is_array else {"menu": flag, "other": FLAG}
+    gold = {"==": [{"var": "tier"}, "gold"]}
+    read_from(monkeypatch, {"flags": flags, "$evaluators": {"gold": gold}, "metadata": {"version": "7"}})
+    written = said(run, "flag", "put", "menu", "-", "--reason", "gold customers first")
+    assert written["definition"] == {**FLAG, "targeting": {"if": [gold, "on", "off"]}}
+    assert run("flag", "put", "nope", "-", "--reason", "r").status == Exit.USAGE
+    assert [found.key for found in desk.client().flags.list()] == ["menu"]
