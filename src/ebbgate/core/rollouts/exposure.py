@@ -66,5 +66,5 @@ def rule_of(state: RolloutState, *, opt_in: tuple[str, ...] = ()) -> RolloutRule
         ),
         opt_in=opt_in if any(a.is_opt_in for a in audiences) else (),
         hash_ppm=state.record.hash_to,
-        holdout_ppm=round(state.plan.holdout * TOTAL_PPM),
+        holdout_ppm=0 if state.holdout_ended_at is not None else round(state.plan.holdout * TOTAL_PPM),
     )

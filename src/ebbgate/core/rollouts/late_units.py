@@ -26,6 +26,6 @@ def late_units(state: RolloutState) -> LateUnits:
     with_new = state.is_last_phase
     return LateUnits(
         has_treated=(record.hash_to if with_new else record.hash_from) > 0,
-        has_control=record.hash_to < TOTAL_PPM or state.plan.holdout > 0,
+        has_control=record.hash_to < TOTAL_PPM or (state.plan.holdout > 0 and state.holdout_ended_at is None),
         with_new=with_new,
     )

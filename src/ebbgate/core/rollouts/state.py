@@ -192,6 +192,7 @@ class RolloutState(msgspec.Struct, frozen=True, kw_only=True):
     summarised_to: datetime | None = None
     ended_at: datetime | None = None
     reason: str = ""
+    holdout_ended_at: datetime | None = None  # plan time
     bucketing: Bucketing = "v2"  # of the environment at the start; another one ends the rollout (flags.md)
     acknowledged: frozenset[str] = frozenset()  # what a person has been asked in this phase (`decide.seen_key`)
 
