@@ -102,8 +102,12 @@ class OfrepService:
     def note(
         self, served: Served, grant: Grant, key: str, details: EvaluationDetails, context: dict[str, Any] | None
     ) -> None:
-        """Count an evaluation that succeeded, and record the exposure where the flag is under rollout."""
-        if details.error_code is not None:
+        """Count an evaluation, and record the exposure where the flag is under rollout.
+
+        One that failed got the caller's default, and silence about that is named, too. A key that is no flag is not
+        counted: anybody may ask for anything.
+        """
+        if details.error_code is not None and key not in served.own:
             return
         usage = grant.usage
         unit = context.get("targetingKey") if context else None

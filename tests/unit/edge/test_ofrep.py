@@ -156,6 +156,20 @@ async def test_evaluations_are_reported_by_token_while_there_are_any(edge: Any) 
     assert reports["OFREP, token server"].counts.evaluations == {"plain": 1}
 
 
+async def test_a_flag_whose_rule_fails_is_counted_as_code_default_and_one_that_is_not_there_is_not(edge: Any) -> None:
+    broken = {"state": "ENABLED", "variants": {"on": True}, "defaultVariant": "on", "targeting": {"$ref": "nowhere"}}
+    edge.serve(2, broken=broken, plain={**broken, "targeting": {}})
+    for key in ("broken", "plain", "nope"):
+        await edge.ofrep(key, {"targetingKey": "u1"})
+    await edge.call("POST", PATH, b"{}")
+    await edge.edge.background.report()
+    await edge.flush()
+    [report] = [entry for entry in edge.entries if isinstance(entry, EvaluatorReport)]
+    assert report.counts.evaluations == {"broken": 2, "plain": 2}
+    assert report.counts.code_defaults == {"broken": 2}
+    assert report.counts.keyless == {"broken": 1, "plain": 1}
+
+
 async def test_attributes_that_a_rollouts_rule_reads_and_that_do_not_arrive_are_counted(edge: Any) -> None:
     rule = {"if": [{"ends_with": [{"var": "email"}, "@x.io"]}, "on", "off"]}
     flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off", "targeting": rule}
