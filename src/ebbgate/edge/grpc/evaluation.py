@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 
+from ebbgate.core.audiences.coercion import bounded
 from ebbgate.core.errors import EbbgateError
 from ebbgate.core.flags.details import EvaluationDetails, ValueType
 from ebbgate.edge.changes import Changes
@@ -152,4 +153,4 @@ def _put_any(flag: Message, details: EvaluationDetails) -> None:
     elif isinstance(value, dict):
         fill(flag.object_value, value)
     else:
-        flag.double_value = value
+        flag.double_value = bounded(value)

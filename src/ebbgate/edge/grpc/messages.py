@@ -10,6 +10,8 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, struct_pb2
 
+from ebbgate.core.audiences.coercion import SAFE_INTEGER, bounded
+
 Message = Any  # built at run time, so that no checker can know them
 _Field = descriptor_pb2.FieldDescriptorProto
 _TYPES = {
@@ -19,7 +21,6 @@ _TYPES = {
     "int64": _Field.TYPE_INT64,
 }
 _STRUCT = "google.protobuf.Struct"
-_SAFE_INTEGER = 2**53 - 1
 
 VALUE_TYPES = {"Boolean": "bool", "String": "string", "Float": "double", "Int": "int64", "Object": _STRUCT}
 """The types that can be resolved, with their value's type on the wire."""
@@ -56,7 +57,7 @@ def _plain_value(value: Message) -> Any:
         return [_plain_value(item) for item in value.list_value.values]
     if kind == "number_value":
         number: float = value.number_value
-        is_whole = number.is_integer() and abs(number) <= _SAFE_INTEGER and (number != 0 or copysign(1, number) > 0)
+        is_whole = number.is_integer() and abs(number) <= SAFE_INTEGER and (number != 0 or copysign(1, number) > 0)
         return int(number) if is_whole else number  # no integer is -0.0, by which a rule may divide
     return None if kind in (None, "null_value") else getattr(value, kind)
 
@@ -67,7 +68,7 @@ def _fill_value(place: Message, value: Any) -> None:
     elif isinstance(value, bool):
         place.bool_value = value
     elif isinstance(value, int | float):
-        place.number_value = value
+        place.number_value = bounded(value)
     elif isinstance(value, str):
         place.string_value = value
     elif isinstance(value, Mapping):

@@ -1,5 +1,6 @@
 """The messages that are built here are flagd's on the wire."""
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -44,3 +45,9 @@ def test_a_whole_number_is_an_integer_as_it_is_in_json() -> None:
     assert [type(value) for value in plain(struct).values()].count(int) == 1
     assert plain(struct)["whole"] == 7
     assert str(plain(struct)["minus"]) == "-0.0"
+
+
+def test_a_number_too_large_for_the_wire_is_infinite_as_in_javascript() -> None:
+    struct = struct_pb2.Struct()
+    fill(struct, {"n": 10**400, "m": [-(10**400)]})
+    assert plain(struct) == {"n": inf, "m": [-inf]}
