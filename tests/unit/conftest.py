@@ -138,6 +138,7 @@ def _services(world: Any) -> Any:
     from ebbgate.adapters.reports import HtmlPage
     from ebbgate.api.services import ApiServices
     from ebbgate.control.access import AccessService
+    from ebbgate.control.alert_hooks import AlertHookService
     from ebbgate.control.deployments import DeploymentService
     from ebbgate.control.deployments_worker import DeploymentWorker
     from ebbgate.control.drills import DrillService
@@ -149,12 +150,15 @@ def _services(world: Any) -> Any:
     from ebbgate.control.notifications import NotificationService
     from ebbgate.control.postmortems import PostMortemService
     from ebbgate.control.preflight import PreflightService
+    from ebbgate.control.probes import ProbeService
     from ebbgate.control.releases import ReleaseService
     from ebbgate.control.releases_prune import PruneService
+    from ebbgate.control.triggers import TriggerService
     from ebbgate.testing.memory_artifacts import MemoryArtifactStore
     from ebbgate.testing.memory_deployer import MemoryDeployer
 
     shared = (world.store, world.clock, world.snapshots)
+    triggers = TriggerService(*shared)
     artifacts, deployer = MemoryArtifactStore(), MemoryDeployer()
     notifications = NotificationService(world.store, world.clock, [_Mailbox()])
     sandbox = Redeployment(world.store, artifacts, deployer, world.clock, folder="/sandbox")
@@ -173,6 +177,9 @@ def _services(world: Any) -> Any:
         access=AccessService(world.store, world.clock, _Nowhere(), entropy=_counted_bytes()),
         notifications=notifications,
         incidents=IncidentService(world.store, world.clock),
+        triggers=triggers,
+        probes=ProbeService(world.store, world.clock, _Well(), triggers),
+        alert_hooks=AlertHookService(world.store, world.clock, world.snapshots, triggers),
         postmortems=PostMortemService(world.store, world.events, world.clock, HtmlPage()),
         drills=drills,
         preflight=PreflightService(
@@ -204,6 +211,13 @@ class _Mailbox:
 
     def send(self, message: Any) -> None:
         self.taken.append(message)
+
+
+class _Well:
+    """A Prober; all is well."""
+
+    def probe(self, probe: Any) -> str:
+        return ""
 
 
 class _Nowhere:

@@ -12,6 +12,7 @@ from ebbgate.api.flags import flag_router
 from ebbgate.api.flags_opt import OptLimits, opt_self
 from ebbgate.api.guard import Guard
 from ebbgate.api.health import healthz, readyz
+from ebbgate.api.hooks import list_probes, take_alerts
 from ebbgate.api.incidents import incident_router
 from ebbgate.api.metrics import ControlMetrics, get_metrics
 from ebbgate.api.notifications import notification_router
@@ -62,6 +63,8 @@ def _app(services: ApiServices | None, metrics: ControlMetrics | None, *, guards
             incident_router,
             post_mortem_router,
             action_router,
+            take_alerts,
+            list_probes,
             list_audit,
             list_outbox,
             list_evaluators,

@@ -15,7 +15,7 @@ from ebbgate.core.errors import NotFoundError, PlanError
 from ebbgate.core.rollouts.explain import DecisionView, Explanation, explain
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.replay import ReplayView
-from ebbgate.core.rollouts.requests import ActOnRollout, StartRollout
+from ebbgate.core.rollouts.requests import ActOnRollout, RollBackRollout, StartRollout
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.core.rollouts.view import RolloutLine, RolloutView
 from ebbgate.ports.control_store import DecisionRow
@@ -119,9 +119,17 @@ def retry_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONB
 
 
 @post("/{ref:str}/rollback", sync_to_thread=True, status_code=200, operation_id="rollBackRollout")
-def roll_back_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
-    """Take the version back now: the flag is off when this answers; proof and recovery follow."""
-    return _changed(services, services.rollouts.roll_back(ref, actor=actor_of(request, data.reason)))
+def roll_back_rollout(
+    services: Services, request: ApiRequest, ref: Ref, data: JSONBody[RollBackRollout]
+) -> RolloutView:
+    """Take the version back now: the flag is off when this answers; proof and recovery follow. With `redeploy` the last
+    stable release goes back at once; where there is none, that is refused, and the flag is off all the same.
+    """
+    actor = actor_of(request, data.reason)
+    state = services.rollouts.roll_back(ref, actor=actor)
+    if data.redeploy:
+        state = services.rollbacks.redeploy(state.id, actor=actor)
+    return _changed(services, state)
 
 
 @post("/{ref:str}/settle", sync_to_thread=True, status_code=200, operation_id="settleRollout")

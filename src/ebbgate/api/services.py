@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ebbgate.control.access import AccessService
+from ebbgate.control.alert_hooks import AlertHookService
 from ebbgate.control.deployments import DeploymentService
 from ebbgate.control.deployments_worker import DeploymentWorker
 from ebbgate.control.drills import DrillService
@@ -16,10 +17,12 @@ from ebbgate.control.loop import ReconcileLoop
 from ebbgate.control.notifications import NotificationService
 from ebbgate.control.postmortems import PostMortemService
 from ebbgate.control.preflight import PreflightService
+from ebbgate.control.probes import ProbeService
 from ebbgate.control.releases import ReleaseService
 from ebbgate.control.releases_prune import PruneService
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import RolloutService
+from ebbgate.control.triggers import TriggerService
 from ebbgate.control.views import ViewService
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.ports.artifacts import ArtifactStore
@@ -45,6 +48,9 @@ class ApiServices:
     access: AccessService
     notifications: NotificationService
     incidents: IncidentService
+    triggers: TriggerService
+    probes: ProbeService
+    alert_hooks: AlertHookService
     drills: DrillService
     preflight: PreflightService
     postmortems: PostMortemService

@@ -17,6 +17,7 @@ from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
 from ebbgate.adapters.notify.apprise_channel import AppriseChannel
 from ebbgate.adapters.notify.log_lines import LogNotifier
 from ebbgate.adapters.plans import read_plan
+from ebbgate.adapters.probes import LocalProber
 from ebbgate.adapters.reports import HtmlPage
 from ebbgate.adapters.snapshots import FileSnapshotPublisher, NoticeSender, replace_file
 from ebbgate.adapters.sources import Sources
@@ -30,6 +31,7 @@ from ebbgate.bootstrap.directory import make_directory, only_one
 from ebbgate.bootstrap.logs import configure_logs
 from ebbgate.bootstrap.settings import ServeSettings
 from ebbgate.control.access import AccessService
+from ebbgate.control.alert_hooks import AlertHookService
 from ebbgate.control.deployments import DeploymentService
 from ebbgate.control.deployments_worker import DeploymentWorker
 from ebbgate.control.drills import DrillService
@@ -38,6 +40,7 @@ from ebbgate.control.environments import EnvironmentService
 from ebbgate.control.flags import FlagService
 from ebbgate.control.flags_exchange import FlagExchangeService
 from ebbgate.control.flags_history import FlagHistoryService
+from ebbgate.control.holdouts import HoldoutFollower
 from ebbgate.control.incidents import IncidentService
 from ebbgate.control.looker import Looker, Step
 from ebbgate.control.loop import Alarm, ReconcileLoop
@@ -45,6 +48,7 @@ from ebbgate.control.notifications import NotificationService
 from ebbgate.control.outbox import OutboxService
 from ebbgate.control.postmortems import PostMortemService
 from ebbgate.control.preflight import PreflightService
+from ebbgate.control.probes import ProbeService
 from ebbgate.control.readings import ReadingService
 from ebbgate.control.releases import ReleaseService
 from ebbgate.control.releases_follow import ReleaseFollower
@@ -52,6 +56,7 @@ from ebbgate.control.releases_prune import PruneService
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import RolloutService
 from ebbgate.control.snapshots import SnapshotService
+from ebbgate.control.triggers import TriggerService
 from ebbgate.control.views import ViewService
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.errors import BadRequestError, StoreUnavailableError
@@ -83,6 +88,7 @@ def run_control(settings: ServeSettings) -> None:
             threading.Thread(target=services.loop.run, name="loop"),
             threading.Thread(target=services.notifications.run, name="notifications", daemon=True),
             threading.Thread(target=services.deployment_worker.run, name="deployments", daemon=True),
+            threading.Thread(target=services.probes.run, name="probes", daemon=True),
         ]
         for thread in threads:
             thread.start()
@@ -92,8 +98,10 @@ def run_control(settings: ServeSettings) -> None:
             services.loop.stop()
             services.notifications.stop()
             services.deployment_worker.stop()
+            services.probes.stop()
             threads[0].join()  # a channel may hang for long; what it was sending is sent again after the next start
             threads[2].join(WORKER_END_S)  # a deployment that is cut off goes on after the next start
+            threads[3].join(WORKER_END_S)
             services.events.close()
             store.close()
 
@@ -119,7 +127,13 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
     notifications = NotificationService(store, clock, [AppriseChannel(rule) for rule in settings.notify])
     outbox = OutboxService(store, clock, LogNotifier(), notifications)
     postmortems = PostMortemService(store, events, clock, HtmlPage())
-    followers = (postmortems.follow, postmortems.tell_overdue, ReleaseFollower(store, clock).follow)
+    triggers = TriggerService(store, clock, snapshots)
+    followers = (
+        postmortems.follow,
+        postmortems.tell_overdue,
+        ReleaseFollower(store, clock).follow,
+        HoldoutFollower(store, clock, snapshots).follow,
+    )
     loop = ReconcileLoop(store, looker, snapshots, outbox, clock, followers=followers, alarm=stuck_alarm(notifications))
     snapshots.ensure(settings.environments)
     snapshots.publish()
@@ -139,6 +153,9 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
         access=access,
         notifications=notifications,
         incidents=IncidentService(store, clock),
+        triggers=triggers,
+        probes=ProbeService(store, clock, LocalProber(), triggers, wake=loop.wake),
+        alert_hooks=AlertHookService(store, clock, snapshots, triggers),
         drills=drills,
         preflight=PreflightService(store, events, clock, artifacts, deployer, notifications, drills, views),
         postmortems=postmortems,

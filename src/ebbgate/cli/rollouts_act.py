@@ -96,15 +96,16 @@ settle = _action(
 @click.command()
 @REF
 @REASON
+@click.option("--redeploy", is_flag=True, help="Send the last stable release back at once, whatever the flag does.")
 @_WATCH
 @remote
-def rollback(control: "ControlClient", out: Output, ref: str, reason: str, is_watching: bool) -> Status:
+def rollback(control: "ControlClient", out: Output, ref: str, reason: str, redeploy: bool, is_watching: bool) -> Status:
     """Take a version back now.
 
     The flag is off when this returns; the proof that all evaluators follow, and the recovery of the metrics, come
     after. With --watch the exit status is 0 for a proven recovery, 6 for an unproven one, 1 for none.
     """
-    view = control.rollouts.roll_back(ref, reason=reason)
+    view = control.rollouts.roll_back(ref, reason=reason, redeploy=redeploy)
     if not is_watching:
         out.give(view, lambda seen: ["The flag is off.", *_picture(seen)])
         return None

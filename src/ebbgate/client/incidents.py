@@ -15,6 +15,7 @@ from ebbgate.core.incidents import (
     Role,
     Severity,
 )
+from ebbgate.core.incidents.alertmanager import AlertmanagerMessage, AlertTaken
 from ebbgate.core.incidents.requests import (
     ActionView,
     AddAction,
@@ -51,7 +52,7 @@ class Incidents:
         environment: str = "production",
         release: str | None = None,
     ) -> Incident:
-        """Open one by hand."""
+        """Open one by hand; of corrupted data, it takes the application's running rollouts back."""
         body = OpenIncident(
             app=app,
             kind=kind,
@@ -65,6 +66,10 @@ class Incidents:
 
     def note(self, ref: str, text: str, *, link: str = "") -> Note:
         return self._connection.post(_path(_INCIDENTS, ref, "notes"), AddNote(reason=text, link=link), Note)
+
+    def take_alerts(self, message: AlertmanagerMessage) -> list[AlertTaken]:
+        """What Alertmanager posts by itself; here for drills and other monitors."""
+        return self._connection.post("/api/v1/hooks/alertmanager", message, list[AlertTaken])
 
     def assign(self, ref: str, role: Role, who: str, *, reason: str) -> Incident:
         body = AssignRole(role=role, who=who, reason=reason)

@@ -3,6 +3,7 @@
 from ebbgate.client.connection import Connection
 from ebbgate.core.events.view import ArrivalsView, EvaluatorView, TotalsView
 from ebbgate.core.metrics.history import History, HistoryRequest
+from ebbgate.core.rollbacks.probing import ProbeState
 
 
 class Observations:
@@ -19,6 +20,10 @@ class Observations:
 
     def totals(self) -> TotalsView:
         return self._connection.get("/api/v1/totals", TotalsView)
+
+    def probes(self) -> list[ProbeState]:
+        """Of rollouts that are under way."""
+        return self._connection.get("/api/v1/probes", list[ProbeState])
 
     def history(self, request: HistoryRequest) -> History:
         """What units did on past days, as a plan's metrics see it."""

@@ -6,7 +6,7 @@ from ebbgate.client.connection import Connection
 from ebbgate.core.rollouts.explain import DecisionView, Explanation
 from ebbgate.core.rollouts.plan import Mode, Plan
 from ebbgate.core.rollouts.replay import ReplayView
-from ebbgate.core.rollouts.requests import ActOnRollout, StartRollout
+from ebbgate.core.rollouts.requests import ActOnRollout, RollBackRollout, StartRollout
 from ebbgate.core.rollouts.view import RolloutLine, RolloutView
 
 _PATH = "/api/v1/rollouts"
@@ -75,9 +75,12 @@ class Rollouts:
         """A new try of an ended rollout: the answer has another id."""
         return self._act(ref, "retry", reason)
 
-    def roll_back(self, ref: str, *, reason: str) -> RolloutView:
-        """The flag is off when this returns; proof and recovery follow."""
-        return self._act(ref, "rollback", reason)
+    def roll_back(self, ref: str, *, reason: str, redeploy: bool = False) -> RolloutView:
+        """The flag is off when this returns; proof and recovery follow. redeploy: the last stable release goes back at
+        once; raises TransitionError where there is none, and the flag is off all the same.
+        """
+        body = RollBackRollout(reason=reason, redeploy=redeploy)
+        return self._connection.post(f"{_one(ref)}/rollback", body, RolloutView)
 
     def settle(self, ref: str, *, reason: str) -> RolloutView:
         """End a rollback whose recovery cannot be proven, as unverified, before its deadline."""

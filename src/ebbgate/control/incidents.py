@@ -73,10 +73,49 @@ def open_for_rollback(
     )
 
 
+def open_incident(
+    tx: ControlTransaction,
+    clock: Clock,
+    actor: Actor,
+    *,
+    app: str,
+    kind: IncidentKind,
+    title: str,
+    severity: Severity | None = None,
+    environment: str = "production",
+    release: str | None = None,
+    flag: str | None = None,
+    evidence: str = "",
+) -> Incident:
+    """One that is no rollout's. severity: by its kind, if it is not given."""
+    return _opened(
+        tx,
+        clock,
+        Incident(
+            id="",
+            app=app,
+            kind=kind,
+            severity=severity or severity_of(kind, is_exposed=True),
+            title=title,
+            trigger=actor.reason,
+            opened_by=actor.name,
+            opened_at=clock.machine_now(),
+            plan_opened_at=clock.plan_now(),
+            environment=environment,
+            release=release,
+            flag=flag,
+            evidence=evidence,
+        ),
+        actor,
+    )
+
+
 def kind_of(code: Code) -> IncidentKind:
     """What found the harm, by the code of the decision that took the version back."""
     if code in (Code.CRITICAL_LIMIT, Code.STARVATION):
         return IncidentKind.CRITICAL_LIMIT
+    if code in (Code.OUTAGE, Code.ALERT, Code.USER_REPORTS, Code.DATA_CORRUPTION):
+        return IncidentKind(code.value)
     return IncidentKind.PERSON if code is Code.KILLED else IncidentKind.HARM
 
 
@@ -137,24 +176,17 @@ class IncidentService:
     ) -> Incident:
         """Open one by hand or by a monitor; it takes nothing back by itself."""
         with self._store.transaction() as tx:
-            return _opened(
+            return open_incident(
                 tx,
                 self._clock,
-                Incident(
-                    id="",
-                    app=app,
-                    kind=kind,
-                    severity=severity or severity_of(kind, is_exposed=True),
-                    title=title,
-                    trigger=actor.reason,
-                    opened_by=actor.name,
-                    opened_at=self._clock.machine_now(),
-                    plan_opened_at=self._clock.plan_now(),
-                    environment=environment,
-                    release=release,
-                    evidence=evidence,
-                ),
                 actor,
+                app=app,
+                kind=kind,
+                title=title,
+                severity=severity,
+                environment=environment,
+                release=release,
+                evidence=evidence,
             )
 
     def note(self, reference: str, text: str, *, actor: Actor, link: str = "") -> Note:

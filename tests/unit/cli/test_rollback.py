@@ -28,7 +28,7 @@ class ServerThatGoesAway:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def roll_back(self, _ref: str, *, reason: str) -> RolloutView:
+    def roll_back(self, _ref: str, *, reason: str, redeploy: bool = False) -> RolloutView:
         return self._answer(reason)
 
     def get(self, _ref: str) -> RolloutView:

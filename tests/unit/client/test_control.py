@@ -9,6 +9,7 @@ from ebbgate.client import ControlClient
 from ebbgate.core.errors import AuthenticationError, ConflictError, NotFoundError, PermissionDeniedError, PlanError
 from ebbgate.core.flags.view import FlagSwitch
 from ebbgate.core.incidents import ActionKind, IncidentKind, Role, Severity
+from ebbgate.core.incidents.alertmanager import AlertmanagerMessage
 from ebbgate.core.releases.requests import RebuildRelease
 from ebbgate.core.rollouts import init_template
 
@@ -53,6 +54,7 @@ def test_every_published_operation_has_a_method(desk: Any) -> None:
     tokens.list(), tokens.revoke(made.token.id, reason="r")
     client.records.audit(), client.records.outbox()
     client.observations.arrivals(), client.observations.evaluators(), client.observations.totals()
+    client.observations.probes(), client.incidents.take_alerts(AlertmanagerMessage(alerts=[]))
     assert (client.server.healthz(), client.server.readyz()) == ("ok", "ok")
     assert "ebbgate_rollouts" in client.server.metrics()
     assert client.server.clock().mapping.scale == 1.0
@@ -73,7 +75,10 @@ def test_every_published_operation_has_a_method(desk: Any) -> None:
     incidents, postmortems = client.incidents, client.postmortems
     incidents.open(app="dash", kind=IncidentKind.OUTAGE, title="down", reason="r"), incidents.get("INC-1")
     incidents.note("INC-1", "seen"), incidents.notes("INC-1"), incidents.timeline("INC-1"), incidents.list()
-    incidents.assign("INC-1", Role.SCRIBE, "web", reason="r"), incidents.set_severity("INC-1", Severity.SEV3, reason="r")
+    (
+        incidents.assign("INC-1", Role.SCRIBE, "web", reason="r"),
+        incidents.set_severity("INC-1", Severity.SEV3, reason="r"),
+    )
     incidents.move("INC-1", "stable", reason="r"), postmortems.move("INC-1", "draft", reason="r")
     postmortems.get("INC-1"), postmortems.markdown("INC-1"), postmortems.html("INC-1")
     postmortems.write("INC-1", "lucky", "No.", reason="r"), postmortems.actions()
@@ -87,7 +92,13 @@ def test_every_published_operation_has_a_method(desk: Any) -> None:
 
     published = client.server.openapi()["paths"]
     names = {"{ref}": "menu", "{key}": "key", "{token_id}": made.token.id, "{name}": "staging"}
-    names |= {"{paper}": "manifest", "{digest}": digest, "{deployment_id}": "dash-deploy-1", "{drill_id}": "drill-1", "{action_id}": "1"}
+    names |= {
+        "{paper}": "manifest",
+        "{digest}": digest,
+        "{deployment_id}": "dash-deploy-1",
+        "{drill_id}": "drill-1",
+        "{action_id}": "1",
+    }
     wanted = set()
     for path, methods in published.items():
         path = path.replace("/releases/{ref}", "/releases/v1.0.0")

@@ -22,6 +22,10 @@ _NAMED = frozenset(
         Code.STARVATION,
         Code.LATE_EVENTS,
         Code.DROPPED_VALUES,
+        Code.OUTAGE,
+        Code.ALERT,
+        Code.USER_REPORTS,
+        Code.DATA_CORRUPTION,
     }
 )
 

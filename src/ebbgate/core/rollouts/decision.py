@@ -18,6 +18,10 @@ class Code(StrEnum):
     STARVATION = "starvation"  # both arms bad soon after an exposure step (RULES F4)
     ENVIRONMENT = "environment"  # both arms bad, not after a step: hold and alert
     IRREVERSIBLE = "irreversible"  # RULES F7
+    OUTAGE = "outage"  # this and the next three lie outside of the statistics (RULES E3): a probe failed
+    ALERT = "alert"  # another monitor said so
+    USER_REPORTS = "user_reports"
+    DATA_CORRUPTION = "data_corruption"
     OFF_TARGET = "off_target"
     REVIEW_EXPIRED = "review_expired"
     SAMPLE_RATIO = "sample_ratio"

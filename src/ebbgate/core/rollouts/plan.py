@@ -89,6 +89,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     harm_terms: ReviewTerms | None = None
     critical: Response = Response.ROLLBACK
     critical_terms: ReviewTerms | None = None
+    alert: Response = Response.HOLD  # a critical alert of another monitor; HOLD: it opens an incident, and that is all
     off_target: ReviewTerms = ReviewTerms(deadline=timedelta(hours=4), then=Response.PAUSE)
     no_data: Response = Response.HOLD
     too_long: Response = Response.REVIEW
@@ -108,10 +109,17 @@ class VerifyTerms(msgspec.Struct, frozen=True, kw_only=True):
     min_units: int = 100
 
 
+class Meaning(StrEnum):
+    """What it means that a probe fails."""
+
+    OUTAGE = "outage"
+    DATA_CORRUPTION = "data_corruption"
+
+
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """A check from outside: `url` answers 2xx, or `run` ends with 0. Machine time.
 
-    fails: so many failures in a row are critical (RULES G3).
+    fails: so many failures in a row are critical (RULES G3). means: what it is then called.
     """
 
     name: str
@@ -120,6 +128,19 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     every: timedelta = timedelta(seconds=10)
     timeout: timedelta = timedelta(seconds=5)
     fails: int = 3
+    means: Meaning = Meaning.OUTAGE
+
+
+class ReportTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What follows from what users report of the new version; outside of the error budget of the metrics (RULES E3).
+
+    rollback_at: so many people with the new version who report something. alpha: the chance to act on reports that
+    come from both versions alike, over the whole rollout; None: only counts count. then: rollback or review.
+    """
+
+    rollback_at: int | None = None
+    alpha: float | None = None
+    then: Response = Response.REVIEW
 
 
 class SourceKind(StrEnum):
@@ -188,6 +209,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     build: BuildTerms | None = None
     deploy: DeployTerms | None = None
     probes: tuple[Probe, ...] = ()
+    reports: ReportTerms | None = None
     preflight: PreflightTerms = PreflightTerms()
     sources: tuple[Source, ...] = ()
     is_external: bool = False  # another flag system assigns and exposes: nothing is served, nothing is taken back

@@ -21,6 +21,7 @@ from ebbgate.core.rollouts.plan_file_policy import (
     read_policy,
     read_preflight,
     read_probes,
+    read_reports,
     read_variants,
     read_verify,
 )
@@ -39,7 +40,19 @@ from ebbgate.core.rollouts.values import duration
 
 PLAN_KEYS = (
     *("app", "flag", "variants", "environment", "commander", "mode", "users"),
-    *("build", "deploy", "audiences", "phases", "guardrails", "goals", "probes", "when", "verify", "preflight"),
+    *(
+        "build",
+        "deploy",
+        "audiences",
+        "phases",
+        "guardrails",
+        "goals",
+        "probes",
+        "reports",
+        "when",
+        "verify",
+        "preflight",
+    ),
     *("watch", "tick", "stale_after", "min_units", "holdout", "overlays", "exposures", "sources"),
 )
 """Every key at the top of a plan file."""
@@ -110,6 +123,7 @@ def _plan(data: dict[str, Any]) -> Plan:
         build=fields.take("build", read_build, None),
         deploy=fields.take("deploy", read_deploy, None),
         probes=fields.take("probes", read_probes, ()),
+        reports=fields.take("reports", read_reports, None),
         preflight=fields.take("preflight", read_preflight, PreflightTerms()),
         sources=sources,
         is_external=fields.take("exposures", read_exposures, False),

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from ebbgate.core.rollouts.plan import Policy, PreflightTerms, Probe, Response, ReviewTerms, VerifyTerms
+from ebbgate.core.rollouts.plan import (
+    Meaning,
+    Policy,
+    PreflightTerms,
+    Probe,
+    ReportTerms,
+    Response,
+    ReviewTerms,
+    VerifyTerms,
+)
 from ebbgate.core.rollouts.plan_file_reader import (
     Fields,
     at_key,
@@ -18,10 +27,23 @@ from ebbgate.core.rollouts.plan_file_reader import (
 from ebbgate.core.rollouts.plan_file_release import read_url
 from ebbgate.core.rollouts.values import duration, off_after, percent, review_terms
 
-WHEN_KEYS = ("harm", "critical", "off_target", "no_data", "too_long", "server_lost", "flag_fails", "starvation")
+WHEN_KEYS = (
+    "harm",
+    "critical",
+    "alert",
+    "off_target",
+    "no_data",
+    "too_long",
+    "server_lost",
+    "flag_fails",
+    "starvation",
+)
 VERIFY_KEYS = ("propagation", "recovery", "redeploy", "min_units")
 PREFLIGHT_KEYS = ("drill_within", "approvals")
-PROBE_KEYS = ("url", "run", "every", "timeout", "fails")
+PROBE_KEYS = ("url", "run", "every", "timeout", "fails", "means")
+REPORT_KEYS = ("rollback_at", "alpha", "then")
+REPORT_ANSWERS = (Response.REVIEW, Response.ROLLBACK)
+ALERT_ANSWERS = (Response.HOLD, Response.REVIEW, Response.ROLLBACK)
 HOLDOUT_KEYS = ("share", "for")
 VARIANT_KEYS = ("treatment", "control")
 
@@ -41,6 +63,7 @@ def read_policy(value: Any, path: str) -> Policy:
         harm_terms=harm_terms,
         critical=critical,
         critical_terms=critical_terms,
+        alert=fields.take("alert", lambda v, p: _response(v, p, ALERT_ANSWERS), default.alert),
         off_target=fields.take("off_target", review_terms, default.off_target),
         no_data=fields.take("no_data", lambda v, p: _response(v, p, NO_DATA_ANSWERS), default.no_data),
         too_long=fields.take("too_long", lambda v, p: _response(v, p, TOO_LONG_ANSWERS), default.too_long),
@@ -106,9 +129,27 @@ def _probe(name: str, value: Any, path: str) -> Probe:
         every=fields.take("every", duration, default.every),
         timeout=fields.take("timeout", duration, default.timeout),
         fails=fields.take("fails", lambda v, p: read_integer(v, p, least=1), default.fails),
+        means=fields.take("means", lambda v, p: Meaning(read_choice(v, p, list(Meaning))), default.means),
     )
     fields.finish()
     return probe
+
+
+def read_reports(value: Any, path: str) -> ReportTerms:
+    """`{rollback_at: 5, alpha: 1%, then: review}`."""
+    fields = Fields(value, path, what="`reports`", example="{rollback_at: 5, then: review}")
+    terms = ReportTerms(
+        rollback_at=fields.take("rollback_at", lambda v, p: read_integer(v, p, least=1), None),
+        alpha=fields.take("alpha", percent, None),
+        then=fields.take("then", lambda v, p: _response(v, p, REPORT_ANSWERS), ReportTerms().then),
+    )
+    fields.finish()
+    if terms.rollback_at is None and terms.alpha is None:
+        hint = "write `rollback_at: 5` (people who report), `alpha: 1%` (more than from the old version), or both"
+        raise refusal("nothing follows from any number of reports", path=path, hint=hint)
+    if terms.alpha is not None and not 0 < terms.alpha <= 0.2:
+        raise refusal(f"an alpha of {terms.alpha * 100:g}%", path=fields.at("alpha"), hint="write `1%`, at most `20%`")
+    return terms
 
 
 def read_holdout(value: Any, path: str) -> tuple[float, timedelta]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ebbgate.core.metrics.definition import Direction, HarmBy, Reading
 from ebbgate.core.rollouts import plan_file_policy as policy
-from ebbgate.core.rollouts.plan import Mode
+from ebbgate.core.rollouts.plan import Meaning, Mode
 from ebbgate.core.rollouts.plan_file_metrics import KINDS, QUANTILES
 from ebbgate.core.rollouts.plan_schema_query import queried, source
 from ebbgate.core.rollouts.plan_schema_release import build_schema, deploy_schema
@@ -74,6 +74,14 @@ def _top() -> dict[str, Schema]:
         "guardrails": mapping_of(_guardrail(), "Metrics that may stop the rollout."),
         "goals": mapping_of(_goal(), "Targets against the old version; decided at the end, they gate no phase."),
         "probes": mapping_of(_probe(), "Checks from outside; failing takes the version back."),
+        "reports": closed(
+            {
+                "rollback_at": integer(1, "So many people with the new version who report something."),
+                "alpha": pattern(PERCENT, "Of a test that the new version has more reports than its share. Unset: no."),
+                "then": choice([a.value for a in policy.REPORT_ANSWERS], "What follows. Default: review."),
+            },
+            description="What users report, tied to the version that they had; beside the error budget of the metrics.",
+        ),
         "when": _when(),
         "preflight": closed(
             {
@@ -242,6 +250,7 @@ def _probe() -> Schema:
                 "every": machine_time("Between probes. Default: 10s."),
                 "timeout": machine_time("Until a probe counts as failed. Default: 5s."),
                 "fails": integer(1, "So many failures in a row take the version back. Default: 3."),
+                "means": choice(list(Meaning), "What the incident is called then. Default: outage."),
             }
         ),
         "oneOf": [{"required": ["url"]}, {"required": ["run"]}],
@@ -259,6 +268,10 @@ def _when() -> Schema:
         {
             "harm": _confirmed("Harm is shown."),
             "critical": _confirmed("A critical limit is passed."),
+            "alert": choice(
+                [a.value for a in policy.ALERT_ANSWERS],
+                "A critical alert of Alertmanager that names the app or flag. hold: only an incident. Default: hold.",
+            ),
             "off_target": pattern(
                 _REVIEW,
                 "A benchmark is missed. Plan time. Default: review in 4h, then pause.",

@@ -28,6 +28,7 @@ def show_plan(plan: Plan) -> PlanView:
         _section("Phases", [line for i in range(len(plan.phases)) for line in _phase(plan, i)]),
         _section("Guardrails", [line for guardrail in plan.guardrails for line in _guardrail(guardrail)]),
         _section("Probes (machine time)", [_probe(probe) for probe in plan.probes]),
+        _section("Reports by users", _reports(plan)),
         _section("Goals, decided at the end", [_goal(goal) for goal in plan.goals]),
         _section("When", _policy(plan)),
         _section("Build and deployment", _release(plan)),
@@ -172,7 +173,22 @@ def _probe(probe: Probe) -> str:
     asks = probe.url if probe.url else f"`{' && '.join(probe.run)}`"
     times = f"{probe.fails} times in a row" if probe.fails > 1 else "once"
     every = f"every {duration_text(probe.every)}, waiting {duration_text(probe.timeout)}"
-    return f"{probe.name}: asks {asks} {every}; failing {times} takes the version back."
+    means = probe.means.value.replace("_", " ")
+    return f"{probe.name}: asks {asks} {every}; failing {times} takes the version back ({means})."
+
+
+def _reports(plan: Plan) -> list[str]:
+    if plan.reports is None:
+        return []
+    terms, lines = plan.reports, []
+    if terms.rollback_at is not None:
+        lines.append(f"{terms.rollback_at:,} people with the new version report something: {terms.then.value}.")
+    if terms.alpha is not None:
+        share = percent_text(terms.alpha)
+        lines.append(
+            f"more reports than the new version's share, at an alpha of {share} of their own: {terms.then.value}."
+        )
+    return lines
 
 
 def _policy(plan: Plan) -> list[str]:
@@ -181,6 +197,7 @@ def _policy(plan: Plan) -> list[str]:
     return [
         f"harm is shown: {_answer(when.harm, when.harm_terms)}.",
         f"a critical limit is passed: {_answer(when.critical, when.critical_terms)}.",
+        f"another monitor raises a critical alert: {when.alert.value}.",
         f"a benchmark is missed: review in {deadline}, then {when.off_target.then.value}.",
         f"data is missing: {when.no_data.value}. Data is missing after {duration_text(plan.stale_after)} of silence.",
         f"a phase is older than its longest stay: {when.too_long.value}.",

@@ -27,6 +27,13 @@ class ActOnRollout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     reason: ReasonText
 
 
+class RollBackRollout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Take a version back. redeploy: go straight to the second stage, the last stable release."""
+
+    reason: ReasonText
+    redeploy: bool = False
+
+
 class FlagStatusView(msgspec.Struct, frozen=True, kw_only=True):
     """A flag after `set-feature-flag`, as it is served now. rollout: the one that is on it, or was just taken back."""
 

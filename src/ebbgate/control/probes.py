@@ -1,0 +1,162 @@
+"""Runs the probes of plans that are rolled out, in a thread of its own: an outage takes the version back (RULES G3).
+
+Machine time throughout. What is known of a probe is kept in the journal, so that a restart goes on counting.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
+
+import msgspec
+import structlog
+
+from ebbgate.control.audit import Actor
+from ebbgate.control.incidents import machine_note
+from ebbgate.control.triggers import ACTIVE, OUTSIDE, Cause, Pulled, TriggerService
+from ebbgate.core.errors import ConflictError, EbbgateError
+from ebbgate.core.incidents import EntryKind, IncidentKind
+from ebbgate.core.rollbacks.probing import (
+    ProbeState,
+    answered,
+    failure_words,
+    is_critical,
+    is_due,
+    recovery_words,
+)
+from ebbgate.core.rollouts.plan import Probe
+from ebbgate.core.rollouts.state import RolloutState, Status
+from ebbgate.ports.clock import Clock
+from ebbgate.ports.control_store import ControlStore, ControlTransaction, JournalRow
+from ebbgate.ports.prober import Prober
+
+SYSTEM = "ebbgate"
+IDLE = timedelta(seconds=1)
+AT_ONCE = 8
+"""Probes asked side by side: one that hangs must not delay the others."""
+
+PROBED = (*ACTIVE, Status.ROLLING_BACK)
+"""While it is taken back as well: the incident's timeline tells when the application answered again."""
+
+log = structlog.get_logger("ebbgate.probes")
+Asked = tuple[RolloutState, Probe, str]
+
+
+class ProbeService:
+    """One thread that asks until it is stopped."""
+
+    def __init__(
+        self,
+        store: ControlStore,
+        clock: Clock,
+        prober: Prober,
+        triggers: TriggerService,
+        *,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        """wake: called when something was pulled, so that the loop goes on with it at once."""
+        self._store = store
+        self._clock = clock
+        self._prober = prober
+        self._triggers = triggers
+        self._wake_loop = wake
+        self._known: dict[tuple[str, str], ProbeState] = {}
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        """Ask until `stop`. Nothing else ends it."""
+        while not self._stop.is_set():
+            try:
+                self.tick()
+            except EbbgateError as error:
+                log.error("probes_failed", code=error.code, error=error.message)
+            except Exception:  # one plan's defect must not end the others' probes
+                log.exception("probes_broke")
+            self._stop.wait(IDLE.total_seconds() / 4)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def tick(self) -> None:
+        """Ask what is due. Raises StoreUnavailableError."""
+        with self._store.transaction() as tx:
+            states = tx.rollouts(statuses=PROBED)
+            due = [(state, probe) for state in states for probe in self._due(tx, state)]
+        if not due:
+            return
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+            wrongs = list(pool.map(lambda one: self._prober.probe(one[1]), due))
+        for (state, probe), wrong in zip(due, wrongs, strict=True):
+            with suppress(ConflictError):  # somebody changed it meanwhile; the next answer sees the new state
+                self._take(state, probe, wrong)
+
+    def list(self) -> list[ProbeState]:
+        """What is known of the probes of rollouts that are under way."""
+        with self._store.transaction() as tx:
+            states = tx.rollouts(statuses=PROBED)
+            found = [self._state(tx, state, probe) for state in states for probe in state.plan.probes]
+        return [one for one in found if one is not None]
+
+    def _due(self, tx: ControlTransaction, state: RolloutState) -> Iterator[Probe]:
+        now = self._clock.machine_now()
+        for probe in state.plan.probes:
+            if is_due(probe, self._state(tx, state, probe), now=now):
+                yield probe
+
+    def _state(self, tx: ControlTransaction, state: RolloutState, probe: Probe) -> ProbeState | None:
+        key = (state.id, probe.name)
+        if key not in self._known and (row := tx.journal(_key(state, probe))) is not None:
+            self._known[key] = msgspec.json.decode(row.result, type=ProbeState)
+        return self._known.get(key)
+
+    def _take(self, state: RolloutState, probe: Probe, wrong: str) -> None:
+        now = self._clock.machine_now()
+        with self._store.transaction() as tx:
+            before = self._state(tx, state, probe)
+            after = answered(before, rollout=state.id, name=probe.name, wrong=wrong, at=now)
+            if before is None or before.is_failing or after.is_failing:
+                self._keep(tx, state, probe, after)
+            self._note(tx, state, probe, before, after)
+        self._known[state.id, probe.name] = after
+        if is_critical(probe, after):
+            self._pull(state, probe, after)
+
+    def _pull(self, state: RolloutState, probe: Probe, found: ProbeState) -> None:
+        words = failure_words(probe, found)
+        episode = found.first_failed_at.isoformat() if found.first_failed_at is not None else ""
+        cause = Cause(kind=IncidentKind(probe.means.value), source=f"probe:{probe.name}", episode=episode)
+        pulled = self._triggers.pull(state.id, cause, actor=Actor(name=SYSTEM, reason=f"{words}; {OUTSIDE}"))
+        if pulled is not Pulled.NOTHING:
+            log.error("probe_pulled", rollout=state.id, probe=probe.name, pulled=pulled.value, words=words)
+            self._wake_loop()
+
+    def _note(
+        self, tx: ControlTransaction, state: RolloutState, probe: Probe, before: ProbeState | None, after: ProbeState
+    ) -> None:
+        """The beginning and the end of a failure, in the timeline of the rollout's incident, if there is one."""
+        incident = tx.incident_of_rollout(state.id)
+        if incident is None or not incident.is_open:
+            return
+        was_failing = before is not None and before.is_failing
+        if before is not None and was_failing and not after.is_failing:
+            text = recovery_words(before, at=after.asked_at)
+        elif after.is_failing and not was_failing:
+            text = failure_words(probe, after)
+        else:
+            return
+        machine_note(tx, self._clock, incident, kind=EntryKind.PROBE, text=text, link="/api/v1/probes")
+
+    def _keep(self, tx: ControlTransaction, state: RolloutState, probe: Probe, after: ProbeState) -> None:
+        row = JournalRow(
+            key=_key(state, probe),
+            action="probe",
+            started_at=after.first_failed_at or after.asked_at,
+            done_at=after.last_ok_at,
+            result=msgspec.json.encode(after).decode(),
+        )
+        tx.put_journal(row)
+
+
+def _key(state: RolloutState, probe: Probe) -> str:
+    return f"probe:{state.id}:{probe.name}"
