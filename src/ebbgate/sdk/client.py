@@ -11,6 +11,7 @@ from ebbgate.sdk.buffer import EventBuffer, PendingEvent, PendingExposure
 from ebbgate.sdk.clock import SdkClock
 from ebbgate.sdk.delivery import Delivery
 from ebbgate.sdk.disk import DiskCopy
+from ebbgate.sdk.environment import connection_of
 from ebbgate.sdk.holder import Contact, SnapshotHolder
 from ebbgate.sdk.identity import a_chance, doubt_of, id_maker, process_name
 from ebbgate.sdk.kills import ENVIRONMENT_VARIABLE, FILE_VARIABLE, KillList
@@ -35,7 +36,7 @@ Context = Mapping[str, Any]
 class Client:
     """One for a process and environment. Threads may share it, and asyncio may call it: no call waits for the network.
 
-    url, token: of the edge; by default EBBGATE_URL and EBBGATE_TOKEN; without a url nothing is connected, and the disk
+    url, token: of the edge; by default as `connection_of` finds them; without a url nothing is connected, and the disk
     copy or the code defaults serve. name: shown to people, by default host and process id. cache_dir: where the last
     good snapshot is kept; None keeps none. kill, kill_file: as EBBGATE_KILL and EBBGATE_KILL_FILE, which are the
     defaults. chance: numbers in [0, 1) for the jitter of reconnecting.
@@ -59,11 +60,11 @@ class Client:
         chance: Callable[[], float] | None = None,
         ssl_context: "ssl.SSLContext | None" = None,
     ) -> None:
-        self._url = url or os.environ.get("EBBGATE_URL", "")
-        self._token = (token or os.environ.get("EBBGATE_TOKEN", "")).strip()  # files end with a newline
+        connection = connection_of(url, token, timing)
+        self._url, self._token = connection.url, connection.token
         self._given_name = name
         self._environment = environment
-        self._timing = timing or Timing()
+        self._timing = connection.timing
         self._clock = clock or SdkClock()
         self._monotonic = self._clock.monotonic
         self._timestamp = self._clock.plan_seconds

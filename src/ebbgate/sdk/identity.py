@@ -32,7 +32,7 @@ def doubt_of(url: str, token: str, *, is_url_given: bool) -> str:
     url, token: in force. is_url_given: by the caller, so that an empty one is meant.
     """
     if not url and not is_url_given:
-        return "no url is given, and EBBGATE_URL is not set: nothing is connected"
+        return "no url is given, and neither EBBGATE_URL nor OFREP_ENDPOINT is set: nothing is connected"
     if url and token.startswith(_PEOPLES_TOKENS):
         kind = token.split("_")[1]
         return f"the token (EBBGATE_TOKEN) is of kind {kind}, which is for people: make one of kind server for an app"
