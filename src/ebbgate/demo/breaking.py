@@ -15,8 +15,8 @@ from ebbgate.demo.settings import BREAK_FLAG, BREAK_VERSION, KILL_CONTROL
 from ebbgate.ports.clock import Clock
 
 _KEYS = {
-    BREAK_VERSION: ("break the new version", "the new version is broken"),
-    BREAK_FLAG: ("break the flag path", "SDKs ignore the flag-off"),
+    BREAK_VERSION: ("break the version", "version is broken"),
+    BREAK_FLAG: ("break the flag path", "flag path is broken"),
     KILL_CONTROL: ("kill control", "control killed"),
 }
 """What each key would do, and what it has done."""
@@ -25,7 +25,7 @@ _KEYS = {
 class Breaking:
     """One act's faults: all of them happen in the real system. Safe to use from the keys' thread.
 
-    is_bad: whether the version was broken before anybody touched it.
+    is_bad: whether the version was broken before anybody touched it. is_control_down: as seen by who reads.
     """
 
     def __init__(self, drivers: Drivers, server: LocalServer, clock: Clock, *, is_bad: bool) -> None:
@@ -36,6 +36,7 @@ class Breaking:
         self.broken_at: datetime | None = clock.machine_now() if is_bad else None
         self.is_flag_broken = False
         self.kills = 0
+        self.is_control_down = False
         self._orders: dict[str, Callable[[], None]] = {
             BREAK_VERSION: self.break_version,
             BREAK_FLAG: self.break_flag,
@@ -66,15 +67,17 @@ class Breaking:
 
     def kill_control(self) -> None:
         """`kill -9` of the control process; its supervisor starts it again."""
-        self._server.kill(Role.CONTROL)
-        self.kills += 1
+        if not self.is_control_down:
+            self._server.kill(Role.CONTROL)
+            self.kills += 1
+            self.is_control_down = True
 
     def footer(self) -> Text:
-        """One line: what can be pressed, and what has been."""
+        """One line of at most 80 columns: what can be pressed, and what has been."""
         done = {BREAK_VERSION: self.is_bad, BREAK_FLAG: self.is_flag_broken, KILL_CONTROL: self.kills > 0}
         text = Text("Break it:", style="bold")
         for key, (would, has) in _KEYS.items():
-            times = f" {self.kills}x" if key == KILL_CONTROL and self.kills else ""
+            times = "" if key != KILL_CONTROL else ", down" if self.is_control_down else f" {self.kills}x"
             text.append(f"  {key} ", style="bold red" if done[key] else "bold cyan")
             text.append(has + times if done[key] else would, style="red" if done[key] else "")
         return text

@@ -7,6 +7,7 @@ import msgspec
 from ebbgate.client import ControlClient
 from ebbgate.core.errors import NotFoundError
 from ebbgate.core.incidents import Incident
+from ebbgate.core.rollouts.decision import Code
 from ebbgate.core.rollouts.state import RollbackOutcome
 from ebbgate.core.rollouts.view import RolloutView
 from ebbgate.ports.clock import Clock
@@ -17,12 +18,14 @@ _POLL = timedelta(milliseconds=200)
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """The incident of an act, and what was written about it. postmortem: status; empty while there is none.
-    redeploy_proof: what shows that the release that went back answers; empty where none did.
+    followed: who had followed the flag-off, such as `31/32`, when that was all that there was. redeploy_proof: what
+    shows that the release that went back answers; empty where none did.
     """
 
     incident: str = ""
     incident_status: str = ""
     postmortem: str = ""
+    followed: str = ""
     redeploy_proof: str = ""
 
 
@@ -52,8 +55,23 @@ def _read(control: ControlClient, view: RolloutView) -> Ending:
         incident=incident.id,
         incident_status=incident.status.value,
         postmortem=written,
+        followed=_followed(control, view),
         redeploy_proof=_redeploy_proof(control, view),
     )
+
+
+def _followed(control: ControlClient, view: RolloutView) -> str:
+    """From the row that went on to the second stage, if there is one: after it the processes are others."""
+    rollback = view.rollback
+    assert rollback is not None
+    confirmed, expected = rollback.confirmed, rollback.expected
+    if rollback.redeploy_from_at is not None:
+        rows = control.rollouts.decisions(view.id, limit=1_000)
+        step = next((row.sequence for row in rows if row.decision.code is Code.REDEPLOY), None)
+        facts = control.rollouts.explain(view.id, sequence=step).inputs.rollback
+        if facts is not None and facts.proof is not None:
+            confirmed, expected = facts.proof.confirmed, facts.proof.expected
+    return f"{confirmed}/{expected}"
 
 
 def _redeploy_proof(control: ControlClient, view: RolloutView) -> str:
@@ -69,7 +87,7 @@ def story(view: RolloutView, ending: Ending, *, harmed: int) -> str:
     """Such as `caught after 41 users, off on 32/32 in 38 ms, recovered, post-mortem written (INC-1)`."""
     rollback = view.rollback
     assert rollback is not None and rollback.outcome is not None
-    off = f"off on {rollback.confirmed}/{rollback.expected}"
+    off = f"off on {ending.followed}"
     if view.push is not None and view.push.ms_max is not None:
         off += f" in {view.push.ms_max:.0f} ms"
     parts = [f"caught after {harmed:,} users", off]

@@ -1,19 +1,24 @@
 """Whom the harm reached, look by look: counted by the event store, read while the act runs."""
 
+from collections.abc import Callable
+
 from ebbgate.client import ControlClient
 from ebbgate.demo.settings import MET
 
 
 class HarmLog:
-    """People who met the broken version since the act began, by the number of looks that there had been."""
+    """People who met the broken version since the act began, by the number of looks that there had been.
 
-    def __init__(self, control: ControlClient) -> None:
-        self._control = control
-        self._before = self._count()
+    count: how many there were ever.
+    """
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+        self._before = count()
         self._by_look: dict[int, int] = {}
 
     def note(self, looks: int) -> None:
-        """Read the count as it is now. Raises what the client raises."""
+        """Read the count as it is now. Raises what `count` raises."""
         self._by_look[looks] = self._count() - self._before
 
     @property
@@ -26,5 +31,7 @@ class HarmLog:
         known = [looks for looks in self._by_look if looks >= look]
         return self._by_look[min(known)] if known else self.total
 
-    def _count(self) -> int:
-        return next((one.count for one in self._control.observations.arrivals().names if one.name == MET), 0)
+
+def met(control: ControlClient) -> int:
+    """People who ever met a broken version, as far as control has read."""
+    return next((one.count for one in control.observations.arrivals().names if one.name == MET), 0)

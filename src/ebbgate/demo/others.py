@@ -131,11 +131,10 @@ def acts_at(rule: Rule, stream: Iterable[Counts]) -> int | None:
 
 
 def looks_until(
-    make: Callable[[], Rule], seen: Sequence[Counts], since: int, *, seed: int, runs: int = 15, most: int = 150
+    make: Callable[[], Rule], seen: Sequence[Counts], since: int, *, seed: int, runs: int = 9, most: int = 100
 ) -> int | None:
-    """Looks from `since` on until the rule would act, had the stream gone on as it was since then: the median of `runs`
-    continuations of the seen looks, drawn with the counts and rates of the looks from `since` on. None: more than
-    `most` of them.
+    """Looks after the last seen one until the rule would act, had the stream gone on: the median of `runs`
+    continuations, drawn with the counts and rates of the looks from `since` on. None: more than `most` of them.
     """
     broken = seen[since:]
     treatment_n, treatment_rate = _typical([(c.treatment_n, c.treatment_y) for c in broken])
@@ -150,7 +149,7 @@ def looks_until(
         found.append(
             next(
                 (
-                    len(broken) + more
+                    more
                     for more in range(1, most + 1)
                     if rule.look(
                         Counts(
@@ -161,11 +160,11 @@ def looks_until(
                         )
                     )
                 ),
-                most + len(broken) + 1,
+                most + 1,
             )
         )
     middle = sorted(found)[runs // 2]
-    return middle if middle <= most + len(broken) else None
+    return middle if middle <= most else None
 
 
 def _typical(looks: Sequence[tuple[int, int]]) -> tuple[int, float]:

@@ -103,7 +103,7 @@ def report_act(
         exposed=view.exposed_units,
         detection=rollback.started_at - phase_began(view) if rollback is not None else None,
         detected_by=", ".join(a.metric for a in found) or (view.decision.code.value if view.decision else ""),
-        push_confirmed=f"{rollback.confirmed}/{rollback.expected}" if rollback is not None else "",
+        push_confirmed=ending.followed,
         push_ms_p50=push.ms_p50 if push is not None else None,
         push_ms_p99=push.ms_p99 if push is not None else None,
         recovery=rollback.outcome_reason if rollback is not None else "",

