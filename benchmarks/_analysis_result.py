@@ -126,13 +126,24 @@ def joined(before: Result | None, more: Result) -> Result:
     )
 
 
+SHARES = {"harm": 0.035, "late_harm": 0.005, "critical_limit": 0.01}
+"""Of alpha, by cause (RULES E3). The whole decides; a cause that takes more than its own is named."""
+
+
+def beyond_share(result: Result) -> list[str]:
+    """Causes whose rate is above their share of alpha, as far as so many runs can tell."""
+    found = ((cause, result.by_code.get(cause, 0), share) for cause, share in SHARES.items())
+    return [f"{cause} {count}" for cause, count, share in found if wilson(count, result.runs)[0] > share]
+
+
 def line(result: Result) -> str:
     low, high = result.interval
     verdict = "holds" if result.holds else "FAILS"
     codes = ", ".join(f"{code} {n}" for code, n in sorted(result.by_code.items()))
     return (
         f"{result.null:14} {result.fired:5}/{result.runs}  {result.rate:6.2%}  [{low:.2%}, {high:.2%}]  {verdict}"
-        f"  {result.seconds:.0f} s  {codes}"
+        f"  {result.seconds:.0f} s  {codes}{'  beyond its share: ' if (over := beyond_share(result)) else ''}"
+        f"{', '.join(over)}"
     )
 
 
@@ -143,6 +154,8 @@ def write_docs() -> None:
     for r in found.values():
         low, high = r.interval
         holds = "yes" if r.holds else "**no**"
+        if over := beyond_share(r):
+            holds += f", but beyond its share of alpha: {', '.join(over)}"
         rows.append(f"| {r.null}: {r.says} | {r.runs:,} | {r.rate:.2%} | {low:.2%} to {high:.2%} | {holds} |")
     first = next(iter(found.values()))
     commits = ", ".join(dict.fromkeys(r.commit for r in found.values()))
