@@ -71,7 +71,9 @@ class EventIntake:
         body = await read_body(scope, receive, self._bytes_max)
         is_packed = b"msgpack" in (header(scope, b"content-type") or b"")
         received_at, machine_at = self._snapshots.moment()
-        names = self._names.get(environment, set())
+        # An environment that there is not has no limit of its own: anybody with a page's token can make up others.
+        counted_as = environment if environment in self._snapshots.versions() else ""
+        names = self._names.get(counted_as, set())
         reports = ReportRules(
             may_report=may(grant.token.kind, "read_snapshot"),
             environment=grant.token.environment,
@@ -88,7 +90,7 @@ class EventIntake:
             await self._append(taken, received_at, machine_at)
             self._note_proofs(taken)
         if taken.new_names:
-            self._names.setdefault(environment, set()).update(taken.new_names)
+            self._names.setdefault(counted_as, set()).update(taken.new_names)
         self._metrics.events_accepted.inc(len(taken.accepted))
         for rejection in taken.rejected:
             self._metrics.events_rejected.labels(rejection.code).inc()

@@ -81,6 +81,19 @@ async def test_a_batch_of_which_nothing_is_good_is_answered_without_a_record(edg
     assert edge.writer.records == []
 
 
+async def test_environments_that_there_are_not_share_one_limit_of_names(make_edge: Any) -> None:
+    """A page's token is public: whoever has it must not get a limit, and memory, for each name that he makes up."""
+    edge = make_edge(names_max=1)
+    edge.grant()
+    edge.serve()
+    taken = []
+    for place in range(3):
+        body = msgspec.json.encode([edge.an_event(str(place), name=f"name-{place}")])
+        answer = await edge.call("POST", "/v1/events", body, query=f"environment=made-up-{place}")
+        taken.append(answer.json()["accepted"])
+    assert taken == [1, 0, 0]
+
+
 async def test_names_are_limited_for_each_environment_apart(make_edge: Any) -> None:
     edge = make_edge(names_max=2)
     edge.grant()
