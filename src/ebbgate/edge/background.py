@@ -156,6 +156,7 @@ class Background:
 
     async def beat(self) -> None:
         self._hub.sweep()
+        self._proofs.forget_silent()
         await self._gate.open()  # also before there is a plan clock: whether the log can be written is known early
         await self.journal.heartbeat()
 

@@ -105,13 +105,22 @@ class ProofBook:
         """Somebody was answered here lately, who keeps the answers for as long as he likes."""
         self._asked_at[environment, name] = self._clock.monotonic()
 
-    def tallies(self) -> dict[str, ChangeTally]:
-        """The newest change of each environment."""
+    @property
+    def known_count(self) -> int:
+        """Evaluators and askers that are remembered."""
+        return len(self._known) + len(self._asked_at)
+
+    def forget_silent(self) -> None:
+        """Drop whoever was silent for so long that no lease of his holds. To be called now and then."""
         forget_before = self._clock.monotonic() - _FORGET_AFTER_S
         for evaluator, known in list(self._known.items()):
             if known.silent_since is not None and known.silent_since < forget_before:
                 del self._known[evaluator]
         self._asked_at = {key: at for key, at in self._asked_at.items() if at >= forget_before}
+
+    def tallies(self) -> dict[str, ChangeTally]:
+        """The newest change of each environment."""
+        self.forget_silent()
         asking = Counter(environment for environment, _ in self._asked_at)
         tallies = {}
         for environment, change in self._changes.items():

@@ -100,6 +100,17 @@ async def test_a_lost_evaluator_is_waited_for_until_its_lease_has_lapsed(edge: A
     assert given_up[CHANGE + '{proof="straggler"}'] == 0
 
 
+async def test_evaluators_that_never_come_back_are_forgotten_though_nobody_reads_the_metrics(edge: Any) -> None:
+    """Each process is an evaluator with an id of its own: they must not add up."""
+    for place in range(3):
+        sdk = Reader(edge, "/v1/stream", f"evaluator=e{place}", "server")
+        await settle()
+        await sdk.leave()
+    edge.clock.seconds = 901.0
+    await edge.edge.background.beat()
+    assert edge.edge.proofs.known_count == 0
+
+
 async def test_evaluations_from_an_older_snapshot_than_there_is_are_marked(edge: Any) -> None:
     async def stale() -> float:
         return (await metrics(edge))['ebbgate_snapshot_stale{environment="production"}']
