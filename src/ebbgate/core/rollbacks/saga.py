@@ -80,7 +80,7 @@ def _after_flag_off(seen: RollbackFacts, _: Recovery | None) -> Move:
     if seen.flag_error:
         return _stage_two(seen, f"the flag could not be switched off: {seen.flag_error}")
     if seen.proof.stragglers and seen.stage_two.release is not None:
-        return _stage_two(seen, f"evaluators do not follow: {', '.join(seen.proof.stragglers)}")
+        return _stage_two(seen, f"evaluators do not follow: {seen.proof.straggler_words}")
     return Go(step=RollbackStep.RECOVERY, code=Code.PROPAGATED, reason=words_of(seen.proof))
 
 

@@ -12,6 +12,10 @@ from ebbgate.core.metrics.definition import Direction, Guardrail
 from ebbgate.core.rollouts.state import RollbackOutcome, RolloutState
 
 
+_NAMED = 3
+"""Stragglers that a sentence names."""
+
+
 class Propagation(msgspec.Struct, frozen=True, kw_only=True):
     """Which evaluators serve the off version. unproven: cannot say (polling OFREP, flagd sync), or are not heard now
     and may serve the treatment on their lease (RULES B7); the latter by name in `unheard`. stragglers: by name.
@@ -28,6 +32,12 @@ class Propagation(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_complete(self) -> bool:
         return not self.stragglers
+
+    @property
+    def straggler_words(self) -> str:
+        """Such as `app-1, app-2, app-3 and 29 more`; all the names are in `stragglers`, which is stored."""
+        more = len(self.stragglers) - _NAMED
+        return ", ".join(self.stragglers[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
     @property
     def unproven_words(self) -> str:
@@ -128,7 +138,7 @@ def judge_recovery(
     if not waiting and propagation.is_complete:
         reason = f"every guardrail is back inside its tolerance, {_served(propagation)}"
         return Recovery(outcome=RollbackOutcome.RECOVERED, reason=reason)
-    lagging = f"evaluators that do not follow: {', '.join(propagation.stragglers)}" if propagation.stragglers else ""
+    lagging = f"evaluators that do not follow: {propagation.straggler_words}" if propagation.stragglers else ""
     unproven = f"not enough data to prove {', '.join(waiting)}" if waiting else ""
     reason = "; ".join(part for part in (lagging, unproven) if part)
     return Recovery(outcome=RollbackOutcome.UNVERIFIED if is_late else None, reason=reason, open=waiting)

@@ -95,6 +95,13 @@ def test_one_evaluator_that_ignores_the_change_is_never_recovered() -> None:
     assert "app-3" in late.reason
 
 
+def test_a_sentence_names_three_stragglers_and_counts_the_others() -> None:
+    names = tuple(f"app-{n}" for n in range(32))
+    lagging = Propagation(confirmed=0, expected=32, unproven=0, stragglers=names)
+    assert lagging.straggler_words == "app-0, app-1, app-2 and 29 more"
+    assert Propagation(confirmed=0, expected=2, unproven=0, stragglers=names[:2]).straggler_words == "app-0, app-1"
+
+
 def test_no_data_at_all_are_unverified_never_recovered() -> None:
     assert judged(None).outcome is None
     assert judged(None, at=DEADLINE).outcome is RollbackOutcome.UNVERIFIED
