@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 import pytest
+from ruamel.yaml import YAML
 
 from ebbgate.bootstrap.settings import PREFIX, ServeSettings
 from ebbgate.cli.exits import Exit
@@ -16,7 +17,12 @@ from ebbgate.core.rollouts.state import TRANSITIONS
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "changelog.d").glob("*.md"))
+    for path in (
+        *ROOT.glob("*.md"),
+        *ROOT.glob("examples/*/README.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "changelog.d").glob("*.md"),
+    )
 )
 WITH_COMMANDS = [name for name in DOCUMENTS if not name.startswith("changelog.d")]
 
@@ -98,6 +104,28 @@ def test_every_command_that_a_document_shows_exists_with_its_options(name: str) 
             assert set(wanted) <= targets, f"{name}: {line}"
         else:
             assert unknown_part(words) is None, f"{name}: {line}"
+
+
+@pytest.mark.parametrize("name", ["github-actions.yaml", "gitlab-ci.yml"])
+def test_every_command_of_an_example_pipeline_exists_with_its_options(name: str) -> None:
+    pipeline = YAML(typ="safe", pure=True).load(read(f"examples/ci/{name}"))
+    lines = [line.strip() for script in scripts_of(pipeline) for line in script.splitlines()]
+    commands = [line for line in lines if line.startswith("ebbgate ")]
+    for line in commands:
+        assert unknown_part(words_of(line)) is None, f"{name}: {line}"
+    said = {" ".join(words_of(line)[1:3]) for line in commands}
+    assert said >= {"plan lint", "release ship", "rollout status"}
+
+
+def scripts_of(pipeline: object) -> list[str]:
+    """What runs in a shell, wherever it stands."""
+    if isinstance(pipeline, list):
+        return [script for item in pipeline for script in scripts_of(item)]
+    if not isinstance(pipeline, dict):
+        return []
+    found = [pipeline[key] for key in ("run", "script", "before_script") if key in pipeline]
+    texts = [text for one in found for text in (one if isinstance(one, list) else [one])]
+    return [*texts, *(script for item in pipeline.values() for script in scripts_of(item))]
 
 
 def test_the_readme_begins_with_the_two_commands() -> None:
