@@ -1,0 +1,81 @@
+"""What stops a shipment before anything is built, and what does not."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from ebbgate.adapters.plans import read_plan
+from ebbgate.cli.releases_ship_checks import Standing
+from ebbgate.core.errors import BadRequestError, ConflictError, PlanError, QuarantineError, TransitionError
+from ebbgate.core.releases import Artifact, Documents, Release, ReleaseState, condemn
+
+DIGEST = "sha256:" + "0" * 64
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+PLAN = read_plan(
+    """
+app: shop
+flag: newCheckout
+build: {run: npm run build, keep: dist}
+deploy: {to: {directory: /srv/shop}}
+phases: [{to: 50%, stay: 1d..2d}, {to: 100%, who: everyone, watch: 9d}]
+guardrails: {errors: {rate: api_error / api_request, worse_by: 1pp}}
+"""
+)
+RELEASE = Release(
+    id="shop@v1.1.0",
+    app="shop",
+    version="v1.1.0",
+    artifact=Artifact(digest=DIGEST, files=1, content_bytes=1, archive_bytes=1, gzip_bytes=1),
+    documents=Documents(manifest=DIGEST),
+    created_at=NOON,
+)
+READY = Standing(plan=PLAN, release=None, last_stable="shop@v1.0.0", rollout=None, others=(), killed_by=None)
+
+
+def standing(**changes: object) -> Standing:
+    return msgspec.structs.replace(READY, **changes)
+
+
+def test_what_can_be_shipped_is_not_refused() -> None:
+    READY.refuse(is_first=False)
+    standing(release=RELEASE).refuse(is_first=False)
+    standing(last_stable=None).refuse(is_first=True)
+
+
+@pytest.mark.parametrize(
+    ("now", "error", "hint"),
+    [
+        (standing(last_stable=None), TransitionError, "--first"),
+        (standing(others=("newCheckout-1",)), ConflictError, "rollout status newCheckout-1"),
+        (standing(killed_by="ada: on fire"), ConflictError, "flag restore newCheckout"),
+        (standing(plan=msgspec.structs.replace(PLAN, build=None)), PlanError, "build:"),
+        (standing(plan=msgspec.structs.replace(PLAN, deploy=None)), PlanError, "deploy:"),
+        (
+            standing(release=condemn(RELEASE, reason="errors", actor="ada", at=NOON)),
+            QuarantineError,
+            "release clear shop@v1.1.0",
+        ),
+    ],
+)
+def test_what_would_stop_it_later_stops_it_first(now: Standing, error: type[Exception], hint: str) -> None:
+    with pytest.raises(error) as refused:
+        now.refuse(is_first=False)
+    assert hint in refused.value.hint  # type: ignore[attr-defined]
+
+
+def test_a_release_that_is_built_needs_no_build_in_the_plan() -> None:
+    standing(release=RELEASE, plan=msgspec.structs.replace(PLAN, build=None)).refuse(is_first=False)
+
+
+def test_its_own_rollout_is_no_obstacle_when_it_is_asked_for_again() -> None:
+    standing(release=RELEASE, rollout="newCheckout-2", last_stable=None).refuse(is_first=False)
+
+
+def test_a_first_release_is_first() -> None:
+    with pytest.raises(BadRequestError, match=r"shop@v1.0.0 is stable already"):
+        READY.refuse(is_first=True)
+    with pytest.raises(BadRequestError, match="like any other"):
+        standing(last_stable=None, release=RELEASE).refuse(is_first=True)
+    adopted = msgspec.structs.replace(RELEASE, state=ReleaseState.STABLE)
+    standing(last_stable=None, release=adopted).refuse(is_first=True)
