@@ -5,7 +5,7 @@ from datetime import datetime
 from rich.table import Table
 from rich.text import Text
 
-from ebbgate.core.metrics import Analysis, LimitStanding
+from ebbgate.core.metrics import Analysis, LimitStanding, Metric
 from ebbgate.core.rollouts.view import RolloutView
 from ebbgate.terminal import values
 from ebbgate.terminal.words import BAD, BOLD, FAINT, GOALS, VERDICTS, WARN, age, count
@@ -28,17 +28,19 @@ def metric_table(view: RolloutView, *, width: int) -> Table:
         table.add_column("age", justify="right")
     table.add_column("verdict")
     for analysis in view.analyses:
-        table.add_row(*_metric_cells(view, analysis, is_wide=is_wide))
+        metric = values.metric_of(view, analysis.metric)
+        table.add_row(Text(values.label(metric), style=BOLD), *_cells(view, metric, analysis, is_wide=is_wide))
+        for part in analysis.parts:  # each endpoint, widget, ... by itself; it decides nothing but its limits
+            name = part.metric.removeprefix(analysis.metric).strip(" :.=/[]") or part.metric
+            table.add_row(Text(f"  {name}", style=FAINT), *_cells(view, metric, part, is_wide=is_wide))
     return table
 
 
-def _metric_cells(view: RolloutView, analysis: Analysis, *, is_wide: bool) -> list[Text]:
-    metric = values.metric_of(view, analysis.metric)
+def _cells(view: RolloutView, metric: Metric, analysis: Analysis, *, is_wide: bool) -> list[Text]:
     old, new = values.values(metric, analysis)
     n = count(analysis.treatment_n)
     words, style = VERDICTS[analysis.verdict]
     return [
-        Text(values.label(metric), style=BOLD),
         Text(old),
         Text(new),
         Text(values.change(metric, analysis)),

@@ -193,3 +193,16 @@ def test_evaluators_that_cannot_confirm_are_not_counted_as_if_they_could(a_view:
     assert "· evaluators 2/2 confirmed, 1 unproven (<= 900 s)" in drawn(a_view(evaluators=lost))
     nobody = EvaluatorsView(confirmed=0, expected=0, unproven=0)
     assert "· no evaluator connected" in drawn(a_view(evaluators=nobody))
+
+
+def test_each_endpoint_has_a_row_of_its_own_below_its_metric(a_view: View, drawn: Draw) -> None:
+    view = a_view()
+    whole = next(analysis for analysis in view.analyses if analysis.metric == "api_time")
+    part = msgspec.structs.replace(whole, metric="api_time[/v1/routes]", treatment_n=77)
+    analyses = [
+        msgspec.structs.replace(one, parts=(part,)) if one.metric == "api_time" else one for one in view.analyses
+    ]
+    lines = drawn(a_view(analyses=tuple(analyses)), 120).splitlines()
+    above = next(number for number, line in enumerate(lines) if line.startswith("api_time"))
+    assert lines[above + 1].startswith("  /v1/routes")
+    assert "77" in lines[above + 1]

@@ -183,7 +183,10 @@ def sentence_of(state: RolloutState, decision: Decision | None, *, now: datetime
         case Status.PAUSED:
             return f"Paused: {state.reason}"
         case Status.WATCHING:
-            return f"Everybody has it. The watch ends {_in(state.record.entered_at + state.plan.watch - now)}."
+            left = _in(state.record.entered_at + state.plan.watch - now)
+            if state.plan.is_external:
+                return f"Another flag system exposes it; this only observes. The watch ends {left}."
+            return f"Everybody has it. The watch ends {left}."
         case Status.RUNNING:
             return _running(state, decision, now=now)
         case _:
