@@ -24,6 +24,7 @@ except ImportError as error:
 
 _ERROR_CODES = {code.value: code for code in ErrorCode}
 _METADATA = Metadata(name="ebbgate")
+_STALE_TOLD_AFTER_S = 0.1  # machine time; OpenFeature takes READY from the return of `initialize`, within microseconds
 
 
 class EbbgateProvider(AbstractProvider):
@@ -59,6 +60,10 @@ class EbbgateProvider(AbstractProvider):
             self._is_ready = self._client.snapshot_version is not None
         if not self._is_ready:
             raise ProviderNotReadyError(f"no snapshot within {self._ready_timeout_s} s, and none on disk")
+        if not self._client.status.is_live:  # ready over the copy on disk: the notice of it may have come before
+            timer = threading.Timer(_STALE_TOLD_AFTER_S, self._tell_stale)
+            timer.daemon = True
+            timer.start()
 
     def shutdown(self) -> None:
         self._client.close()
@@ -121,9 +126,16 @@ class EbbgateProvider(AbstractProvider):
         self.emit_provider_ready(_event(notice))  # after an outage, or after an initialization that failed
 
     def _on_stale(self, notice: Notice) -> None:
-        if self._is_ready:
+        with self._lock:
+            if not self._is_ready:
+                return
             self._is_ready = False
-            self.emit_provider_stale(_event(notice))
+        self.emit_provider_stale(_event(notice))
+
+    def _tell_stale(self) -> None:
+        version, is_live = self._client.snapshot_version, self._client.status.is_live
+        if not is_live:
+            self._on_stale(Notice(kind="stale", message="the server is not heard", snapshot_version=version))
 
     def _on_changed(self, notice: Notice) -> None:
         self.emit_provider_configuration_changed(_event(notice))

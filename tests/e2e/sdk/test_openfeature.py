@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -174,3 +175,23 @@ def test_without_server_and_disk_the_provider_is_not_ready_until_it_is(
     edge.start()
     eventually(lambda: client.get_provider_status() is ProviderStatus.READY)
     assert client.get_boolean_value("old", True, USER) is False
+
+
+def test_a_provider_over_a_copy_on_disk_says_that_it_is_stale_until_the_server_is_there(
+    edge: Any, connect: Any, a_snapshot: Any, eventually: Callable[..., None], tmp_path: Path
+) -> None:
+    edge.publish(a_snapshot(1, old="on"))
+    first = connect(cache_dir=tmp_path)
+    assert first.wait_ready(5)
+    first.close()
+    edge.stop()
+    second = connect(cache_dir=tmp_path)
+    told: list[str] = []
+    second.on("stale", lambda notice: told.append(notice.kind))
+    eventually(lambda: told == ["stale"])  # so that no notice is left that could tell the provider
+    api.set_provider_and_wait(EbbgateProvider(second))
+    client = api.get_client()
+    eventually(lambda: client.get_provider_status() is ProviderStatus.STALE)
+    assert client.get_boolean_value("old", False, USER) is True
+    edge.start()
+    eventually(lambda: client.get_provider_status() is ProviderStatus.READY)
