@@ -13,6 +13,7 @@ from _detection_streams import Array, Case, Minute, tail_log_ratio
 
 from ebbgate.core.metrics import Direction, MetricKind, fold, start
 from ebbgate.core.stats import log_normaliser
+from ebbgate.demo.others import FAILURE_LIMIT, MANN_WHITNEY_POINTS, MANN_WHITNEY_Z, growthbook_reach
 from ebbgate.simulation import array_blocks as blocks
 
 ALPHA = 0.05
@@ -99,8 +100,6 @@ class FixedThreshold:
     bad minute in all takes it back. It knows the baseline: the threshold is a rate of five times it, or a value 20 %
     worse."""
 
-    FAILURE_LIMIT = 4
-
     def __init__(self, case: Case) -> None:
         self._case, self._failures = case, 0
         worse = 1 if case.guardrail.metric.bad is Direction.INCREASE else -1
@@ -114,15 +113,12 @@ class FixedThreshold:
         if self._case.kind is MetricKind.QUANTILE:
             found *= exp(self._case.sigma**2 / 2)  # the baseline is a mean
         self._failures += self._worse * (found - self._threshold) > 0
-        return self._failures > self.FAILURE_LIMIT
+        return self._failures > FAILURE_LIMIT
 
 
 class RepeatedMannWhitney:
     """As Kayenta decides: the arms' values minute by minute, as two samples of points, in a Mann-Whitney test at 99 %
     in the bad direction; from 50 points on, asked again every minute, with nothing for asking often."""
-
-    POINTS = 50
-    Z = 2.326
 
     def __init__(self, case: Case) -> None:
         self._case = case
@@ -135,10 +131,10 @@ class RepeatedMannWhitney:
             is_latency = self._case.kind is MetricKind.QUANTILE
             points.append(float(np.quantile(values, 0.95)) if is_latency else float(values.mean()))
         n = len(self._points[0])
-        if n < self.POINTS:
+        if n < MANN_WHITNEY_POINTS:
             return False
         score, variance = blocks.ranks(np.array(self._points[0]), np.array(self._points[1]))
-        return variance > 0 and self._worse * score / sqrt(variance) > self.Z
+        return variance > 0 and self._worse * score / sqrt(variance) > MANN_WHITNEY_Z
 
 
 class _Pooled:
@@ -169,10 +165,7 @@ class GrowthBook(_Pooled):
         if found is None:
             return False
         value, variance, n = found
-        a = 2 * ALPHA
-        rho = n * (-2 * log(a) + log(-2 * log(a) + 1)) / 5000
-        reach = sqrt(n * variance) * sqrt(2 * (rho + 1) / (n * rho) * log(1 + sqrt(rho + 1) / a))
-        return value - reach > 0
+        return value - growthbook_reach(n, variance, alpha=ALPHA) > 0
 
 
 class MixtureSprt(_Pooled):

@@ -29,13 +29,17 @@ class Rule(Protocol):
         ...
 
 
+FAILURE_LIMIT = 4
+"""Bad looks that a fixed threshold lets pass, in all."""
+
+
 class FixedThreshold:
     """As Argo Rollouts and Flagger decide: each look's error rate of the new version alone against a threshold;
     one bad look more than `failures`, in all, takes it back. A look without units counts as nothing, where Flagger
     counts it as bad.
     """
 
-    def __init__(self, limit: float = 0.05, failures: int = 4) -> None:
+    def __init__(self, limit: float = 0.05, failures: int = FAILURE_LIMIT) -> None:
         self._limit, self._allowed = limit, failures
         self._failures = 0
 
