@@ -32,7 +32,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     digest: str
     status: int
-    is_new: bool | None
+    is_new: bool
 
 
 class Dashboard:
@@ -127,12 +127,16 @@ class Onlooker:
     def _run(self) -> None:
         with httpx.Client(base_url=self._url, trust_env=False, timeout=2.0) as client:
             while not self._stop.wait(0.05):
-                with suppress(httpx.HTTPError):  # it is being restarted
-                    digest = client.get("/version").json()["digest"]
+                with suppress(httpx.HTTPError):  # nobody listens
+                    version = client.get("/version")
                     answer = client.get("/api/dashboard", params={"user": self._user})
-                    is_new = answer.json().get("isNew")
-                    now = CLOCK.machine_now()
-                    self.seen.append(Seen(at=now, digest=digest, status=answer.status_code, is_new=is_new))
+                    self._note(version, answer)
+
+    def _note(self, version: httpx.Response, answer: httpx.Response) -> None:
+        """Two answers that belong together. One that is being stopped answers 503, and is nobody's version."""
+        if version.status_code == 200 and (is_new := answer.json().get("isNew")) is not None:
+            digest, now = version.json()["digest"], CLOCK.machine_now()
+            self.seen.append(Seen(at=now, digest=digest, status=answer.status_code, is_new=is_new))
 
 
 @pytest.fixture
@@ -165,11 +169,8 @@ def traffic() -> Iterator[Callable[[Dashboard], None]]:
 
 
 @pytest.fixture
-def onlooker(ending: ExitStack) -> Callable[[Dashboard, str], Onlooker]:
-    def begin(dashboard: Dashboard, user: str) -> Onlooker:
-        return ending.enter_context(Onlooker(dashboard.url, user))
-
-    return begin
+def onlooker() -> type[Onlooker]:
+    return Onlooker
 
 
 def _npm_cache() -> str:

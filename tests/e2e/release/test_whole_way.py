@@ -26,7 +26,7 @@ def test_a_release_is_shipped_taken_back_by_its_flag_and_where_that_fails_by_the
     administer: Callable[[LocalServer], ControlClient],
     dashboard: Callable[[LocalServer], Any],
     traffic: Callable[[Any], None],
-    onlooker: Callable[[Any, str], Any],
+    onlooker: Callable[[str, str], Any],
     eventually: Callable[..., None],
 ) -> None:
     server = serve(scale=SCALE)
@@ -83,8 +83,8 @@ def taken_back_by_the_flag(
     shipped = app.ship()
     assert shipped["done"] == ["build", "tag", "deploy", "start"]
     rollout_id = shipped["rollout"]["id"]
-    harmed = onlooker(app, a_victim(rollout_id))
-    eventually(lambda: control.rollouts.get(rollout_id).status is Status.ROLLED_BACK, "the end", timeout_s=90.0)
+    with onlooker(app.url, a_victim(rollout_id)) as harmed:
+        eventually(lambda: control.rollouts.get(rollout_id).status is Status.ROLLED_BACK, "the end", timeout_s=90.0)
     ended = control.rollouts.get(rollout_id)
     assert ended.rollback is not None
     assert ended.rollback.outcome is RollbackOutcome.RECOVERED, ended.rollback
@@ -110,11 +110,11 @@ def taken_back_by_the_release(
     stable = next(line for line in control.releases.list() if line.is_last_stable)
     shipped = app.ship()
     rollout_id = shipped["rollout"]["id"]
-    with broken(server.data_dir / "snapshots" / "production.json"):
-        seen = onlooker(app, a_victim(rollout_id))
-        eventually(lambda: answers_as(app, stable.digest), "the last stable release to answer", timeout_s=60.0)
-        assert control.rollouts.get(rollout_id).status is Status.ROLLING_BACK
-    eventually(lambda: control.rollouts.get(rollout_id).status is Status.ROLLED_BACK, "the end", timeout_s=90.0)
+    with onlooker(app.url, a_victim(rollout_id)) as seen:
+        with broken(server.data_dir / "snapshots" / "production.json"):
+            eventually(lambda: answers_as(app, stable.digest), "the last stable release to answer", timeout_s=90.0)
+            assert control.rollouts.get(rollout_id).status is Status.ROLLING_BACK
+        eventually(lambda: control.rollouts.get(rollout_id).status is Status.ROLLED_BACK, "the end", timeout_s=90.0)
     ended = control.rollouts.get(rollout_id)
     assert ended.rollback is not None
     assert ended.rollback.redeploy_to == stable.id
