@@ -254,6 +254,16 @@ def test_the_first_exposure_to_the_treatment_is_dated(store: EventStore, script:
     assert store.first_treated_at(a_contrast()) == minute(3)
 
 
+def test_the_newest_variant_of_a_unit_is_known(store: EventStore, script: EventScript) -> None:
+    script.expose("ada", "off", 0)
+    script.expose("ada", "on", 4)
+    script.expose("bob", "off", 5)
+    store.ingest(script.records)
+    asked = {"environment": "production", "flag": "newWidgets"}
+    assert [store.last_variant(**asked, unit=unit) for unit in ("ada", "bob", "eve")] == ["on", "off", None]
+    assert store.last_variant(environment="staging", flag="newWidgets", unit="ada") is None
+
+
 def test_a_unit_seen_in_both_arms_is_left_out_from_when_that_is_known(store: EventStore, script: EventScript) -> None:
     early, late = treated(2)
     for unit in (early, late):

@@ -19,6 +19,7 @@ from ebbgate.core.incidents import (
     PostMortem,
     Severity,
 )
+from ebbgate.core.incidents.reports import Report
 from ebbgate.ports.control_store import ControlStore
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -112,3 +113,18 @@ def test_action_items_are_numbered_and_found_by_state(control_store: ControlStor
         tx.put_action_item(msgspec.structs.replace(first, state=ActionState.DONE, revision=2))
         assert [one.id for one in tx.action_items(incident="INC-1", state=ActionState.OPEN)] == [second.id]
         assert tx.action_item(first.id) == msgspec.structs.replace(first, state=ActionState.DONE, revision=2)
+
+
+def test_reports_are_kept_in_order_and_found_by_their_rollout(control_store: ControlStore) -> None:
+    def a_report(rollout: str, text: str) -> Report:
+        fields = {"at": NOON, "app": "shop", "environment": "production", "kind": "ticket", "reporter": "support"}
+        return Report(rollout=rollout, text=text, **fields)  # type: ignore[arg-type]
+
+    with control_store.transaction() as tx:
+        added = [tx.add_report(a_report(rollout, text)) for rollout, text in (("w-1", "a"), ("", "b"), ("w-1", "c"))]
+    assert len({one.id for one in added}) == 3
+    with control_store.transaction() as tx:
+        assert tx.reports() == added
+        assert tx.reports(rollout="w-1") == [added[0], added[2]]
+        assert tx.reports(limit=2) == added[1:]
+        assert tx.reports(rollout="") == [added[1]]

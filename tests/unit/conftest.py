@@ -153,6 +153,7 @@ def _services(world: Any) -> Any:
     from ebbgate.control.probes import ProbeService
     from ebbgate.control.releases import ReleaseService
     from ebbgate.control.releases_prune import PruneService
+    from ebbgate.control.reports import ReportService
     from ebbgate.control.triggers import TriggerService
     from ebbgate.testing.memory_artifacts import MemoryArtifactStore
     from ebbgate.testing.memory_deployer import MemoryDeployer
@@ -180,6 +181,7 @@ def _services(world: Any) -> Any:
         triggers=triggers,
         probes=ProbeService(world.store, world.clock, _Well(), triggers),
         alert_hooks=AlertHookService(world.store, world.clock, world.snapshots, triggers),
+        reports=ReportService(world.store, world.events, world.clock, world.snapshots, triggers),
         postmortems=PostMortemService(world.store, world.events, world.clock, HtmlPage()),
         drills=drills,
         preflight=PreflightService(

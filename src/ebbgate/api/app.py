@@ -22,6 +22,7 @@ from ebbgate.api.problems import on_deep_body, on_http_error, on_known_error, on
 from ebbgate.api.published import openapi_config
 from ebbgate.api.records import list_audit, list_outbox
 from ebbgate.api.releases import release_router
+from ebbgate.api.reports import report_router
 from ebbgate.api.rollouts import rollout_router
 from ebbgate.api.services import ApiServices
 from ebbgate.api.tokens import token_router
@@ -61,6 +62,7 @@ def _app(services: ApiServices | None, metrics: ControlMetrics | None, *, guards
             drill_router,
             ask_preflight,
             incident_router,
+            report_router,
             post_mortem_router,
             action_router,
             take_alerts,

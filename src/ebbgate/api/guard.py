@@ -17,6 +17,8 @@ OPEN = {PERMISSION: None}
 READ_METRICS: dict[str, Permission] = {PERMISSION: "read_metrics"}
 ADMINISTER: dict[str, Permission] = {PERMISSION: "administer"}
 
+REPORT: dict[str, Permission] = {PERMISSION: "report"}
+
 OPT_SELF: dict[str, Permission] = {PERMISSION: "opt_self"}
 
 Connection = ASGIConnection[Any, Any, Any, Any]

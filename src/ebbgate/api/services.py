@@ -20,6 +20,7 @@ from ebbgate.control.preflight import PreflightService
 from ebbgate.control.probes import ProbeService
 from ebbgate.control.releases import ReleaseService
 from ebbgate.control.releases_prune import PruneService
+from ebbgate.control.reports import ReportService
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import RolloutService
 from ebbgate.control.triggers import TriggerService
@@ -51,6 +52,7 @@ class ApiServices:
     triggers: TriggerService
     probes: ProbeService
     alert_hooks: AlertHookService
+    reports: ReportService
     drills: DrillService
     preflight: PreflightService
     postmortems: PostMortemService

@@ -53,6 +53,7 @@ from ebbgate.control.readings import ReadingService
 from ebbgate.control.releases import ReleaseService
 from ebbgate.control.releases_follow import ReleaseFollower
 from ebbgate.control.releases_prune import PruneService
+from ebbgate.control.reports import ReportService
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import RolloutService
 from ebbgate.control.snapshots import SnapshotService
@@ -156,6 +157,7 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
         triggers=triggers,
         probes=ProbeService(store, clock, LocalProber(), triggers, wake=loop.wake),
         alert_hooks=AlertHookService(store, clock, snapshots, triggers),
+        reports=ReportService(store, events, clock, snapshots, triggers),
         drills=drills,
         preflight=PreflightService(store, events, clock, artifacts, deployer, notifications, drills, views),
         postmortems=postmortems,

@@ -11,6 +11,7 @@ ENTRIES = {
     "show": Entry(f"{_READ}:show", "One incident and its timeline.", "Look"),
     "timeline": Entry(f"{_READ}:timeline", "What happened, with links to the evidence.", "Look"),
     "open": Entry(f"{_ACT}:open_one", "Open one by hand, such as for corrupted data.", "Change"),
+    "report": Entry(f"{_ACT}:report", "What a user says, tied to their version.", "Change"),
     "note": Entry(f"{_ACT}:note", "Keep what you see.", "Change"),
     "assign": Entry(f"{_ACT}:assign", "Give somebody a role.", "Change"),
     "severity": Entry(f"{_ACT}:severity", "Say how grave it is.", "Change"),

@@ -8,6 +8,7 @@ from ebbgate.cli.incidents_read import INCIDENT
 from ebbgate.cli.options import ENVIRONMENT, REASON, Status, name, remote, why
 from ebbgate.cli.output import Output
 from ebbgate.core.incidents import Incident, IncidentKind, Role, Severity
+from ebbgate.core.incidents.reports import ReportTaken
 
 if TYPE_CHECKING:
     from ebbgate.client import ControlClient
@@ -49,6 +50,44 @@ def open_one(
     )
     out.give(opened, lambda one: f"{one.id} is open ({one.severity.value}): {one.title}")
     return None
+
+
+@click.command()
+@click.argument("text", type=why)
+@click.option("--app", default="", metavar="NAME", help="The application that it is about; or --flag.")
+@click.option("--flag", default="", metavar="KEY", help="The flag that it is about.")
+@click.option("--unit", default="", metavar="KEY", help="Who says it; their version is looked up.")
+@click.option("--variant", default="", metavar="NAME", help="Their version, where no unit is known.")
+@click.option("--kind", default="complaint", show_default=True, metavar="WORD", help="Such as ticket, call, review.")
+@click.option("--count", default=1, show_default=True, type=click.IntRange(1), help="So many, without a unit.")
+@ENVIRONMENT
+@remote
+def report(
+    control: "ControlClient",
+    out: Output,
+    text: str,
+    app: str,
+    flag: str,
+    unit: str,
+    variant: str,
+    kind: str,
+    count: int,
+    environment: str,
+) -> Status:
+    """Keep what a user says; it counts for the version that the user had."""
+    taken = control.incidents.report(
+        text=text, app=app, flag=flag, unit=unit, variant=variant, kind=kind, count=count, environment=environment
+    )
+    out.give(taken, lambda all_taken: [_counted(one) for one in all_taken])
+    return None
+
+
+def _counted(taken: ReportTaken) -> str:
+    now = taken.standing
+    if now is None:
+        return "Kept; no rollout is under way that it counts for."
+    lines = f"{now.rollout}: {taken.report.arm.value}; {now.treatment} new, {now.control} old, {now.unknown} unknown."
+    return f"{lines} {taken.outcome.replace('_', ' ')}: {now.why} {taken.incident}".strip() if taken.outcome else lines
 
 
 @click.command()

@@ -16,6 +16,7 @@ from ebbgate.core.incidents import (
     Severity,
 )
 from ebbgate.core.incidents.alertmanager import AlertmanagerMessage, AlertTaken
+from ebbgate.core.incidents.reports import AddReport, Report, ReportStanding, ReportTaken
 from ebbgate.core.incidents.requests import (
     ActionView,
     AddAction,
@@ -66,6 +67,39 @@ class Incidents:
 
     def note(self, ref: str, text: str, *, link: str = "") -> Note:
         return self._connection.post(_path(_INCIDENTS, ref, "notes"), AddNote(reason=text, link=link), Note)
+
+    def report(
+        self,
+        *,
+        kind: str,
+        text: str,
+        app: str = "",
+        flag: str = "",
+        environment: str = "production",
+        unit: str = "",
+        variant: str = "",
+        count: int = 1,
+    ) -> list[ReportTaken]:
+        """What a user says; the version that the unit had is looked up. Raises BadRequestError."""
+        body = AddReport(
+            kind=kind,
+            reason=text,
+            app=app,
+            flag=flag,
+            environment=environment,
+            unit=unit,
+            variant=variant,
+            count=count,
+        )
+        return self._connection.post("/api/v1/reports", body, list[ReportTaken])
+
+    def reports(self, *, rollout: str | None = None, limit: int = 200) -> list[Report]:
+        """Newest first."""
+        return self._connection.get("/api/v1/reports", list[Report], {"rollout": rollout, "limit": limit})
+
+    def report_standings(self) -> list[ReportStanding]:
+        """Of every rollout under way: how many from which version."""
+        return self._connection.get("/api/v1/reports/standings", list[ReportStanding])
 
     def take_alerts(self, message: AlertmanagerMessage) -> list[AlertTaken]:
         """What Alertmanager posts by itself; here for drills and other monitors."""

@@ -181,6 +181,10 @@ class EventStore(Protocol):
         """
         ...
 
+    def last_variant(self, *, environment: str, flag: str, unit: str) -> str | None:
+        """What the unit's newest exposure to the flag served; None where there is none."""
+        ...
+
     def active_units(self, *, environment: str, flag: str, versions: tuple[int, int | None]) -> int:
         """Distinct units with any exposure under those snapshot versions."""
         ...

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from ebbgate.core.incidents import ActionItem, ActionState, Incident, Note, PostMortem
+from ebbgate.core.incidents.reports import Report
 
 
 class IncidentTransaction(Protocol):
@@ -25,6 +26,14 @@ class IncidentTransaction(Protocol):
     def add_note(self, row: Note) -> None: ...
     def notes(self, incident_id: str) -> list[Note]:
         """In order of id."""
+        ...
+
+    def add_report(self, row: Report) -> Report:
+        """As stored, with its id."""
+        ...
+
+    def reports(self, *, rollout: str | None = None, limit: int | None = None) -> list[Report]:
+        """In order of id: the newest `limit` of them."""
         ...
 
     def post_mortem(self, incident_id: str) -> PostMortem | None: ...

@@ -14,6 +14,7 @@ import msgspec
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.errors import ConflictError, NotFoundError, StoreUnavailableError
 from ebbgate.core.incidents import ActionItem, Incident, Note, PostMortem
+from ebbgate.core.incidents.reports import Report
 from ebbgate.core.releases import Deployment, Release
 from ebbgate.core.rollbacks.drill import Drill
 from ebbgate.core.rollouts.state import RolloutState, Status
@@ -132,6 +133,7 @@ class _Tables:
         self.drills: dict[str, Drill] = {}
         self.incidents: dict[str, Incident] = {}
         self.incident_notes: list[Note] = []
+        self.user_reports: list[Report] = []
         self.post_mortems: dict[str, PostMortem] = {}
         self.action_items: dict[int, ActionItem] = {}
         self.releases: dict[str, Release] = {}

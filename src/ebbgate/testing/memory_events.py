@@ -185,6 +185,10 @@ class MemoryEventStore:
     ) -> int:
         return self._count_distinct(environment, flag, versions, frozenset(variants))
 
+    def last_variant(self, *, environment: str, flag: str, unit: str) -> str | None:
+        found = [seen for seen in self._exposures[environment, flag] if seen.unit == unit]
+        return max(found, key=lambda seen: seen.at).variant if found else None
+
     def active_units(self, *, environment: str, flag: str, versions: tuple[int, int | None]) -> int:
         return self._count_distinct(environment, flag, versions, None)
 

@@ -7,6 +7,7 @@ import msgspec
 
 from ebbgate.core.errors import ConflictError
 from ebbgate.core.incidents import ActionItem, ActionState, Incident, Note, PostMortem
+from ebbgate.core.incidents.reports import Report
 
 _RELOAD = "read it again and repeat the change"
 
@@ -14,6 +15,7 @@ _RELOAD = "read it again and repeat the change"
 class _Tables(Protocol):
     incidents: dict[str, Incident]
     incident_notes: list[Note]  # the id is the position + 1
+    user_reports: list[Report]  # the id is the position + 1
     post_mortems: dict[str, PostMortem]
     action_items: dict[int, ActionItem]
 
@@ -57,6 +59,16 @@ class MemoryIncidents:
 
     def notes(self, incident_id: str) -> list[Note]:
         return [row for row in self._tables.incident_notes if row.incident == incident_id]
+
+    def add_report(self, row: Report) -> Report:
+        rows = self._tables.user_reports
+        row = msgspec.structs.replace(row, id=len(rows) + 1)
+        self._append(rows, row)
+        return row
+
+    def reports(self, *, rollout: str | None = None, limit: int | None = None) -> list[Report]:
+        found = [row for row in self._tables.user_reports if rollout in (None, row.rollout)]
+        return found if limit is None else found[-limit:]
 
     def post_mortem(self, incident_id: str) -> PostMortem | None:
         return self._tables.post_mortems.get(incident_id)

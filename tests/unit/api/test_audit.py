@@ -124,6 +124,7 @@ CHANGES: list[tuple[Callable[[Any], None], str, str, dict[str, Any], str]] = [
     (nothing, "POST", "/notifications/test", {}, "notify.test"),
     (nothing, "POST", "/drills", {"app": "shop"}, "drill.start"),
     (nothing, "POST", "/incidents", {"app": "shop", "kind": "data_corruption", "title": "rows lost"}, "incident.open"),
+    (a_rollout, "POST", "/reports", {"flag": "newWidgets", "kind": "ticket"}, "report.add"),
     (an_incident, "POST", "/incidents/INC-1/notes", {}, "incident.note"),
     (an_incident, "POST", "/incidents/INC-1/roles", {"role": "scribe", "who": "support"}, "incident.assign"),
     (an_incident, "POST", "/incidents/INC-1/severity", {"severity": "sev3"}, "incident.severity"),

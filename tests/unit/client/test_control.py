@@ -54,6 +54,8 @@ def test_every_published_operation_has_a_method(desk: Any) -> None:
     tokens.list(), tokens.revoke(made.token.id, reason="r")
     client.records.audit(), client.records.outbox()
     client.observations.arrivals(), client.observations.evaluators(), client.observations.totals()
+    client.incidents.report(app="dash", kind="ticket", text="it hangs"), client.incidents.reports()
+    client.incidents.report_standings()
     client.observations.probes(), client.incidents.take_alerts(AlertmanagerMessage(alerts=[]))
     assert (client.server.healthz(), client.server.readyz()) == ("ok", "ok")
     assert "ebbgate_rollouts" in client.server.metrics()

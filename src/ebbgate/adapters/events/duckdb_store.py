@@ -202,6 +202,17 @@ class DuckDbEventStore:
         with self._lock:
             return statuses_of(self._ledger.roster)
 
+    def last_variant(self, *, environment: str, flag: str, unit: str) -> str | None:
+        with self._lock, unavailable():
+            row = self._connection.execute(
+                """
+                SELECT variant FROM exposures WHERE environment = $environment AND flag = $flag AND unit = $unit
+                ORDER BY happened_at DESC, seq DESC LIMIT 1
+                """,
+                {"environment": environment, "flag": flag, "unit": unit},
+            ).fetchone()
+            return None if row is None else row[0]
+
     def confirmations(self, snapshot_version: int) -> list[Confirmation]:
         with self._lock:
             return [

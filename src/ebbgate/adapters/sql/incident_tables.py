@@ -3,10 +3,11 @@
 import msgspec
 import sqlalchemy as sa
 
-from ebbgate.adapters.sql.schema import action_items, incident_notes, incidents, post_mortems
+from ebbgate.adapters.sql.schema import action_items, incident_notes, incidents, post_mortems, reports
 from ebbgate.adapters.sql.session import RELOAD, Session
 from ebbgate.core.errors import ConflictError
 from ebbgate.core.incidents import ActionItem, ActionState, Incident, IncidentStatus, Note, PostMortem
+from ebbgate.core.incidents.reports import Report
 
 
 class IncidentTables:
@@ -59,6 +60,16 @@ class IncidentTables:
         query = sa.select(incident_notes).where(incident_notes.c.incident_id == incident_id)
         rows = self._session.rows(query.order_by(incident_notes.c.id))
         return [msgspec.structs.replace(row.body, id=row.id) for row in rows]
+
+    def add_report(self, row: Report) -> Report:
+        added = self._session.run(sa.insert(reports).values(rollout_id=row.rollout, body=row).returning(reports.c.id))
+        return msgspec.structs.replace(row, id=added.one().id)
+
+    def reports(self, *, rollout: str | None = None, limit: int | None = None) -> list[Report]:
+        query = sa.select(reports).order_by(reports.c.id.desc()).limit(limit)
+        if rollout is not None:
+            query = query.where(reports.c.rollout_id == rollout)
+        return [msgspec.structs.replace(row.body, id=row.id) for row in self._session.rows(query)][::-1]
 
     def post_mortem(self, incident_id: str) -> PostMortem | None:
         row = self._session.first(sa.select(post_mortems.c.body).where(post_mortems.c.incident_id == incident_id))

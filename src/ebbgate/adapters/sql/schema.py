@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from ebbgate.adapters.sql.columns import Json, Packed, UtcTime
 from ebbgate.core.alerts import Message
 from ebbgate.core.incidents import ActionItem, Incident, Note, PostMortem
+from ebbgate.core.incidents.reports import Report
 from ebbgate.core.releases import Deployment, Release
 from ebbgate.core.rollbacks.drill import Drill
 from ebbgate.core.rollouts.decision import Decision
@@ -220,6 +221,16 @@ incident_notes = sa.Table(
     sa.Column("body", Json(Note), nullable=False),
     sqlite_autoincrement=True,
 )
+
+reports = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("rollout_id", sa.Text, nullable=False, index=True),
+    sa.Column("body", Json(Report), nullable=False),
+    sqlite_autoincrement=True,
+)
+"""rollout_id: empty for a report that counts for none."""
 
 post_mortems = sa.Table(
     "post_mortems",

@@ -7,17 +7,20 @@ from typing import Literal
 
 from ebbgate.core.access.tokens import TokenKind
 
-Permission = Literal["evaluate", "send_events", "read_snapshot", "read_metrics", "opt_self", "operate", "administer"]
+Permission = Literal[
+    "evaluate", "send_events", "read_snapshot", "read_metrics", "opt_self", "report", "operate", "administer"
+]
 """evaluate: OFREP. send_events: POST /v1/events. read_snapshot: whole snapshots and their stream, rules included.
-read_metrics: /metrics. opt_self: a user's own opt-in (RULES B5). operate: control API reads, rollout and flag actions.
+read_metrics: /metrics. opt_self: a user's own opt-in (RULES B5). report: what users
+say. operate: control API reads, rollout and flag actions.
 administer: tokens and settings."""
 
 _GRANTED: dict[TokenKind, frozenset[Permission]] = {
     "client": frozenset({"evaluate", "send_events", "opt_self"}),
-    "server": frozenset({"evaluate", "send_events", "read_snapshot", "opt_self"}),
-    "operator": frozenset({"read_snapshot", "read_metrics", "operate"}),
+    "server": frozenset({"evaluate", "send_events", "read_snapshot", "opt_self", "report"}),
+    "operator": frozenset({"read_snapshot", "read_metrics", "report", "operate"}),
     "admin": frozenset(
-        {"evaluate", "send_events", "read_snapshot", "read_metrics", "opt_self", "operate", "administer"}
+        {"evaluate", "send_events", "read_snapshot", "read_metrics", "opt_self", "report", "operate", "administer"}
     ),
 }
 
