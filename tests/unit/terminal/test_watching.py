@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from ebbgate.core.errors import StoreUnavailableError
 from ebbgate.core.rollouts.state import Status
@@ -53,6 +54,17 @@ def test_on_a_terminal_the_last_picture_stays(history: list[RolloutView]) -> Non
     console = Console(file=out, width=100, force_terminal=True, color_system=None)
     watch(reader(history), console=console, clock=VirtualClock(), until=is_over)
     assert "Everybody has it." in out.getvalue().rpartition("RUNNING")[2]
+
+
+def test_what_stands_below_the_picture_is_new_each_time_and_gone_at_the_end(history: list[RolloutView]) -> None:
+    out = StringIO()
+    console = Console(file=out, width=100, force_terminal=True, color_system=None)
+    told = iter(range(100))
+    watch(
+        reader(history), console=console, clock=VirtualClock(), until=is_over, footer=lambda: Text(f"key {next(told)}")
+    )
+    assert all(f"key {number}" in out.getvalue() for number in range(4))
+    assert "Everybody has it." in out.getvalue().rpartition("key")[2], "the last picture stands alone"
 
 
 def test_between_two_reads_the_machine_clock_passes(history: list[RolloutView]) -> None:
