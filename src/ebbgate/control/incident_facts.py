@@ -9,6 +9,7 @@ from ebbgate.core.incidents import Chart, Facts, Incident, MetricFacts, Series, 
 from ebbgate.core.metrics.analysis import Analysis, LimitStanding, Verdict
 from ebbgate.core.metrics.definition import Guardrail
 from ebbgate.core.metrics.display import format_value
+from ebbgate.core.rollouts.decision import Code, Step
 from ebbgate.core.rollouts.recovery import recovery_contrast
 from ebbgate.core.rollouts.state import RollbackOutcome, RollbackState, RolloutState
 from ebbgate.ports.clock import Clock
@@ -36,7 +37,7 @@ def facts_of(tx: ControlTransaction, events: EventStore, clock: Clock, incident:
         )
     looks: list[Look] = [(row, look_of(row).analyses) for row in all_decisions(tx, state.id)]
     found = next((index for index, (_, analyses) in enumerate(looks) if _is_harm(analyses)), None)
-    stages = _stages(tx, events, clock, state)
+    stages = _stages(events, clock, state, refused=_refused([row for row, _ in looks]))
     return Facts(
         began_at=incident.began_at,
         detected_at=_detected_at(looks[found][0], state) if found is not None else incident.opened_at,
@@ -80,7 +81,7 @@ def _exposed(events: EventStore, state: RolloutState) -> int:
     )
 
 
-def _stages(tx: ControlTransaction, events: EventStore, clock: Clock, state: RolloutState) -> tuple[StageFacts, ...]:
+def _stages(events: EventStore, clock: Clock, state: RolloutState, *, refused: str) -> tuple[StageFacts, ...]:
     rollback = state.rollback
     if rollback is None:
         return ()
@@ -91,7 +92,7 @@ def _stages(tx: ControlTransaction, events: EventStore, clock: Clock, state: Rol
     if rollback.stragglers:
         words += f" Not following: {', '.join(rollback.stragglers)}."
     return (
-        _flag_off(tx, state, rollback),
+        _flag_off(rollback, refused),
         StageFacts(
             stage=Stage.PROPAGATION,
             began_at=rollback.off_at,
@@ -104,17 +105,22 @@ def _stages(tx: ControlTransaction, events: EventStore, clock: Clock, state: Rol
     )
 
 
-def _flag_off(tx: ControlTransaction, state: RolloutState, rollback: RollbackState) -> StageFacts:
+def _refused(rows: Sequence[DecisionRow]) -> str:
+    """Why the flag could not be written, where that led to the second stage; empty where it was written."""
+    redeploys = [row for row in rows if isinstance(row.decision, Step) and row.decision.code is Code.REDEPLOY]
+    facts = look_of(redeploys[-1]).rollback if redeploys else None
+    return facts.flag_error if facts is not None else ""
+
+
+def _flag_off(rollback: RollbackState, refused: str) -> StageFacts:
     """Decided is not written: the file of the flags may refuse (RULES H1)."""
-    journal = tx.journal(f"publish:{state.plan.environment}:{rollback.off_version}")
-    was_refused = rollback.redeploy_from_at is not None and (journal is None or journal.done_at is None)
     off = f"Snapshot {rollback.off_version}, which serves the old version to all,"
     return StageFacts(
         stage=Stage.FLAG_OFF,
         began_at=rollback.off_at,
-        ended_at=None if was_refused else rollback.off_at,
-        worked=not was_refused,
-        words=f"{off} could not be written." if was_refused else f"{off} was committed.",
+        ended_at=None if refused else rollback.off_at,
+        worked=not refused,
+        words=f"{off} could not be written: {refused}." if refused else f"{off} was committed.",
     )
 
 

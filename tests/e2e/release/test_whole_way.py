@@ -4,6 +4,7 @@ path broken, the last stable release deployed again (issue 5, acceptance 1 and 6
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,11 @@ def taken_back_by_the_flag(
 
     facts = drafted(control, rollout_id, eventually).facts
     assert facts.decided_at == ended.rollback.off_at
-    in_order(facts)
+    _, _, decided_at, mitigated_at, recovered_at = in_order(facts)
     came_back = min(one.at for one in harmed.seen if one.at > max(seen.at for seen in harmed.seen if seen.is_new))
-    assert {one.status for one in harmed.seen if one.at < facts.decided_at} == {500}
+    assert {one.status for one in harmed.seen if one.at < decided_at} == {500}
     assert {one.status for one in harmed.seen if one.at >= came_back} == {200}
-    assert facts.decided_at <= facts.mitigated_at <= came_back <= facts.recovered_at, "as it was seen from outside"
+    assert decided_at <= mitigated_at <= came_back <= recovered_at, "as it was seen from outside"
     return shipped["release"]["version"], ended
 
 
@@ -122,12 +123,13 @@ def taken_back_by_the_release(
 
     facts = drafted(control, rollout_id, eventually).facts
     assert (facts.decided_at, facts.mitigated_at) == (ended.rollback.off_at, ended.rollback.redeployed_at)
-    in_order(facts)
+    _, _, decided_at, mitigated_at, _ = in_order(facts)
     came_back = min(one.at for one in seen.seen if one.digest == stable.digest)
     assert {one.status for one in seen.seen if one.digest != stable.digest} == {500}, "the flag stayed on"
     assert {one.status for one in seen.seen if one.at >= came_back} == {200}
     begun = next(one for one in control.releases.deployments() if one.is_rollback).started_at
-    assert facts.decided_at <= begun <= came_back <= facts.mitigated_at, "as it was seen from outside"
+    assert begun is not None
+    assert decided_at <= begun <= came_back <= mitigated_at, "as it was seen from outside"
     worked = {stage.stage: stage.worked for stage in facts.stages}
     assert (worked[Stage.FLAG_OFF], worked[Stage.REDEPLOY], worked[Stage.VERIFY]) == (False, True, True)
     return shipped["release"]["version"], ended
@@ -160,13 +162,15 @@ def drafted(control: ControlClient, rollout_id: str, eventually: Callable[..., N
     return control.postmortems.get(rollout_id)
 
 
-def in_order(facts: Facts) -> None:
-    """Began, detected, decided, mitigated, recovered; and who was exposed."""
-    times: list[Any] = [facts.began_at, facts.detected_at, facts.decided_at, facts.mitigated_at, facts.recovered_at]
-    assert None not in times, times
-    assert times == sorted(times)
+def in_order(facts: Facts) -> list[datetime]:
+    """When it began, was detected, decided, mitigated, and had recovered: in this order, and all known."""
+    times = [facts.began_at, facts.detected_at, facts.decided_at, facts.mitigated_at, facts.recovered_at]
+    known = [at for at in times if at is not None]
+    assert len(known) == len(times), times
+    assert known == sorted(known)
     assert facts.exposed is not None
     assert 30 <= facts.exposed <= 400, "min_units, and all users that there are"
+    return known
 
 
 def answers_as(app: Any, digest: str) -> bool:
