@@ -31,7 +31,7 @@ def metric_table(view: RolloutView, *, width: int) -> Table:
         metric = values.metric_of(view, analysis.metric)
         table.add_row(Text(values.label(metric), style=BOLD), *_cells(view, metric, analysis, is_wide=is_wide))
         for part in analysis.parts:  # each endpoint, widget, ... by itself; it decides nothing but its limits
-            name = part.metric.removeprefix(analysis.metric).strip(" :.=/[]") or part.metric
+            name = part.metric.removeprefix(f"{analysis.metric}[").removesuffix("]")
             table.add_row(Text(f"  {name}", style=FAINT), *_cells(view, metric, part, is_wide=is_wide))
     return table
 
