@@ -14,6 +14,7 @@ import msgspec
 from ebbgate.adapters.events.duckdb_store_arrivals import ArrivalRunner
 from ebbgate.adapters.events.duckdb_store_blocks import BlockRunner, Reference
 from ebbgate.adapters.events.duckdb_store_distinct import DistinctUnits
+from ebbgate.adapters.events.duckdb_store_gather import Gathered, Gatherer
 from ebbgate.adapters.events.duckdb_store_history import history
 from ebbgate.adapters.events.duckdb_store_ids import RecentIds, load_recent
 from ebbgate.adapters.events.duckdb_store_ingest import HORIZON, Batch
@@ -32,9 +33,8 @@ from ebbgate.core.events import Record
 from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment
 from ebbgate.core.metrics.contrast import Contrast, LimitQuery
-from ebbgate.core.metrics.definition import Metric
+from ebbgate.core.metrics.definition import Metric, MetricKind
 from ebbgate.core.metrics.history import History, history_until
-from ebbgate.core.metrics.limits_delay import WINDOWED, limit_delay
 from ebbgate.core.metrics.reference import REFERENCE_KEPT, needs_reference
 from ebbgate.ports.event_store import (
     Confirmation,
@@ -63,8 +63,9 @@ class DuckDbEventStore:
             self._recent = self._load_recent()
             self._runner = BlockRunner(self._connection)
             self._phases = load_phases(self._connection)  # the one that was asked for last stands last
-        self._late = LateRunner(self._connection, self._runner)
-        self._arrivals = ArrivalRunner(self._connection)
+        self._gatherer = Gatherer(self._connection)
+        self._late = LateRunner(self._connection, self._runner, self._gatherer)
+        self._arrivals = ArrivalRunner(self._connection, self._gatherer)
         self._references: dict[tuple[Contrast, Metric], dict[int, Reference]] = {}
         self._distinct = DistinctUnits(self._connection)
         self._values = AttributeValues(self._connection)
@@ -102,9 +103,10 @@ class DuckDbEventStore:
             phase, runner = self._phase(contrast), self._runner
             self._watch(phase, metric)
             reference = self._reference(phase, metric, opened) if needs_reference(metric) else []
-            if not runner.is_anyone_closing(metric, phase.entrants, opened, closed):
+            read = self._gatherer.closing(phase, metric, opened, closed, self._state())
+            if not runner.is_anyone_closing(metric, read.entrants, opened, closed):
                 return None
-            runner.observe(metric, metric.on, phase.entrants, opened, closed, is_limit=False)
+            runner.observe(metric, metric.on, read.entrants, opened, closed, is_limit=False, events=read.events)
             if needs_reference(metric):
                 self._remember(contrast, metric, closed, [*reference, *runner.newest_control()])
             return runner.block(metric, contrast.phase, opened, closed, reference)
@@ -115,13 +117,13 @@ class DuckDbEventStore:
         with self._lock, unavailable():
             opened, closed = to_microseconds(opened_at), to_microseconds(closed_at)
             phase = self._phase(contrast)
-            entrants = phase.entrants  # of windows, everybody's goes on, whether or not anything happens
-            if query.metric.kind not in WINDOWED:
-                entrants = phase.active(opened - microseconds(limit_delay(query.metric)), closed)
+            read = Gathered(phase.entrants, "events")  # of counts, everybody's go on, whether or not anything happens
+            if query.metric.kind is not MetricKind.COUNT:
+                read = self._gatherer.active(phase, query.metric, opened, closed, self._state())
             out: list[AnyBlock] = []
             for function in query.functions or ("",):
                 on = (function,) if function else query.metric.on
-                self._runner.observe(query.metric, on, entrants, opened, closed, is_limit=True)
+                self._runner.observe(query.metric, on, read.entrants, opened, closed, is_limit=True, events=read.events)
                 block = self._runner.limit_block(query, function, contrast.phase, opened, closed)
                 if block is not None:
                     out.append(block)
@@ -142,10 +144,16 @@ class DuckDbEventStore:
             phase = self._phase(contrast)
             reference: Reference = []
             if needs_reference(metric):
-                reference = self._late.reference(phase, metric, epoch_at=epoch, opened_at=opened)
+                reference = self._late.reference(phase, metric, self._state(), epoch_at=epoch, opened_at=opened)
                 reference = reference or self._reference(phase, metric, opened)
             found = self._late.observe(
-                phase, metric, epoch_at=epoch, opened_at=opened, closed_at=closed, with_new=with_new
+                phase,
+                metric,
+                self._state(),
+                epoch_at=epoch,
+                opened_at=opened,
+                closed_at=closed,
+                with_new=with_new,
             )
             return self._runner.block(metric, contrast.phase, opened, closed, reference) if found else None
 
@@ -153,13 +161,13 @@ class DuckDbEventStore:
         self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime
     ) -> ArrivalBlock | None:
         with self._lock, unavailable():
-            return self._arrivals.arrivals(self._phase(contrast), metric, opened_at, closed_at)
+            return self._arrivals.arrivals(self._phase(contrast), metric, opened_at, closed_at, self._state())
 
     def volume_block(
         self, contrast: Contrast, names: Sequence[str], *, opened_at: datetime, closed_at: datetime
     ) -> VolumeBlock:
         with self._lock, unavailable():
-            return self._arrivals.volume(self._phase(contrast), names, opened_at, closed_at)
+            return self._arrivals.volume(self._phase(contrast), names, opened_at, closed_at, self._state())
 
     def assignment(self, contrast: Contrast) -> Assignment:
         with self._lock, unavailable():
@@ -194,14 +202,6 @@ class DuckDbEventStore:
             total = self._ledger.exposures
             return self._distinct.count((environment, flag, *versions, frozenset(variants)), total)
 
-    def active_units(self, *, environment: str, flag: str, versions: tuple[int, int | None]) -> int:
-        with self._lock, unavailable():
-            return self._distinct.count((environment, flag, *versions, None), self._ledger.exposures)
-
-    def evaluators(self) -> list[EvaluatorStatus]:
-        with self._lock:
-            return statuses_of(self._ledger.roster)
-
     def last_variant(self, *, environment: str, flag: str, unit: str) -> str | None:
         with self._lock, unavailable():
             row = self._connection.execute(
@@ -212,6 +212,14 @@ class DuckDbEventStore:
                 {"environment": environment, "flag": flag, "unit": unit},
             ).fetchone()
             return None if row is None else row[0]
+
+    def active_units(self, *, environment: str, flag: str, versions: tuple[int, int | None]) -> int:
+        with self._lock, unavailable():
+            return self._distinct.count((environment, flag, *versions, None), self._ledger.exposures)
+
+    def evaluators(self) -> list[EvaluatorStatus]:
+        with self._lock:
+            return statuses_of(self._ledger.roster)
 
     def confirmations(self, snapshot_version: int) -> list[Confirmation]:
         with self._lock:
@@ -279,6 +287,10 @@ class DuckDbEventStore:
         tables = ("exposures", "events")
         return {table: load_recent(self._connection, table, until - HORIZON, until) for table in tables}
 
+    def _state(self) -> tuple[int, int]:
+        """What the store holds: a copy of a part of it is good as long as this stays the same."""
+        return self._ledger.exposures, self._ledger.events
+
     def _phase(self, contrast: Contrast) -> DuckDbPhase:
         phase = self._phases.pop(contrast, None)
         if phase is None:
@@ -289,7 +301,9 @@ class DuckDbEventStore:
                 phase.watch(msgspec.json.decode(metric, type=Metric))
         self._phases[contrast] = phase
         while len(self._phases) > PHASES_KEPT:
-            self._phases.pop(next(iter(self._phases))).drop()
+            oldest = self._phases.pop(next(iter(self._phases)))
+            oldest.drop()
+            self._gatherer.forget(oldest.number)
         phase.read_exposures(self._ledger.exposures)
         return phase
 

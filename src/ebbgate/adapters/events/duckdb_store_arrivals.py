@@ -9,6 +9,7 @@ import ibis
 from ibis.expr.types import Table
 
 from ebbgate.adapters.events import queries, queries_arrivals
+from ebbgate.adapters.events.duckdb_store_gather import Gatherer
 from ebbgate.adapters.events.duckdb_store_phases import DuckDbPhase
 from ebbgate.adapters.events.duckdb_store_schema import to_microseconds
 from ebbgate.adapters.events.queries import CONTROL, TREATMENT
@@ -19,15 +20,18 @@ from ebbgate.core.metrics.definition import Metric
 class ArrivalRunner:
     """Reads only."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, gatherer: Gatherer) -> None:
         self._connection = connection
+        self._gatherer = gatherer
 
     def arrivals(
-        self, phase: DuckDbPhase, metric: Metric, opened_at: datetime, closed_at: datetime
+        self, phase: DuckDbPhase, metric: Metric, opened_at: datetime, closed_at: datetime, state: tuple[int, int]
     ) -> ArrivalBlock | None:
         waited = patience(metric)
         span = to_microseconds(opened_at - waited), to_microseconds(closed_at - waited)
-        rows = self._connection.execute(queries.bound(_arrivals(metric), phase.entrants, *span)).fetchall()
+        read = self._gatherer.closing(phase, metric, to_microseconds(opened_at), to_microseconds(closed_at), state)
+        query = queries.bound(_arrivals(metric), read.entrants, *span, events=read.events)
+        rows = self._connection.execute(query).fetchall()
         if not rows:
             return None
         by_arm = {arm: (n, int(late), int(dropped)) for arm, n, late, dropped in rows}
@@ -45,10 +49,18 @@ class ArrivalRunner:
             control_dropped=control[2],
         )
 
-    def volume(self, phase: DuckDbPhase, names: Sequence[str], opened_at: datetime, closed_at: datetime) -> VolumeBlock:
+    def volume(
+        self,
+        phase: DuckDbPhase,
+        names: Sequence[str],
+        opened_at: datetime,
+        closed_at: datetime,
+        state: tuple[int, int],
+    ) -> VolumeBlock:
         span = to_microseconds(opened_at), to_microseconds(closed_at)
-        came = phase.active(span[0] - 1, span[1])
-        rows = self._connection.execute(queries.bound(_volume(tuple(names)), came, *span)).fetchall()
+        read = self._gatherer.came(phase, names, 1, *span, state)
+        query = queries.bound(_volume(tuple(names)), read.entrants, *span, events=read.events)
+        rows = self._connection.execute(query).fetchall()
         n = {bool(is_treated): count for is_treated, count in rows}
         return VolumeBlock(
             phase=phase.contrast.phase,

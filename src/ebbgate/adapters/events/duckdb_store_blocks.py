@@ -44,11 +44,20 @@ class BlockRunner:
         return bool(self._rows(queries.bound(_closing(metric), entrants, opened_at, closed_at)))
 
     def observe(
-        self, metric: Metric, on: tuple[str, ...], entrants: str, opened_at: int, closed_at: int, *, is_limit: bool
+        self,
+        metric: Metric,
+        on: tuple[str, ...],
+        entrants: str,
+        opened_at: int,
+        closed_at: int,
+        *,
+        is_limit: bool,
+        events: str = "events",
     ) -> None:
-        """Fill the table `observations`: of the randomised units, or against a limit (RULES G1)."""
+        """Fill the table `observations`: of the randomised units, or against a limit (RULES G1). entrants, events: the
+        tables to read."""
         compiled = _limit_observations(metric, on) if is_limit else _observations(metric, on)
-        query = queries.bound(compiled, entrants, opened_at, closed_at)
+        query = queries.bound(compiled, entrants, opened_at, closed_at, events=events)
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE observations AS {query}")
 
     def newest_control(self) -> Reference:

@@ -2,7 +2,8 @@
 
 They are derived: tables beside the rows, with the place up to which exposures were read in the same transaction, so
 that a restart goes on where it was, and that any of them can be dropped and made again. A look touches all units of a
-contrast once, to find those of the new exposures that it knows; everything else costs what is new.
+contrast twice, by 64-bit hashes of their keys: to find those of the new exposures, and those of the new events;
+everything else costs what is new.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,7 +41,7 @@ END
 """
 
 _FRESH = """
-SELECT unit, min(seq) FILTER (is_inside AND (is_control OR is_treated)) AS first_seq,
+SELECT unit, hash(unit) AS unit_hash, min(seq) FILTER (is_inside AND (is_control OR is_treated)) AS first_seq,
   min(known_at) FILTER (is_inside AND is_treated) AS treated_at,
   min(known_at) FILTER (is_inside AND is_control) AS control_at,
   min(known_at) FILTER (variant = $audience AND (is_inside OR $is_recovery)) AS audience_at,
@@ -66,7 +67,8 @@ CASE WHEN treated_at IS NOT NULL AND control_at IS NOT NULL THEN 'crossed'
 
 class PhaseLedger(msgspec.Struct, kw_only=True):
     """What is known of a contrast beside its units. exposures_read, events_read: rows taken so far. standings: units
-    by what they are. late, dropped: events by arm (RULES D4, D5). Times in microseconds.
+    by what they are. late, dropped: events by arm (RULES D4, D5). hashed: a known key's hash by the engine that hashed
+    the units. Times in microseconds.
     """
 
     exposures_read: int = 0
@@ -75,6 +77,7 @@ class PhaseLedger(msgspec.Struct, kw_only=True):
     events_read: int = 0
     late: dict[int, int] = {}
     dropped: dict[int, int] = {}
+    hashed: int = 0
 
 
 class DuckDbPhase:
@@ -88,19 +91,18 @@ class DuckDbPhase:
         self.number = number
         self.entrants = f"entrants_{number}"
         self.watched: set[Metric] = set()
-        self._active: tuple[int, int, int] | None = None  # since, until, exposures read
         self._audience = f"audience_{number}"
         self._returning = f"returning_{number}"
         self._connection = connection
-        self._ledger = ledger or PhaseLedger()
+        self._ledger = ledger or PhaseLedger(hashed=hashed_key(connection))
         if ledger is None:
             with self._transaction():
                 connection.execute(
                     f"""
                     CREATE TABLE {self.entrants} (
-                      unit VARCHAR, bucket BIGINT, arm TINYINT, is_treated BOOLEAN, happened_at BIGINT,
-                      occurred_at BIGINT, known_at BIGINT, log_offset BIGINT, treated_at BIGINT, control_at BIGINT,
-                      audience_at BIGINT);
+                      unit VARCHAR, unit_hash UBIGINT, bucket BIGINT, arm TINYINT, is_treated BOOLEAN,
+                      happened_at BIGINT, occurred_at BIGINT, known_at BIGINT, log_offset BIGINT,
+                      treated_at BIGINT, control_at BIGINT, audience_at BIGINT);
                     CREATE TABLE {self._audience} (unit VARCHAR, known_at BIGINT);
                     CREATE TABLE {self._returning} (unit VARCHAR, seq BIGINT);
                     """
@@ -129,21 +131,6 @@ class DuckDbPhase:
                 after.exposures_read = until
                 self._store(after)
             self._ledger = after
-
-    def active(self, since: int, until: int) -> str:
-        """A table of the units with an event that became known in `(since, until)`: few, where many came in the past.
-        It holds for all questions of a look that go no further back."""
-        state = (until, self._ledger.exposures_read)
-        if self._active is None or self._active[1:] != state or since < self._active[0]:
-            self._connection.execute(
-                f"""
-                CREATE OR REPLACE TEMP TABLE active_{self.number} AS SELECT e.* FROM {self.entrants} e SEMI JOIN
-                  (SELECT DISTINCT unit FROM events WHERE known_at > $since AND known_at < $until) USING (unit)
-                """,
-                {"since": since, "until": until},
-            )
-            self._active = (since, *state)
-        return f"active_{self.number}"
 
     def standings(self) -> dict[str, int]:
         """Units by what they are now."""
@@ -187,7 +174,8 @@ class DuckDbPhase:
         arguments: dict[str, object] = {"seq": self._ledger.events_read, "total": total, "shortest": shortest}
         found = self._connection.execute(
             """
-            CREATE OR REPLACE TEMP TABLE doubtful AS SELECT unit, name, happened_at, occurred_at, known_at, log_offset,
+            CREATE OR REPLACE TEMP TABLE doubtful AS
+            SELECT hash(unit) AS unit_hash, name, happened_at, occurred_at, known_at, log_offset,
               is_invalid FROM events
             WHERE seq >= $seq AND seq < $total AND (is_invalid OR known_at - happened_at > $shortest)
             """,
@@ -200,7 +188,7 @@ class DuckDbPhase:
         rows = self._connection.execute(
             f"""
             SELECT arm, count(*) FILTER ({late}), count(*) FILTER (v.is_invalid)
-            FROM doubtful v JOIN {self.entrants} e USING (unit)
+            FROM doubtful v JOIN {self.entrants} e USING (unit_hash)
             WHERE v.log_offset >= e.log_offset AND arm IN ({TREATMENT}, {CONTROL})
               AND (v.happened_at >= e.happened_at
                 OR (v.occurred_at >= e.occurred_at AND v.known_at >= e.happened_at))
@@ -263,10 +251,10 @@ class DuckDbPhase:
             INSERT INTO {self._audience} SELECT unit, audience_at FROM fresh ANTI JOIN {self._audience} USING (unit)
             WHERE audience_at IS NOT NULL;
             CREATE OR REPLACE TEMP TABLE met AS
-            SELECT e.rowid AS place, e.unit, e.arm, e.treated_at AS old_treated_at, e.control_at AS old_control_at,
+            SELECT e.rowid AS place, f.unit, e.arm, e.treated_at AS old_treated_at, e.control_at AS old_control_at,
               e.audience_at AS old_audience_at, coalesce(e.treated_at, f.treated_at) AS treated_at,
               coalesce(e.control_at, f.control_at) AS control_at, coalesce(e.audience_at, f.audience_at) AS audience_at
-            FROM {self.entrants} e JOIN fresh f USING (unit);
+            FROM {self.entrants} e JOIN fresh f USING (unit_hash);
             CREATE OR REPLACE TEMP TABLE changed AS SELECT * FROM met
             WHERE (old_treated_at IS NULL AND treated_at IS NOT NULL)
               OR (old_control_at IS NULL AND control_at IS NOT NULL)
@@ -315,7 +303,8 @@ class DuckDbPhase:
             connection.execute(
                 f"""
                 CREATE OR REPLACE TEMP TABLE entered AS
-                SELECT n.unit, bucket, CASE WHEN $only_returning AND r.unit IS NULL THEN {APART} ELSE {_ARM} END AS arm,
+                SELECT n.unit, n.unit_hash, bucket,
+                  CASE WHEN $only_returning AND r.unit IS NULL THEN {APART} ELSE {_ARM} END AS arm,
                   CASE WHEN $is_recovery
                     THEN variant = $treatment AND bucket >= $treatment_start AND bucket < $treatment_end
                     ELSE variant NOT IN ($control, $holdout) END AS is_treated, x.happened_at, x.occurred_at,
@@ -363,13 +352,25 @@ class DuckDbPhase:
             raise
 
 
+def hashed_key(connection: duckdb.DuckDBPyConnection) -> int:
+    """The hash of a key that never changes: another engine may hash otherwise, and would not find its units again."""
+    row = connection.execute("SELECT hash('ebbgate')").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def load_phases(connection: duckdb.DuckDBPyConnection) -> dict[Contrast, DuckDbPhase]:
-    """The contrasts that were stored, oldest first, each with the metrics whose late events it counts."""
+    """The contrasts that were stored, oldest first, each with the metrics whose late events it counts. Those of an
+    engine that hashed otherwise are dropped, and made again when they are asked for."""
     phases: dict[Contrast, DuckDbPhase] = {}
+    hashed = hashed_key(connection)
     rows = connection.execute("SELECT number, contrast, body FROM phases ORDER BY number").fetchall()
     for number, contrast, body in rows:
         ledger = msgspec.msgpack.decode(body, type=PhaseLedger)
         phase = DuckDbPhase(connection, msgspec.json.decode(contrast, type=Contrast), number, ledger)
+        if ledger.hashed != hashed:
+            phase.drop()
+            continue
         watched = connection.execute("SELECT metric FROM watched WHERE contrast = ?", [contrast]).fetchall()
         phase.watched = {msgspec.json.decode(metric, type=Metric) for (metric,) in watched}
         phases[phase.contrast] = phase

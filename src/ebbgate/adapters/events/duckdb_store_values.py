@@ -6,7 +6,7 @@ import duckdb
 import ibis
 from ibis import _
 
-from ebbgate.adapters.events.queries import EVENTS
+from ebbgate.adapters.events.queries import EVENTS, of_events
 
 _FROM, _UPTO = 7_000_000_000_000_000_005, 7_000_000_000_000_000_007
 
@@ -35,4 +35,4 @@ def _values_query(name: str, attribute: str) -> str:
     new = EVENTS.filter(_.name == name, _.seq >= ibis.literal(_FROM), _.seq < ibis.literal(_UPTO))
     values = new.filter(_.attributes.notnull()).mutate(text=_.attributes.cast("json")[attribute].str)
     found = values.filter(_.text.notnull()).group_by("text").agg(first=_.seq.min()).order_by("first")
-    return str(ibis.to_sql(found, dialect="duckdb"))
+    return of_events(str(ibis.to_sql(found, dialect="duckdb")))

@@ -1,8 +1,8 @@
 """From events to observations, written once in Ibis (RULES D). Any engine that Ibis knows can run these.
 
 Times are microseconds of plan time since 1970, as integers. The span of a block is two numbers, OPENED and CLOSED,
-and the units are in the table ENTRANTS: they stand for themselves until `bound` puts the real ones into the compiled
-SQL, as compiling costs more than running.
+the units are in the table ENTRANTS and what they did in EVENTS: they stand for themselves until `bound` puts the real
+ones into the compiled SQL, as compiling costs more than running.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ TREATMENT, CONTROL, VETERAN, AUDIENCE, APART, HOLDOUT = range(6)
 """Arms, as they are stored. APART: control outside the control interval: in no comparison. HOLDOUT: compared for late
 harm alone (RULES E3)."""
 
+_EVENTS = "events_that_are_read"
 EVENTS = ibis.table(
     {
         "seq": "int64",
@@ -37,7 +38,7 @@ EVENTS = ibis.table(
         "trial_id": "string",
         "attributes": "string",
     },
-    name="events",
+    name=_EVENTS,
 )
 
 ENTRANTS = "entrants_of_the_contrast"
@@ -59,10 +60,15 @@ def microseconds(duration: timedelta) -> int:
     return duration // timedelta(microseconds=1)
 
 
-def bound(sql: str, entrants: str, opened_at: int, closed_at: int) -> str:
+def bound(sql: str, entrants: str, opened_at: int, closed_at: int, *, events: str = "events") -> str:
     """The compiled query for the units of that table whose windows closed in `(opened_at, closed_at]`."""
-    named = sql.replace(f'"{ENTRANTS}"', f'"{entrants}"')
+    named = of_events(sql.replace(f'"{ENTRANTS}"', f'"{entrants}"'), events)
     return named.replace(str(_OPENED), str(opened_at)).replace(str(_CLOSED), str(closed_at))
+
+
+def of_events(sql: str, events: str = "events") -> str:
+    """The compiled query over the events of that table."""
+    return sql.replace(f'"{_EVENTS}"', f'"{events}"')
 
 
 def entrants() -> Table:
