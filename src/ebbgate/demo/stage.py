@@ -1,6 +1,7 @@
 """A running server, an application that is deployed beside it, and the acts that are played on them."""
 
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Self
 
 from rich.console import Console
@@ -25,6 +26,8 @@ from ebbgate.terminal import watch
 
 OVERLAY = "demo"
 REASON = "the demo begins"
+CONTROL_WITHIN_S = 60.0
+EVERY = timedelta(milliseconds=200)
 RELEASES = {1: "v1.4.0", 2: "v1.5.0"}
 
 
@@ -113,6 +116,7 @@ class Stage:
 
     def _told(self, act: int, view: RolloutView, breaking: Breaking, harm: HarmLog) -> ActReport:
         """What it came to, and the flag made ready for the next act."""
+        self._wait_for_control()  # which may have been killed at the very end
         ending = read_ending(self._control, view, self._clock)
         harm.note(view.looks)
         looks = read_looks(self._control, view.id, scale=self._settings.scale)
@@ -135,6 +139,17 @@ class Stage:
             kills=breaking.kills,
             replay=self._control.rollouts.replay(view.id) if breaking.kills else None,
         )
+
+    def _wait_for_control(self) -> None:
+        until = self._clock.monotonic() + CONTROL_WITHIN_S
+        while True:
+            try:
+                self._control.observations.totals()
+                return
+            except StoreUnavailableError:
+                if self._clock.monotonic() > until:
+                    raise
+                self._clock.sleep(EVERY)
 
     def report(self, acts: list[ActReport], *, machine_s: float) -> DemoReport:
         totals = self._control.observations.totals()
