@@ -37,8 +37,11 @@ class Drivers:
         """Until every instance of every driver has its first snapshot. Raises StoreUnavailableError if one gave up."""
         for process in self._processes:
             assert process.stdout is not None
-            if process.stdout.readline().strip() != "ready":
-                raise StoreUnavailableError("a driver did not start", hint="see its messages above")
+            if (said := process.stdout.readline().strip()) != "ready":
+                status = process.wait(STOP_WITHIN_S) if not said else process.poll()
+                raise StoreUnavailableError(
+                    f"a driver did not start: it said {said!r}, its status is {status}", hint="see its messages above"
+                )
 
     def tell(self, letter: str) -> None:
         """Pass on what is to break, to each of them."""
