@@ -115,6 +115,12 @@ def rebuild_release(
     return _woken(services, services.releases.rebuild(ref, data, actor=actor_of(request, data.reason)))
 
 
+@post("/{ref:str}/adopt", sync_to_thread=True, status_code=200, operation_id="adoptRelease")
+def adopt_release(services: Services, request: ApiRequest, ref: ReleaseRef, data: JSONBody[ActOnRelease]) -> Release:
+    """Take what answers for the stable release, on a person's word, where there is none yet."""
+    return _woken(services, services.releases.adopt(ref, actor=actor_of(request, data.reason)))
+
+
 @post("/{ref:str}/mark-bad", sync_to_thread=True, status_code=200, operation_id="markReleaseBad")
 def mark_release_bad(services: Services, request: ApiRequest, ref: ReleaseRef, data: JSONBody[ActOnRelease]) -> Release:
     """Quarantine it: nothing deploys or starts it without an override."""
@@ -165,6 +171,7 @@ release_router = Router(
         verify_release,
         deploy_release,
         rebuild_release,
+        adopt_release,
         mark_release_bad,
         clear_release,
         pin_release,

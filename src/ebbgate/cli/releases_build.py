@@ -142,9 +142,8 @@ def make_release(
     flags: tuple[str, ...] = (),
     is_tagging: bool = True,
     reversible: bool = True,
-    is_adopted: bool = False,
 ) -> Release:
-    """Build, measure, upload, register, tag. is_adopted: it counts as stable on somebody's word (RULES H4)."""
+    """Build, measure, upload, register, tag."""
     from ebbgate.bootstrap.builds import absolute
 
     since = newest_tag(terms.versions, shop.repository.tags())
@@ -168,7 +167,6 @@ def make_release(
             reversible=reversible,
             notes=notes,
             build=_record(built, budgets, is_signed),
-            is_adopted=is_adopted,
         )
         made = control.releases.register(request)
     if is_tagging:

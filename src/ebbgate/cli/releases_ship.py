@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 
 class Shipped(msgspec.Struct, frozen=True, kw_only=True):
-    """What is so after it. done: what this call did, of build, tag, deploy and start. rollout: None with --first."""
+    """What is so after it. done: what this call did: build, tag, deploy, start, adopt. rollout: None with --first."""
 
     release: Release
-    deployment: Deployment | None
+    deployment: Deployment
     rollout: RolloutView | None
     done: tuple[str, ...]
 
@@ -119,13 +119,19 @@ def _ship(control: "ControlClient", order: Order, timeout: timedelta) -> tuple[S
     done += _tagged(shop, release)
     deployment, is_new = _deployed(control, order, control.releases.get(release.id), timeout)
     done += ["deploy"] if is_new else []
-    if deployment is not None and not deployment.is_over:
+    if not deployment.is_over:
         return Shipped(release=release, deployment=deployment, rollout=None, done=tuple(done)), Exit.TIMEOUT
-    if deployment is not None and deployment.status is not DeploymentStatus.DONE:
-        _give_up(control, order, release, deployment)
-    rollout = None if order.is_first else _started(control, order, release, before, done)
-    made = control.releases.get(release.id).release
-    return Shipped(release=made, deployment=deployment, rollout=rollout, done=tuple(done)), Exit.OK
+    if deployment.status is not DeploymentStatus.DONE:
+        hint = f"see its steps: ebbgate release show {release.id}"
+        raise DeployError(str(deployment_end(deployment)), hint=hint)
+    rollout = None
+    if order.is_first:
+        done += [] if release.is_stable else ["adopt"]
+        release = control.releases.adopt(release.id, reason=order.reason)
+    else:
+        rollout = _started(control, order, release, before, done)
+        release = control.releases.get(release.id).release
+    return Shipped(release=release, deployment=deployment, rollout=rollout, done=tuple(done)), Exit.OK
 
 
 def _released(
@@ -147,7 +153,6 @@ def _released(
         order.reason,
         None,
         folder=order.plan_file.resolve().parent,
-        is_adopted=order.is_first,
     )
     return made, ["build", "tag"]
 
@@ -168,9 +173,7 @@ def _tagged(shop: "Workshop", release: Release) -> list[str]:
     return []
 
 
-def _deployed(
-    control: "ControlClient", order: Order, view: ReleaseView, timeout: timedelta
-) -> tuple[Deployment | None, bool]:
+def _deployed(control: "ControlClient", order: Order, view: ReleaseView, timeout: timedelta) -> tuple[Deployment, bool]:
     """The deployment of the release and whether it was asked for now; the one that brought it where it runs already."""
     newest = view.deployments[0] if view.deployments else None
     if view.is_current and newest is not None and newest.status is DeploymentStatus.DONE:
@@ -181,13 +184,6 @@ def _deployed(
     key = f"ship:{view.release.id}:{len(view.deployments) + 1}"
     asked = control.releases.deploy(view.release.id, reason=order.reason, key=key)
     return followed(control, asked, timeout=timeout), True
-
-
-def _give_up(control: "ControlClient", order: Order, release: Release, deployment: Deployment) -> None:
-    """Raises DeployError. A first release that does not answer is no release to go back to."""
-    if order.is_first:
-        control.releases.mark_bad(release.id, reason=f"{deployment.id} {deployment.status.value}: it never answered")
-    raise DeployError(str(deployment_end(deployment)), hint=f"see its steps: ebbgate release show {release.id}")
 
 
 def _started(
@@ -210,10 +206,9 @@ def _lines(shipped: Shipped) -> list[RenderableType]:
     lines: list[RenderableType] = [
         Text.assemble((release.id, "bold"), f"  {size(release.artifact.content_bytes)}, {release.artifact.digest}")
     ]
-    if shipped.deployment is not None:
-        lines.append(deployment_end(shipped.deployment))
+    lines.append(deployment_end(shipped.deployment))
     if (rollout := shipped.rollout) is not None:
         lines += [str(plain_line(rollout, None)), f"wait for its end: ebbgate rollout status {rollout.id} --timeout 2h"]
-    elif shipped.deployment is not None and shipped.deployment.is_over:
+    elif shipped.release.is_stable:
         lines.append("it is the stable release now; nothing is rolled out")
     return lines

@@ -51,9 +51,6 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     def _refuse_second(self) -> None:
         if self.last_stable is not None:
             raise BadRequestError(f"{self.last_stable} is stable already", hint="leave out --first")
-        if self.release is not None and not self.release.is_stable:
-            hint = "give another --version to build a first one; or adopt what runs: ebbgate release adopt"
-            raise BadRequestError(f"{self.release.id} was built as a release like any other", hint=hint)
 
     def _refuse_start(self) -> None:
         if self.last_stable is None:

@@ -62,6 +62,10 @@ class Releases:
     def rebuild(self, ref: str, request: RebuildRelease) -> Release:
         return self._connection.post(f"{_one(ref)}/rebuild", request, Release)
 
+    def adopt(self, ref: str, *, reason: str) -> Release:
+        """What answers counts as stable from now on, where no release does yet. Raises TransitionError."""
+        return self._act(ref, "adopt", reason)
+
     def mark_bad(self, ref: str, *, reason: str) -> Release:
         return self._act(ref, "mark-bad", reason)
 

@@ -13,6 +13,7 @@ from ebbgate.core.errors import (
     ConflictError,
     PermissionDeniedError,
     StoreUnavailableError,
+    TransitionError,
 )
 from ebbgate.core.releases import (
     Approval,
@@ -21,6 +22,7 @@ from ebbgate.core.releases import (
     Manifest,
     RebuildMark,
     Release,
+    ReleaseState,
     ReleaseTrigger,
     clear,
     condemn,
@@ -154,6 +156,27 @@ class ReleaseService:
             )
 
         return self._change(reference, actor, "release.rebuild", change)
+
+    def adopt(self, reference: str, *, actor: Actor) -> Release:
+        """Take what answers for stable, on a person's word, where no release is yet (RULES H4).
+
+        Raises TransitionError.
+        """
+        with self._store.transaction() as tx:
+            before = find_release(tx, reference)
+            if before.is_stable:
+                return before
+            if (stable := last_stable(tx.releases(app=before.app))) is not None:
+                hint = "whatever comes after a stable release becomes stable by its rollout"
+                raise TransitionError(f"{stable.id} is stable already", hint=hint)
+            current = current_release(tx, before.app)
+            if before.state is not ReleaseState.DEPLOYED or current is None or current.id != before.id:
+                hint = f"deploy it first: ebbgate release deploy {before.id} --reason ..."
+                raise TransitionError(f"{before.id} is not what answers", hint=hint)
+            moved = move(before, ReleaseTrigger.SETTLE, at=self._clock.machine_now())
+            after = store_release(tx, before, msgspec.structs.replace(moved, is_adopted=True))
+            self._note(tx, actor, "release.adopt", before, after)
+        return after
 
     def mark_bad(self, reference: str, *, actor: Actor) -> Release:
         """Quarantine it."""

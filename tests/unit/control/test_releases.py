@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from ebbgate.control.audit import Actor
+from ebbgate.control.deployments import DeploymentService
+from ebbgate.control.deployments_worker import DeploymentWorker
 from ebbgate.control.releases import ReleaseService
 from ebbgate.control.releases_follow import ReleaseFollower
 from ebbgate.control.releases_prune import PruneService
@@ -97,6 +99,30 @@ def test_no_rollout_of_a_built_release_without_a_stable_one(shelf: Shelf) -> Non
     shelf.register("v1.3.0", is_adopted=True)
     assert shelf.state_of("v1.3.0") is ReleaseState.STABLE
     assert shelf.world.rollouts.start(a_plan(), release="v1.4.0", actor=ADA).release == "v1.4.0"
+
+
+def test_the_first_release_that_answers_is_adopted_on_a_persons_word(shelf: Shelf) -> None:
+    """RULES H4: nothing ran before it that it could be compared with."""
+    shelf.register("v1.0.0")
+    with pytest.raises(TransitionError, match="not what answers"):
+        shelf.service.adopt("v1.0.0", actor=ADA)
+    deployed(shelf, "v1.0.0")
+    adopted = shelf.service.adopt("v1.0.0", actor=ADA)
+    assert (adopted.state, adopted.is_adopted) == (ReleaseState.STABLE, True)
+    assert shelf.service.adopt("v1.0.0", actor=ADA) == adopted, "asked twice"
+
+    shelf.register("v1.1.0")
+    deployed(shelf, "v1.1.0")
+    with pytest.raises(TransitionError, match="is stable already"):
+        shelf.service.adopt("v1.1.0", actor=ADA)
+
+
+def deployed(shelf: Shelf, version: str) -> None:
+    worker = DeploymentWorker(shelf.store, shelf.artifacts, shelf.deployer, shelf.clock)
+    service = DeploymentService(shelf.store, shelf.clock, lambda: "a-word", wake=worker.wake)
+    service.deploy(version, actor=ADA, key=f"to-{version}")
+    worker.tick()
+    assert shelf.service.get(version).is_current
 
 
 def test_a_release_follows_its_rollout_to_stable(shelf: Shelf) -> None:
