@@ -3,10 +3,11 @@
 `whole` is the score of the values as they are: it alone asks for the arithmetic mean, so no change of shape with an
 equal mean can pass it (RULES E2). Its variance is estimated, and with heavy tails a low mean comes with a low variance;
 `capped`, the bets and the score of values capped beforehand, is sound there, but takes a wider spread for a lower mean.
-Harm is what both show.
+Harm is what both show; and where the ranks and the capped mean do not tell of the same change, so that the shape has
+changed, more is asked of `whole`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf, log, sqrt
 
 from ebbgate.core.metrics.blocks import BET_SIZES
@@ -28,6 +29,11 @@ BETS_SHARE = 0.3
 GUARD = log(2.5)
 """How much less the capped evidence has to show than the whole one (ADR 0012): it is a guard, not the question."""
 
+UNLIKE_FROM = 1.5
+UNLIKE = log(5)
+"""Standard errors between the ranks and the capped mean from which the arms' shapes are taken to differ, and how much
+more `whole` has to show then. Where values only get smaller or larger, both move together."""
+
 WHOLE_FROM = 20
 CAPPED_FROM = 100
 OWN_VARIANCE_FROM = 250
@@ -35,15 +41,38 @@ OWN_VARIANCE_FROM = 250
 larger of both arms' stands for the arm in which a low mean may come with too low a variance."""
 
 
+Guard = Callable[[float, float, int, bool], tuple[float, float]]
+"""(treatment's variance, control's, +1 where an increase is bad, whether it is early) to the variances to be used."""
+
+
 def mean_log_e(guardrail: Guardrail, evidence: MetricEvidence, contrasts: Sequence[tuple[Strata, Strata]]) -> float:
     """log of the harm e-process of a mean. contrasts: each phase's strata of values as they are, and of capped ones."""
     whole = [strata for strata, _ in contrasts]
     capped = [strata for _, strata in contrasts]
     betting = bets_log_e(evidence)
-    guard = log_average((betting, _score(guardrail, capped, is_capped=True)), (BETS_SHARE, 1 - BETS_SHARE))
+    score = _score(guardrail, capped, guard=_guarded, is_capped=True)
+    guard = log_average((betting, score), (BETS_SHARE, 1 - BETS_SHARE))
     if _is_constant(whole):
         return betting  # nothing varies, so there is no score; the bets are exact
-    return min(_score(guardrail, whole, is_capped=False), guard + GUARD)
+    if _is_unlike(guardrail, evidence, capped):
+        return min(_score(guardrail, whole, guard=_guarded) - UNLIKE, guard + GUARD)
+    return min(_score(guardrail, whole, guard=_guarded_early), guard + GUARD)
+
+
+def _is_unlike(guardrail: Guardrail, evidence: MetricEvidence, capped: Sequence[Strata]) -> bool:
+    """Whether the arms differ in more than their scale: the ranks say something else than the capped mean does.
+
+    Only ever used to ask for more, so it may look at the very data that are judged. A tolerance plays no part.
+    """
+    gap = variance = 0.0
+    for strata in capped:
+        treatment, control = strata.treatment, strata.control
+        gap += treatment.weighted_numerator - control.weighted_numerator
+        variance += unit_variance(treatment) * treatment.spread + unit_variance(control) * control.spread
+    if variance <= 0 or evidence.rank_variance <= 0:
+        return False
+    ranks = sign(guardrail) * evidence.rank_score / sqrt(evidence.rank_variance)  # summed toward harm
+    return abs(ranks - gap / sqrt(variance)) > UNLIKE_FROM
 
 
 def bets_log_e(evidence: MetricEvidence) -> float:
@@ -51,7 +80,7 @@ def bets_log_e(evidence: MetricEvidence) -> float:
     return betting_log_e(evidence.wealth, BET_WEIGHTS)
 
 
-def _score(guardrail: Guardrail, phases: Sequence[Strata], *, is_capped: bool) -> float:
+def _score(guardrail: Guardrail, phases: Sequence[Strata], *, guard: Guard, is_capped: bool = False) -> float:
     """The mixture over SCORE_SHIFTS of the stratified linear contrast beyond the tolerance, added over phases.
 
     Dividing by the standard deviation of one effective unit makes the intrinsic time the number of effective units.
@@ -73,14 +102,19 @@ def _score(guardrail: Guardrail, phases: Sequence[Strata], *, is_capped: bool) -
         arms = pooled
         if treatment.n >= OWN_VARIANCE_FROM:
             arms = unit_variance(treatment), unit_variance(control)
-        one, other = _guarded(*arms, worse=worse, is_early=is_capped or treated < OWN_VARIANCE_FROM)
+        one, other = guard(*arms, worse, is_capped or treated < OWN_VARIANCE_FROM)
         variance += one * treatment.spread + factor * factor * other * control.spread
     if variance <= 0:
         return 0.0
     return grid_log_e(score / sqrt(variance / units), units, SCORE_SHIFTS, SCORE_WEIGHTS)
 
 
-def _guarded(treatment: float, control: float, *, worse: int, is_early: bool) -> tuple[float, float]:
+def _guarded_early(treatment: float, control: float, worse: int, is_early: bool) -> tuple[float, float]:
+    """The arms' variances, as they are once there are enough units; before, the larger stands for a falling arm's."""
+    return (max(treatment, control) if is_early and worse < 0 else treatment), control
+
+
+def _guarded(treatment: float, control: float, worse: int, is_early: bool) -> tuple[float, float]:
     """The arms' variances, with that of the treatment raised where its own may be too low to be true.
 
     Only a fall is harm that comes with a variance that is too low: a large value that has not been drawn yet is missing

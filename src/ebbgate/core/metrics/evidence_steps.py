@@ -28,6 +28,7 @@ from ebbgate.core.metrics.evidence_tolerance import (
 )
 from ebbgate.core.metrics.evidence_types import MetricEvidence, PhaseEvidence
 from ebbgate.core.stats import (
+    EXCEEDANCE_ODDS,
     EXCEEDANCE_WEIGHTS,
     LATENCY_SHIFTS,
     MEAN_SHIFTS,
@@ -85,7 +86,7 @@ def harm_log_e(guardrail: Guardrail, evidence: MetricEvidence) -> float:
             ranks = _rank(evidence, LATENCY_SHIFTS)
             if not evidence.exceedance:
                 return ranks  # the tails take over from where the ranks are when there are thresholds
-            tails = [log_average(values, ODDS_WEIGHTS) for values in evidence.exceedance]
+            tails = [log_average(values, EXCEEDANCE_ODDS) for values in evidence.exceedance]
             return log_average((ranks, *tails), (RANK_WEIGHT, *EXCEEDANCE_WEIGHTS))
     contrasts = [(phase.whole, phase.strata) for phase in _contrasts(evidence)]
     mean = mean_log_e(guardrail, evidence, contrasts)

@@ -6,6 +6,7 @@ from ebbgate.core.stats.betting import betting_log_e, shifted_wealth
 from ebbgate.core.stats.confidence import TUNED_UNITS, one_sided_multiplier, ratio_interval, two_sided_multiplier
 from ebbgate.core.stats.cuped import Covaried, adjusted, theta_of
 from ebbgate.core.stats.exceedance import (
+    EXCEEDANCE_ODDS,
     EXCEEDANCE_WEIGHTS,
     RANK_WEIGHT,
     THRESHOLD_QUANTILES,
@@ -42,6 +43,7 @@ from ebbgate.core.stats.strata import (
 
 __all__ = [
     "CONCENTRATION",
+    "EXCEEDANCE_ODDS",
     "EXCEEDANCE_WEIGHTS",
     "LATENCY_SHIFTS",
     "LIMIT_RATIOS",

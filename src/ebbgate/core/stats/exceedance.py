@@ -7,10 +7,14 @@ from ebbgate.core.stats.hypergeometric import block_log_e
 THRESHOLD_QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
 """Control quantiles of *earlier* blocks that serve as a block's thresholds, in this order."""
 
-EXCEEDANCE_WEIGHTS = (0.03, 0.04, 0.12, 0.155, 0.155)
-RANK_WEIGHT = 0.5
-"""Shares of the average that a latency's harm evidence is: half on ranks (fastest for shifts), the rest on tails.
-They sum to 1. Measured in benchmarks/detection.py (ADR 0012)."""
+EXCEEDANCE_WEIGHTS = (0.01, 0.02, 0.07, 0.2, 0.4)
+RANK_WEIGHT = 0.3
+"""Shares of the average that a latency's harm evidence is: ranks find a shift fast even with less than half, a tail has
+nothing but its own units. They sum to 1. Measured in benchmarks/detection.py (ADR 0012)."""
+
+EXCEEDANCE_ODDS = (0.02, 0.03, 0.25, 0.55, 0.12, 0.03)
+"""What each of ODDS_RATIOS has of one threshold's average: a tail that grows at all is seen at two to three times the
+odds. They sum to 1."""
 
 
 def exceedance_log_e(

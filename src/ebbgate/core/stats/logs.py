@@ -21,7 +21,9 @@ def log_average(logs: Sequence[float], weights: Sequence[float] | None = None) -
     assert len(logs) == len(weights)
     assert all(weight > 0 for weight in weights)
     assert abs(fsum(weights) - 1) < 1e-9
-    return log_sum([value + log(weight) for value, weight in zip(logs, weights, strict=True)])
+    assert logs
+    top = max(logs)
+    return top + log(fsum(weight * exp(value - top) for value, weight in zip(logs, weights, strict=True)))
 
 
 def log_normal_cdf(x: float) -> float:
