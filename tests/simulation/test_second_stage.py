@@ -7,14 +7,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from ebbgate.api.rollouts import decision_view
 from ebbgate.bootstrap.control import stuck_alarm
 from ebbgate.control.audit import Actor
+from ebbgate.control.decisions import inputs_of
 from ebbgate.control.notifications import NotificationService
 from ebbgate.control.replay import ReplayService
 from ebbgate.core.alerts import ChannelRule, Message, Topic
 from ebbgate.core.errors import StoreUnavailableError, TransitionError
 from ebbgate.core.flags import Snapshot
 from ebbgate.core.releases import DeploymentStatus, condemn
+from ebbgate.core.rollouts.decision import Code
+from ebbgate.core.rollouts.explain import explain
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.state import RollbackOutcome, RollbackState, RolloutState, Status
 from ebbgate.simulation.people import Harm
@@ -139,6 +143,22 @@ def test_evaluators_that_ignore_the_flag_lead_to_the_last_stable_release() -> No
     assert rollback.redeploy_to == STABLE
     assert rollback.outcome is not RollbackOutcome.RECOVERED  # they still do not follow
     assert len(saga_pages(world)) == 1
+
+
+def test_a_flag_document_that_the_edge_cannot_read_leads_there_as_well() -> None:
+    world = a_world()
+    state = promoted(world)
+    served = dict(world.publisher.current)
+    world.rollouts.roll_back(state.id, actor=PERSON)  # written, as far as control can tell
+    world.publisher.current = served  # and what the edge goes on serving: it keeps what it could read
+    world.publisher.publish = lambda snapshot: None  # type: ignore[method-assign]
+    for _ in range(5):
+        world.pass_time(HOUR)
+    rollback = world.rollouts.get(state.id).rollback
+    assert rollback is not None
+    assert "do not follow" in rollback.redeploy_why
+    assert world.yard is not None
+    assert world.yard.target.running == STABLE
 
 
 def test_harm_that_stays_with_the_flag_off_goes_when_the_last_stable_release_is_back() -> None:
@@ -266,6 +286,10 @@ def test_a_person_goes_straight_to_the_second_stage() -> None:
     state = world.run(state.id, until=timedelta(days=4), step=HOUR)
     assert state.rollback is not None
     assert "asked for by ada" in state.rollback.redeploy_why
+    with world.store.transaction() as tx:
+        row = next(row for row in tx.decisions(state.id) if row.decision.code is Code.REDEPLOY)
+        words = " ".join(explain(decision_view(row), inputs_of(tx, row)).sentences)
+    assert "ada asked for the second stage by hand" in words
     assert world.yard is not None
     assert world.yard.target.running == STABLE
     replayed = ReplayService(world.store).replay(state.id)

@@ -235,8 +235,14 @@ def _rollback(inputs: LookInputs) -> Iterator[str]:
     facts = inputs.rollback
     if facts is None:
         return
-    if facts.actor is not None:
+    if facts.actor is not None and facts.stage_two.release is not None:
+        yield f"{facts.actor} asked for the second stage by hand: {facts.stage_two.release} goes back."
+    elif facts.actor is not None:
         yield f"{facts.actor} ended the rollback by hand: nothing was proven about the recovery."
+    if facts.flag_error:
+        yield f"The snapshot that serves the old version could not be written: {facts.flag_error}."
+    if (deployed := facts.deployment) is not None and deployed.status is not None:
+        yield f"The redeployment of {deployed.release} is {deployed.status.value}."
     if (proof := facts.proof) is not None:
         yield f"{proof.confirmed} of {proof.expected} evaluators confirm the old version; {proof.unproven_words}."
         if proof.stragglers:

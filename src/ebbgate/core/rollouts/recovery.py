@@ -11,7 +11,6 @@ from ebbgate.core.metrics.contrast import TOTAL_PPM, Contrast, Interval
 from ebbgate.core.metrics.definition import Direction, Guardrail
 from ebbgate.core.rollouts.state import RollbackOutcome, RolloutState
 
-
 _NAMED = 3
 """Stragglers that a sentence names."""
 
