@@ -60,7 +60,14 @@ class ProofBook:
         self._asked_at: dict[tuple[str, str], float] = {}  # monotonic, by environment and who asks
 
     def change(self, environment: str, version: int, *, noticed_at: float) -> None:
-        """A newer version is served from now on."""
+        """A newer version is served from now on. One of no higher number begins a new count (a restored backup), of
+        which nobody has said yet what he serves; intake refuses numbers that the new count has not reached.
+        """
+        before = self._changes.get(environment)
+        if before is not None and version <= before.version:
+            for known in self._known.values():
+                if known.environment == environment:
+                    known.version = -1
         self._changes[environment] = _Change(version, noticed_at)
 
     def connect(self, evaluator: str, environment: str) -> None:
@@ -80,7 +87,10 @@ class ProofBook:
         self._known.pop(evaluator, None)
 
     def confirm(self, evaluator: str, version: int) -> None:
-        """It says that it serves a version. One that never had a stream here is not known, and left to control."""
+        """It says that it serves a version; its newest word counts, not its highest.
+
+        One that never had a stream here is not known, and left to control.
+        """
         known = self._known.get(evaluator)
         if known is None:
             return
@@ -90,7 +100,7 @@ class ProofBook:
         change = self._changes.get(known.environment)
         if change is not None and known.version < change.version <= version:
             change.lags.append(now - change.noticed_at)
-        known.version = max(known.version, version)
+        known.version = version
 
     @contextmanager
     def follow(self, environment: str) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """How far a change has got, on /metrics: confirmed, stragglers, unproven, and how long it took (RULES H2)."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 from ebbgate.core.clock import ClockMapping
@@ -85,6 +86,21 @@ async def test_the_next_change_begins_anew(edge: Any) -> None:
     assert told[CHANGE + '{proof="confirmed"}'] == 0
     assert told[CHANGE + '{proof="straggler"}'] == 1
     assert not [name for name in told if name.startswith(LAG)]
+    await sdk.leave()
+
+
+async def test_after_a_restored_backup_with_lower_versions_nobody_has_confirmed_until_he_says_so(edge: Any) -> None:
+    sdk = Reader(edge, "/v1/stream", "evaluator=e0", "server")
+    await settle()
+    edge.serve(50)
+    await confirm(edge, "e0", 50)
+    edge.serve(5, published_at=edge.clock.machine_now() + timedelta(hours=1))
+    told = []
+    for said in (None, 5, 3):  # at last one that has gone back, to the copy on its disk
+        if said is not None:
+            await confirm(edge, "e0", said)
+        told.append((await metrics(edge))[CHANGE + '{proof="confirmed"}'])
+    assert told == [0, 1, 0]
     await sdk.leave()
 
 
