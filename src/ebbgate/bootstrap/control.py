@@ -30,6 +30,7 @@ from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.bootstrap.directory import make_directory, only_one
 from ebbgate.bootstrap.logs import configure_logs
 from ebbgate.bootstrap.settings import ServeSettings
+from ebbgate.bootstrap.structs import build_structs
 from ebbgate.control.access import AccessService
 from ebbgate.control.alert_hooks import AlertHookService
 from ebbgate.control.deployments import DeploymentService
@@ -71,6 +72,7 @@ log = structlog.get_logger("ebbgate.control")
 
 def run_control(settings: ServeSettings) -> None:
     """Serve the API and run the loop until SIGTERM or SIGINT. Raises StoreUnavailableError, BadRequestError."""
+    build_structs()
     make_directory(settings.data_dir)
     with only_one(settings.data_dir / "control.lock", holder="another control process"):
         store = SqlControlStore(settings.control_url)

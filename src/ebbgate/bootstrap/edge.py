@@ -13,6 +13,7 @@ from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.bootstrap.directory import make_directory, only_one
 from ebbgate.bootstrap.logs import configure_logs
 from ebbgate.bootstrap.settings import ServeSettings
+from ebbgate.bootstrap.structs import build_structs
 from ebbgate.core.errors import MissingExtraError, StoreUnavailableError
 from ebbgate.edge.assembly import Edge
 from ebbgate.edge.server import BACKLOG, Companion, EdgeServer
@@ -24,6 +25,7 @@ GRPC_PORT_FILE = "edge.grpc.port"
 
 def run_edge(settings: EdgeSettings, *, log_level: str = "info") -> None:
     """Serve until SIGTERM or SIGINT. Raises StoreUnavailableError if the data directory or the port is taken."""
+    build_structs()
     clock = SystemClock()
     configure_logs(clock, process="edge", level=log_level)
     make_directory(settings.data_dir)

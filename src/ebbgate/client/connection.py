@@ -1,8 +1,9 @@
 """One HTTP connection to the control API: tokens, JSON, and errors that come back as the errors that they were."""
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -116,12 +117,24 @@ class Connection:
 
     def _decode(self, answer: httpx.Response, wanted: type[T]) -> T:
         try:
-            return msgspec.json.decode(answer.content, type=wanted)
+            return decoder_of(wanted).decode(answer.content)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RemoteError(
                 f"the answer of {answer.request.url} cannot be read: {error}",
                 hint="check that the URL is the control API's, and that client and server are of the same release",
             ) from error
+
+
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+_building = threading.Lock()
+
+
+def decoder_of(wanted: type[T]) -> msgspec.json.Decoder[T]:
+    """One for each type, built by one thread: msgspec 0.22 ends the process when several are the first to read one."""
+    with _building:
+        if wanted not in _decoders:
+            _decoders[wanted] = msgspec.json.Decoder(wanted)
+        return _decoders[wanted]
 
 
 def check_url(url: str) -> str:
@@ -149,7 +162,7 @@ def is_word(text: str) -> bool:
 def error_of(answer: httpx.Response) -> EbbgateError:
     """The error that an answer tells, as the class that has its code."""
     try:
-        problem = msgspec.json.decode(answer.content, type=_Problem)
+        problem = decoder_of(_Problem).decode(answer.content)
     except (msgspec.DecodeError, UnicodeDecodeError):
         problem = _Problem()
     kind = _BY_CODE.get(problem.code) or _BY_STATUS.get(answer.status_code)

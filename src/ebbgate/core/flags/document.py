@@ -36,6 +36,11 @@ class _Frame(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, MetadataValue] = {}
 
 
+# Built where one thread imports them: msgspec 0.22 ends the process when several threads are the first to read a type.
+_decode_frame = msgspec.json.Decoder(_Frame).decode
+_FLAG_TYPE = msgspec.json.Decoder(Flag)
+
+
 def parse_document(data: bytes | str | dict[str, Any]) -> FlagDocument:
     """Read and check a flag document, in object or array form. Raises FlagDocumentError with path and hint.
 
@@ -58,7 +63,7 @@ def _read_frame(data: bytes | str | dict[str, Any]) -> _Frame:
     try:
         if isinstance(data, dict):
             return msgspec.convert(data, _Frame)
-        return msgspec.json.decode(data, type=_Frame)
+        return _decode_frame(data)
     except msgspec.ValidationError as error:
         message, path = _split(error)
         raise FlagDocumentError(message, hint=_FRAME_HINT, path=path) from None
