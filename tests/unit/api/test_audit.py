@@ -75,6 +75,12 @@ def a_release(desk: Any) -> None:
     desk.build()
 
 
+def a_release_that_answers(desk: Any) -> None:
+    a_release(desk)
+    desk.client().releases.deploy("v1.0.0", reason="go")
+    desk.services.deployment_worker.tick()
+
+
 def a_bad_release(desk: Any) -> None:
     a_release(desk)
     desk.client().releases.mark_bad("v1.0.0", reason="it leaks")
@@ -136,6 +142,7 @@ CHANGES: list[tuple[Callable[[Any], None], str, str, dict[str, Any], str]] = [
     (upload_again, "POST", "/releases", REGISTER, "release.register"),
     (upload_again, "POST", "/releases/v1.0.0/rebuild", REBUILD, "release.rebuild"),
     (a_release, "POST", "/releases/v1.0.0/deploy", {}, "deployment.ask"),
+    (a_release_that_answers, "POST", "/releases/v1.0.0/adopt", {}, "release.adopt"),
     (a_release, "POST", "/releases/v1.0.0/mark-bad", {}, "release.mark_bad"),
     (a_bad_release, "POST", "/releases/v1.0.0/clear", {}, "release.clear"),
     (a_release, "POST", "/releases/v1.0.0/pin", {}, "release.pin"),

@@ -69,6 +69,8 @@ def test_every_published_operation_has_a_method(desk: Any) -> None:
     releases.rebuild("v1.0.0", RebuildRelease(artifact=again.artifact, documents=again.documents, reason="r"))
     releases.pin("v1.0.0", reason="r"), releases.unpin("v1.0.0", reason="r")
     releases.deployment(releases.deploy("v1.0.0", reason="r").id), releases.deployments()
+    desk.services.deployment_worker.tick()
+    releases.adopt("v1.0.0", reason="r")
     releases.mark_bad("v1.0.0", reason="r"), releases.clear("v1.0.0", reason="r")
 
     desk.client("operator").releases.approve("v1.0.0", reason="r")
