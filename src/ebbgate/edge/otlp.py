@@ -27,6 +27,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REASONS_SAID = 3
 
 Ignored = Literal["other", "failed", "not_in_rollout"]
+_Refusal = tuple[int, str]
+"""(place of the log record or span in the request, why)."""
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +73,8 @@ class OtlpIntake:
         body = _unpacked(scope, await read_body(scope, receive, self._bytes_max), self._bytes_max)
         received_at, machine_at = self._snapshots.moment()
         batch: dict[str, dict[str, Any]] = {}
-        refused: list[str] = []
+        places: dict[str, int] = {}
+        refused: list[_Refusal] = []
         for record in read_events(signal, body, is_protobuf=is_protobuf):
             found = evaluation_of(record)
             if isinstance(found, str):
@@ -82,16 +85,18 @@ class OtlpIntake:
             if made is None:
                 self._metrics.otel_records.labels("not_in_rollout").inc()
             elif isinstance(made, str):
-                refused.append(made)
+                refused.append((record.place, made))
             elif made["id"] in self._known or made["id"] in batch:
                 self._metrics.otel_records.labels("known").inc()
             else:
                 batch[made["id"]] = made
+                places[made["id"]] = record.place
         if batch:
-            refused += await self._write(batch, received_at, machine_at)
+            refused += await self._write(batch, places, received_at, machine_at)
         self._metrics.otel_records.labels("refused").inc(len(refused))
-        reasons = "; ".join(list(dict.fromkeys(refused))[:_REASONS_SAID])
-        content_type, answer = write_answer(signal, len(refused), reasons, is_protobuf=is_protobuf)
+        reasons = "; ".join(list(dict.fromkeys(reason for _, reason in refused))[:_REASONS_SAID])
+        rejected = len({place for place, _ in refused})  # OTLP counts spans, however many events each has
+        content_type, answer = write_answer(signal, rejected, reasons, is_protobuf=is_protobuf)
         await give(send, Answer(HTTPStatus.OK, answer, content_type=content_type))
 
     def _exposure(
@@ -124,8 +129,10 @@ class OtlpIntake:
             "source": "otel",
         }
 
-    async def _write(self, batch: dict[str, dict[str, Any]], received_at: datetime, machine_at: datetime) -> list[str]:
-        """Write what the rules of intake let through; returns why the others are refused."""
+    async def _write(
+        self, batch: dict[str, dict[str, Any]], places: dict[str, int], received_at: datetime, machine_at: datetime
+    ) -> list[_Refusal]:
+        """Write what the rules of intake let through; returns the others. Both by id, in the same order."""
         reception = Reception(limits=IntakeLimits())
         try:
             taken = accept_body(msgspec.json.encode([*batch.values()]), reception)
@@ -140,7 +147,8 @@ class OtlpIntake:
             self._known[entry.id] = None
             if len(self._known) > self._known_max:
                 del self._known[next(iter(self._known))]
-        return [rejection.reason for rejection in taken.rejected]
+        by_index = [*places.values()]
+        return [(by_index[rejection.index], rejection.reason) for rejection in taken.rejected]
 
 
 def evaluation_of(record: OtlpEvent) -> Evaluation | Ignored:

@@ -22,11 +22,13 @@ class OtlpEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One log record, or one event of a span.
 
     attributes: those of flags, and the event's name. at_ns: unix nanoseconds, 0 = not said.
+    place: of the record, or of the event's span, in the request; what the answer counts.
     """
 
     event_name: str
     attributes: dict[str, Any]
     at_ns: int
+    place: int
 
 
 class _KeyValue(msgspec.Struct):
@@ -119,41 +121,44 @@ def write_answer(signal: Signal, rejected: int, message: str, *, is_protobuf: bo
 
 
 def _logs_of_json(body: bytes) -> Iterable[OtlpEvent]:
-    for resource in _decode_logs(body).resource_logs:
-        for scope in resource.scope_logs:
-            for record in scope.log_records:
-                at_ns = int(record.time_unix_nano) or int(record.observed_time_unix_nano)
-                yield OtlpEvent(event_name=record.event_name, attributes=_of_json(record.attributes), at_ns=at_ns)
+    for place, record in enumerate(_records(_decode_logs(body))):
+        at_ns = int(record.time_unix_nano) or int(record.observed_time_unix_nano)
+        attributes = _of_json(record.attributes)
+        yield OtlpEvent(event_name=record.event_name, attributes=attributes, at_ns=at_ns, place=place)
 
 
 def _traces_of_json(body: bytes) -> Iterable[OtlpEvent]:
-    for resource in _decode_traces(body).resource_spans:
-        for scope in resource.scope_spans:
-            for span in scope.spans:
-                for event in span.events:
-                    attributes = _of_json(event.attributes)
-                    yield OtlpEvent(event_name=event.name, attributes=attributes, at_ns=int(event.time_unix_nano))
+    for place, span in enumerate(_spans(_decode_traces(body))):
+        for event in span.events:
+            attributes, at_ns = _of_json(event.attributes), int(event.time_unix_nano)
+            yield OtlpEvent(event_name=event.name, attributes=attributes, at_ns=at_ns, place=place)
 
 
 def _logs_of_protobuf(body: bytes) -> Iterable[OtlpEvent]:
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-    for resource in _message_of(ExportLogsServiceRequest, body).resource_logs:
-        for scope in resource.scope_logs:
-            for record in scope.log_records:
-                at_ns = record.time_unix_nano or record.observed_time_unix_nano
-                yield OtlpEvent(event_name=record.event_name, attributes=_of_protobuf(record.attributes), at_ns=at_ns)
+    for place, record in enumerate(_records(_message_of(ExportLogsServiceRequest, body))):
+        at_ns = record.time_unix_nano or record.observed_time_unix_nano
+        attributes = _of_protobuf(record.attributes)
+        yield OtlpEvent(event_name=record.event_name, attributes=attributes, at_ns=at_ns, place=place)
 
 
 def _traces_of_protobuf(body: bytes) -> Iterable[OtlpEvent]:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-    for resource in _message_of(ExportTraceServiceRequest, body).resource_spans:
-        for scope in resource.scope_spans:
-            for span in scope.spans:
-                for event in span.events:
-                    attributes = _of_protobuf(event.attributes)
-                    yield OtlpEvent(event_name=event.name, attributes=attributes, at_ns=event.time_unix_nano)
+    for place, span in enumerate(_spans(_message_of(ExportTraceServiceRequest, body))):
+        for event in span.events:
+            attributes = _of_protobuf(event.attributes)
+            yield OtlpEvent(event_name=event.name, attributes=attributes, at_ns=event.time_unix_nano, place=place)
+
+
+def _records(logs: Any) -> Iterable[Any]:
+    """Every log record of a request, in either encoding: the names are the same."""
+    return (record for resource in logs.resource_logs for scope in resource.scope_logs for record in scope.log_records)
+
+
+def _spans(traces: Any) -> Iterable[Any]:
+    return (span for resource in traces.resource_spans for scope in resource.scope_spans for span in scope.spans)
 
 
 def _message_of(kind: Any, body: bytes) -> Any:

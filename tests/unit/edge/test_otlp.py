@@ -237,3 +237,22 @@ async def test_refused_events_of_spans_are_told_as_spans(edge: Any) -> None:
     )
     assert (told.partial_success.rejected_spans, "context.id" in told.partial_success.error_message) == (1, True)
     assert (await send_spans(edge, b"nonsense")).status == 400
+
+
+@pytest.mark.parametrize("at_ns", [NOON_NS, NOON_NS + 3_600 * 10**9])
+async def test_a_span_is_refused_once_whatever_the_number_of_its_events(edge: Any, at_ns: int) -> None:
+    """OTLP's field counts spans. Refused before intake's rules, and by them: too far ahead."""
+    mine = TODAY if at_ns > NOON_NS else {key: value for key, value in TODAY.items() if not key.endswith("context.id")}
+    request = ExportTraceServiceRequest()
+    scope = request.resource_spans.add().scope_spans.add()
+    for number, events in enumerate((3, 0, 2)):
+        span = scope.spans.add()
+        for place in range(events):
+            event = span.events.add(name="feature_flag.evaluation", time_unix_nano=at_ns)
+            for key, value in mine.items():
+                is_unit = key.endswith("context.id")
+                event.attributes.add(key=key).value.string_value = f"u{number}{place}" if is_unit else value
+    answer = await send_spans(edge, request.SerializeToString(), content_type="application/x-protobuf")
+    assert ExportTraceServiceResponse.FromString(answer.body).partial_success.rejected_spans == 2
+    counted = (await edge.call("GET", "/metrics", kind="operator")).body.decode()
+    assert 'ebbgate_otel_records_total{outcome="refused"} 5.0' in counted
