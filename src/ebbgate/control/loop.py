@@ -12,7 +12,7 @@ from ebbgate.control.looker import Looker
 from ebbgate.control.outbox import OutboxService
 from ebbgate.control.snapshots import SnapshotService
 from ebbgate.core.errors import ConflictError, EbbgateError, StoreUnavailableError
-from ebbgate.core.rollouts.state import LOOKED_AT, RolloutState, Status
+from ebbgate.core.rollouts.state import LOOKED_AT, RollbackStep, RolloutState, Status
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlStore
 
@@ -21,6 +21,9 @@ IDLE = timedelta(seconds=1)
 
 PROOF = timedelta(milliseconds=50)
 """Machine time between looks while a rollback waits for confirmations."""
+
+REDEPLOYING = timedelta(milliseconds=250)
+"""The same while the last stable release is on its way back: the deployment needs this process's time more."""
 
 ALARM_AFTER = timedelta(seconds=5)
 """Machine time for which ticks have to fail, one after the other, before somebody is told."""
@@ -79,6 +82,7 @@ class ReconcileLoop:
                 self.failures += 1
                 self.last_error = "an unforeseen error; see the log"
                 log.exception("tick_broke")
+                self._raise_alarm(is_failing=True)
                 delay = IDLE
             self.ticked_at = self._clock.monotonic()
             self._wake.wait(delay.total_seconds())
@@ -158,5 +162,6 @@ class ReconcileLoop:
 
     def _delay(self, state: RolloutState) -> timedelta:
         if state.status is Status.ROLLING_BACK:
-            return PROOF
+            is_redeploying = state.rollback is not None and state.rollback.step is RollbackStep.REDEPLOY
+            return REDEPLOYING if is_redeploying else PROOF
         return max(SHORTEST, self._clock.mapping.machine_duration(state.plan.tick))

@@ -159,7 +159,7 @@ def traffic() -> Iterator[Callable[[Dashboard], None]]:
     running: list[subprocess.Popen[bytes]] = []
 
     def start(dashboard: Dashboard) -> None:
-        command = ["node", str(EXAMPLE / "traffic.mjs"), dashboard.url, "400"]
+        command = ["node", str(EXAMPLE / "traffic.mjs"), dashboard.url, "240"]
         running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
 
     yield start

@@ -139,7 +139,7 @@ def a_victim(rollout_id: str) -> str:
     """A user who gets the new widgets in the first phase, and whose every call then fails."""
     return next(
         user
-        for user in (f"user-{n}" for n in range(400))
+        for user in (f"user-{n}" for n in range(240))
         if unit_bucket(rollout_id, user) < HALF and planted_share(user) < 0.6
     )
 
@@ -169,7 +169,7 @@ def in_order(facts: Facts) -> list[datetime]:
     assert len(known) == len(times), times
     assert known == sorted(known)
     assert facts.exposed is not None
-    assert 30 <= facts.exposed <= 400, "min_units, and all users that there are"
+    assert 30 <= facts.exposed <= 240, "min_units, and all users that there are"
     return known
 
 
