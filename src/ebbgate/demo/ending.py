@@ -61,17 +61,15 @@ def _read(control: ControlClient, view: RolloutView) -> Ending:
 
 
 def _followed(control: ControlClient, view: RolloutView) -> str:
-    """From the row that went on to the second stage, if there is one: after it the processes are others."""
-    rollback = view.rollback
-    assert rollback is not None
-    confirmed, expected = rollback.confirmed, rollback.expected
-    if rollback.redeploy_from_at is not None:
-        rows = control.rollouts.decisions(view.id, limit=1_000)
-        step = next((row.sequence for row in rows if row.decision.code is Code.REDEPLOY), None)
-        facts = control.rollouts.explain(view.id, sequence=step).inputs.rollback
-        if facts is not None and facts.proof is not None:
-            confirmed, expected = facts.proof.confirmed, facts.proof.expected
-    return f"{confirmed}/{expected}"
+    """From the row that ended the wait for evaluators: later on the processes are others, or are heard no more."""
+    rows = control.rollouts.decisions(view.id, limit=1_000)
+    for row in rows:
+        if row.decision.code in (Code.PROPAGATED, Code.REDEPLOY):
+            facts = control.rollouts.explain(view.id, sequence=row.sequence).inputs.rollback
+            if facts is not None and facts.proof is not None:
+                return f"{facts.proof.confirmed}/{facts.proof.expected}"
+    assert view.rollback is not None
+    return f"{view.rollback.confirmed}/{view.rollback.expected}"
 
 
 def _redeploy_proof(control: ControlClient, view: RolloutView) -> str:
