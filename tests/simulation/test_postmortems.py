@@ -5,9 +5,12 @@ from datetime import timedelta
 import pytest
 
 from ebbgate.adapters.reports import HtmlPage
+from ebbgate.control.audit import Actor
+from ebbgate.control.decisions import facts_of
 from ebbgate.control.postmortems import PostMortemService
 from ebbgate.core.incidents import EntryKind, IncidentKind, IncidentStatus, Source
 from ebbgate.core.incidents.document import BLANK_MARK
+from ebbgate.core.metrics.analysis import Analysis
 from ebbgate.core.rollouts.state import RollbackOutcome
 from ebbgate.simulation.people import Harm
 from ebbgate.simulation.plans import HOUR, short_plan
@@ -91,3 +94,34 @@ def test_the_page_is_one_file_with_charts_and_nothing_to_run(service: PostMortem
     assert "http://" not in page.replace("http://www.w3.org/", "").replace("http://purl.org/", "").replace(
         "http://creativecommons.org/", ""
     )
+
+
+def test_a_version_that_a_person_took_back_is_told_as_it_was_then_not_as_it_was_afterwards() -> None:
+    """No look found harm, so that none decided: the last one before the person did is what was known (DESIGN 8)."""
+    # given a version that did no harm, and that a person takes back all the same
+    world = World(seed=5, users=3000)
+    rollout = world.start(short_plan())
+    world.run(rollout.id, until=timedelta(hours=30), step=HOUR)
+    world.rollouts.roll_back(rollout.id, actor=Actor(name="ada", reason="support is overrun"))
+    # when it has ended, and the draft is asked for
+    world.run(rollout.id, until=timedelta(days=8), step=HOUR)
+    service = PostMortemService(world.store, world.events, world.clock, HtmlPage())
+    service.follow()
+    facts = service.draft("INC-1", actor=Actor(name="ada", reason="now")).facts
+    # then it was detected when it was decided, and each value is of its own time
+    assert facts.to_decide == timedelta(0)
+    with world.store.transaction() as tx:
+        rows = tx.decisions(rollout.id, limit=1_000)
+    looks = [one for row in rows if (one := facts_of(row)).rollback is None]
+    steps = [one for row in rows if (one := facts_of(row)).rollback is not None and "errors" in one.analyses]
+    errors = next(metric for metric in facts.metrics if metric.metric == "errors")
+    assert errors.words == looks[-1].analyses["errors"].words
+    assert errors.during == _shown(looks[-1].analyses["errors"]), world.replay_hint()
+    assert errors.after == _shown(steps[-1].analyses["errors"]), world.replay_hint()
+    assert errors.during != errors.after, "or this shows nothing"
+
+
+def _shown(analysis: Analysis) -> tuple[str, str]:
+    assert analysis.treatment_value is not None
+    assert analysis.control_value is not None
+    return f"{analysis.treatment_value:.2%}", f"{analysis.control_value:.2%}"

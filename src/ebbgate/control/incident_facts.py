@@ -35,26 +35,32 @@ def facts_of(tx: ControlTransaction, events: EventStore, clock: Clock, incident:
             exposed=None,
             plan_scale=clock.mapping.scale,
         )
-    looks: list[Look] = [(row, look_of(row).analyses) for row in all_decisions(tx, state.id)]
+    looks: list[Look] = []  # up to the decision
+    steps: list[Look] = []  # of the rollback: they judge the recovery
+    for row in all_decisions(tx, state.id):
+        seen = look_of(row)
+        (looks if seen.rollback is None else steps).append((row, seen.analyses))
     found = next((index for index, (_, analyses) in enumerate(looks) if _is_harm(analyses)), None)
-    stages = _stages(events, clock, state, refused=_refused([row for row, _ in looks]))
+    stages = _stages(events, clock, state, refused=_refused([row for row, _ in steps]))
     return Facts(
         began_at=incident.began_at,
-        detected_at=_detected_at(looks[found][0], state) if found is not None else incident.opened_at,
+        detected_at=_detected_at(looks[found][0].machine_at if found is not None else incident.opened_at, state),
         decided_at=state.rollback.off_at if state.rollback is not None else None,
         mitigated_at=_mitigated_at(stages) or _served_old_at(events, clock, state),
         recovered_at=_recovered_at(clock, state),
         exposed=_exposed(events, state),
-        metrics=tuple(_metric(guardrail, looks, found, state) for guardrail in state.plan.guardrails),
+        metrics=tuple(_metric(guardrail, looks, steps, found) for guardrail in state.plan.guardrails),
         stages=stages,
-        charts=tuple(chart for guardrail in state.plan.guardrails if (chart := _chart(guardrail, looks, state))),
+        charts=tuple(
+            chart for guardrail in state.plan.guardrails if (chart := _chart(guardrail, looks + steps, state))
+        ),
         plan_scale=clock.mapping.scale,
     )
 
 
-def _detected_at(row: DecisionRow, state: RolloutState) -> datetime:
-    """The look's time. Its row is written a moment after the kill that it decides, in the same transaction."""
-    return min(row.machine_at, state.rollback.off_at) if state.rollback is not None else row.machine_at
+def _detected_at(at: datetime, state: RolloutState) -> datetime:
+    """The time of the look, or of the incident. Both are written a moment after the kill, in its transaction."""
+    return min(at, state.rollback.off_at) if state.rollback is not None else at
 
 
 def _is_harm(analyses: dict[str, Analysis]) -> bool:
@@ -182,13 +188,13 @@ def _served_old_at(events: EventStore, clock: Clock, state: RolloutState) -> dat
     return max(clock.mapping.machine_time(seen), state.rollback.off_at) if seen is not None else None
 
 
-def _metric(guardrail: Guardrail, looks: Sequence[Look], found: int | None, state: RolloutState) -> MetricFacts:
+def _metric(guardrail: Guardrail, looks: Sequence[Look], steps: Sequence[Look], found: int | None) -> MetricFacts:
+    """found: the look that found harm; where none did, such as when a person took it back, the last one tells."""
     name = guardrail.metric.name
     decided = len(looks) - 1 if found is None else found
-    earlier = [analyses[name] for _, analyses in looks[:decided] if name in analyses]
+    earlier = [analyses[name] for _, analyses in looks[: max(decided, 0)] if name in analyses]
     during = looks[decided][1].get(name) if looks else None
-    off_at = state.rollback.off_at if state.rollback is not None else None
-    later = [analyses[name] for row, analyses in looks if off_at and row.machine_at > off_at and name in analyses]
+    later = [analyses[name] for _, analyses in steps if name in analyses]
     return MetricFacts(
         metric=name,
         before=_pair(guardrail, earlier[-1] if earlier else None),
