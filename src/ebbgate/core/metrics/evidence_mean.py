@@ -40,6 +40,10 @@ OWN_VARIANCE_FROM = 250
 """Treated units from which a score counts, and from which a phase's own variances are taken as they are. Before, the
 larger of both arms' stands for the arm in which a low mean may come with too low a variance."""
 
+FEW_CONTROLS = 1_000
+"""Where a rise is harm, the arm that is low by chance is the control: of rare counts a holdout of 230 units often has
+none at all, and so no variance (treatment 40 of 2,100: log e = 17). Below so many the larger variance stands for it."""
+
 
 Guard = Callable[[float, float, int, bool], tuple[float, float]]
 """(treatment's variance, control's, +1 where an increase is bad, whether it is early) to the variances to be used."""
@@ -102,6 +106,8 @@ def _score(guardrail: Guardrail, phases: Sequence[Strata], *, guard: Guard, is_c
         arms = pooled
         if treatment.n >= OWN_VARIANCE_FROM:
             arms = unit_variance(treatment), unit_variance(control)
+        if worse > 0 and control.n < FEW_CONTROLS:
+            arms = arms[0], max(arms)
         one, other = guard(*arms, worse, is_capped or treated < OWN_VARIANCE_FROM)
         variance += one * treatment.spread + factor * factor * other * control.spread
     if variance <= 0:

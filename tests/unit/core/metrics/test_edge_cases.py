@@ -1,13 +1,16 @@
 """The edge cases of analysis: what must not fool a verdict. docs/guides/rules.md lists them with their tests."""
 
 from datetime import timedelta
-from math import isfinite
+from math import isfinite, log
 
 import msgspec
 import pytest
 
 from ebbgate.core.metrics import (
+    BET_SIZES,
     SKETCH_BASE,
+    Direction,
+    HarmBy,
     Margin,
     MetricKind,
     Moments,
@@ -168,3 +171,14 @@ def test_a_plan_that_is_encoded_and_decoded_is_the_same_plan():
     assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
     with pytest.raises(AttributeError):
         plan.alpha = 0.5  # type: ignore[misc]
+
+
+def test_a_small_control_that_happens_to_have_no_ticket_at_all_is_no_proof_of_harm(a_guardrail, a_block) -> None:
+    """Two in a hundred have one; of 230 held out nobody has (a chance of one in a hundred), and no variance either."""
+    guardrail = a_guardrail(MetricKind.COUNT, bad=Direction.INCREASE, harm=HarmBy.MEAN)
+    moments = {"treatment": Moments(n=2_100, total=40, squares=40), "control": Moments(n=230)}
+    raw = {"treatment_raw_total": 40.0, "treatment_raw_squares": 40.0}
+    block = a_block("mean", cap=1.0, **moments, **raw, log_wealth=(0.0,) * len(BET_SIZES))
+    evidence = fold(guardrail, start(guardrail, alpha=0.0005), block)
+    assert evidence.harm_shown_at is None
+    assert evidence.log_e < log(20)
