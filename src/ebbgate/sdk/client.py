@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from ebbgate.core.flags.details import EvaluationDetails, ValueType, stale
+from ebbgate.core.flags.details import EvaluationDetails, ValueType, own, stale
 from ebbgate.sdk.answers import code_default
 from ebbgate.sdk.buffer import EventBuffer, PendingEvent, PendingExposure
 from ebbgate.sdk.clock import SdkClock
@@ -276,15 +276,15 @@ class Client:
             return code_default(default, f"{type(error).__name__} in the client: {error}")
 
     def _marked(self, flag_key: str, details: EvaluationDetails) -> EvaluationDetails:
-        """With OpenFeature's reason STALE where it comes from the last good snapshot and the server is not heard.
+        """The caller's own copy, with OpenFeature's reason STALE where the server is not heard.
 
         A local kill is no one else's word, hence never stale.
         """
         contact = self._contact
         if contact.is_live or self._monotonic() - contact.last_at <= _STALE_AFTER_S:
-            return details
-        if details.reason == "ERROR" or self._holder.is_killed(flag_key):
-            return details
+            return own(details)
+        if details.reason in ("ERROR", "STALE") or self._holder.is_killed(flag_key):
+            return own(details)
         return stale(details)
 
     def _evaluate_unknown(

@@ -64,6 +64,19 @@ def test_an_answer_from_a_server_that_is_not_heard_says_so(client: Client, clock
     killed.close(timeout=0)
 
 
+@pytest.mark.parametrize("flag", ["old", "new", "nope"])
+@pytest.mark.parametrize("seconds", [0.0, 30.0, 3600.0])
+def test_a_hook_that_writes_into_metadata_changes_no_later_answer(
+    client: Client, clock: Any, flag: str, seconds: float
+) -> None:
+    clock.now = seconds
+    before = client.boolean_details(flag, False, USER)
+    told = dict(before.metadata)
+    before.metadata["mine"] = True
+    assert client.boolean_details(flag, False, USER).metadata == told
+    assert "mine" not in client.boolean_details("old", False, USER).metadata
+
+
 def test_what_a_lapsed_lease_or_a_kill_serves_is_no_exposure(clock: Any, client: Client, a_snapshot: Any) -> None:
     clock.now = 3600.0
     client.boolean_value("new", True, USER)
