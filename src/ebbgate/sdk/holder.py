@@ -74,6 +74,7 @@ class SnapshotHolder:
         """Serve the copy on disk, with the lease that it has left."""
         if self._disk is None:
             return
+        self._disk.remove_drafts()
         try:
             stored = self._disk.load()
             if stored is None:

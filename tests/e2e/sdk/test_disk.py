@@ -1,6 +1,7 @@
 """The copy on disk, the imports that a fresh process makes, and the guide."""
 
 import inspect
+import os
 import subprocess
 import sys
 import threading
@@ -41,6 +42,18 @@ def test_a_damaged_copy_is_no_copy(tmp_path: Path, damage: str) -> None:
     }[damage]
     Path(copy.path).write_bytes(bad)
     assert copy.load() is None
+
+
+def test_drafts_of_killed_processes_are_removed_at_the_next_start(tmp_path: Path, connect: Any) -> None:
+    DiskCopy(tmp_path, "production").save(b"{}", 1_700_000_000.0, is_durable=False)
+    with subprocess.Popen([sys.executable, "-c", ""]) as killed:
+        killed.wait()
+    gone = [f"production.snapshot.{process}.0a1b2c3d" for process in (killed.pid, os.getpid())]
+    kept = [f"production.snapshot.{os.getppid()}.0a1b2c3d", "staging.snapshot.1.0a1b2c3d", "production.snapshot.notes"]
+    for name in (*gone, *kept):
+        (tmp_path / name).write_text("")
+    connect(url="", cache_dir=tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {"production.snapshot", *kept}
 
 
 def test_a_client_starts_over_a_copy_that_is_no_snapshot(tmp_path: Path, connect: Any) -> None:
