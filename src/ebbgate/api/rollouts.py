@@ -1,6 +1,7 @@
 """/rollouts: read, start, and everything that people do with one. `ref` is a rollout's id, or the name of its flag."""
 
 import re
+from typing import cast
 
 import msgspec
 from litestar import Router, get, post
@@ -11,7 +12,8 @@ from ebbgate.api.dependencies import ENVIRONMENT, After, Limit, Ref, Sequence, S
 from ebbgate.control.decisions import inputs_of
 from ebbgate.control.replay import ReplayService
 from ebbgate.control.rollouts import find_rollout
-from ebbgate.core.errors import NotFoundError, PlanError
+from ebbgate.core.access import TokenKind, may
+from ebbgate.core.errors import NotFoundError, PermissionDeniedError, PlanError
 from ebbgate.core.rollouts.explain import DecisionView, Explanation, explain
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.replay import ReplayView
@@ -37,12 +39,30 @@ def start_rollout(services: Services, request: ApiRequest, data: JSONBody[StartR
             hint="use letters, digits, dots, dashes and underlines",
             path="$.environment",
         )
+    _refuse_new_commands(services, request, plan)
     if data.mode is not None:
         plan = msgspec.structs.replace(plan, mode=data.mode)
     state = services.rollouts.start(
         plan, release=data.release.strip(), actor=actor_of(request, data.reason), override=data.override
     )
     return _changed(services, state)
+
+
+def _refuse_new_commands(services: Services, request: ApiRequest, plan: Plan) -> None:
+    """Probes that are commands run where control runs: ones that the app has not had before need an admin.
+
+    Raises PermissionDeniedError.
+    """
+    commands = {probe.run for probe in plan.probes if probe.run}
+    if not commands or may(cast(TokenKind, request.user.kind), "administer"):
+        return
+    before = (state.plan for state in services.rollouts.list() if state.plan.app == plan.app)
+    known = {probe.run for one in before for probe in one.probes}
+    if new := sorted(commands - known):
+        raise PermissionDeniedError(
+            f"the probe `{' && '.join(new[0])}` would run where control runs, and {plan.app} has not had it before",
+            hint="let an admin's token start this rollout; later ones with the same command need none",
+        )
 
 
 @get("/{ref:str}", sync_to_thread=True, operation_id="getRollout")

@@ -180,8 +180,8 @@ def stuck_alarm(notifications: NotificationService) -> Alarm:
     """Tells people that the loop is stuck, without the store, which may be why."""
 
     def alarm(error: str, since: timedelta) -> None:
-        words = f"Nothing can be decided or taken back for {since.total_seconds():.0f} s: {error}. It is tried on."
-        notifications.shout("ebbgate's control cannot work", words, group="loop")
+        words = f"For {since.total_seconds():.0f} s now: {error}. Until it is mended, harm may not be taken back."
+        notifications.shout("ebbgate's control fails at its work", words, group="loop")
 
     return alarm
 

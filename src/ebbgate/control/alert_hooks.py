@@ -98,7 +98,7 @@ class AlertHookService:
             environment=alert.labels.get(ENVIRONMENT) or "production",
             release=states[0].release if states else None,
             flag=states[0].plan.flag if states else None,
-            evidence=alert.generator_url,
+            evidence=alert.link,
         )
         return "incident", opened
 
@@ -113,7 +113,7 @@ class AlertHookService:
         return AlertTaken(alert=alert.name, outcome="resolved", incident=row.result)
 
     def _note(self, tx: ControlTransaction, incident: Incident, alert: Alert, text: str) -> None:
-        link = alert.generator_url or f"{LINK}/{incident.id}"
+        link = alert.link or f"{LINK}/{incident.id}"
         machine_note(tx, self._clock, incident, kind=EntryKind.REPORT, text=text, link=link)
 
 

@@ -55,6 +55,16 @@ def test_corrupted_data_take_the_apps_rollouts_back_when_a_person_says_so(desk: 
     assert desk.call("GET", "/api/v1/probes").json() == []
 
 
+def test_probes_that_are_commands_need_an_admin_the_first_time(desk: Any) -> None:
+    plan = "app: shop\nflag: cart\nphases: [{to: 50%, stay: 1d..2d}]\nprobes: {rows: {run: ./check-rows}}\n"
+    body = {"plan": plan, "release": "v1", "reason": "go"}
+    refused = desk.call("POST", "/api/v1/rollouts", body)
+    assert (refused.status_code, "./check-rows" in refused.json()["detail"]) == (403, True)
+    assert desk.call("POST", "/api/v1/rollouts", body, kind="admin").is_success
+    desk.client().rollouts.abort("cart", reason="again")
+    assert desk.call("POST", "/api/v1/rollouts", body).is_success, "it is known by now"
+
+
 def test_a_person_who_asks_for_the_second_stage_is_told_when_there_is_none_and_the_flag_is_off(desk: Any) -> None:
     rollout = desk.start()
     answer = desk.call("POST", f"/api/v1/rollouts/{rollout}/rollback", {"reason": "it hurts", "redeploy": True})

@@ -32,6 +32,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return self.labels.get("alertname", "alert")
 
     @property
+    def link(self) -> str:
+        """Where the alert came from, if that is a web address: it is shown as a link."""
+        return self.generator_url if self.generator_url.startswith(("http://", "https://")) else ""
+
+    @property
     def is_critical(self) -> bool:
         return self.labels.get(SEVERITY, "").lower() == CRITICAL
 
