@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from ebbgate.client import ControlClient
 
 
+_OVER = (FINAL - {Status.SUCCEEDED}) | {Status.ROLLING_BACK}
+"""A rollout that is one of these does not bring its release to anybody any more."""
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How things stand. release: what is to be shipped, if it is built already. last_stable: id, of another release
-    than that one. others: rollouts of the flag that are open. rollout: of this very release, open or succeeded.
+    than that one. others: rollouts of the flag that are open, and one that takes this release back. rollout: of this
+    very release, on its way or succeeded.
     killed_by: who switched the flag off, and why.
     """
 
@@ -83,7 +88,7 @@ def look_before(
     mine = [line for line in control.rollouts.list() if line.flag == plan.flag and line.environment == plan.environment]
     open_ones = [line for line in mine if line.status not in FINAL]
     this = [line for line in mine if found is not None and _is_of(line, found)]
-    going = next((line.id for line in this if line.status not in FINAL or line.status is Status.SUCCEEDED), None)
+    going = next((line.id for line in this if line.status not in _OVER), None)
     return Standing(
         plan=plan,
         release=found,

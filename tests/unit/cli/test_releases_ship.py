@@ -1,14 +1,26 @@
 """What stops a shipment before anything is built, and what does not."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
 
 from ebbgate.adapters.plans import read_plan
-from ebbgate.cli.releases_ship_checks import Standing
-from ebbgate.core.errors import BadRequestError, ConflictError, PlanError, QuarantineError, TransitionError
+from ebbgate.cli.releases_ship_checks import Standing, look_before
+from ebbgate.core.errors import (
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    PlanError,
+    QuarantineError,
+    TransitionError,
+)
 from ebbgate.core.releases import Artifact, Documents, Release, ReleaseState, condemn
+from ebbgate.core.releases.requests import ReleaseLine
+from ebbgate.core.rollouts.state import Status
+from ebbgate.core.rollouts.view import RolloutLine
 
 DIGEST = "sha256:" + "0" * 64
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -78,3 +90,68 @@ def test_a_first_release_is_first() -> None:
     standing(last_stable=None, release=RELEASE).refuse(is_first=True)
     adopted = msgspec.structs.replace(RELEASE, state=ReleaseState.STABLE)
     standing(last_stable=None, release=adopted).refuse(is_first=True)
+
+
+class FakeServer:
+    """Answers what `look_before` asks: one release that is built, a stable one, one rollout of the first."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+        self.releases = self.rollouts = self
+        self.flags = SimpleNamespace(get=self._no_flag)
+
+    def list(self, *, app: str | None = None) -> list[Any]:
+        return [_line("v1.1.0"), _line("v1.0.0")] if app is not None else [_rollout(self._status)]
+
+    def get(self, reference: str) -> Any:
+        return SimpleNamespace(release=RELEASE)
+
+    def _no_flag(self, key: str, *, environment: str) -> Any:
+        raise NotFoundError(f"no flag {key!r}", hint="none")
+
+
+def _line(version: str) -> ReleaseLine:
+    return ReleaseLine(
+        id=f"shop@{version}",
+        app="shop",
+        version=version,
+        state=ReleaseState.BUILT,
+        created_at=NOON,
+        commit="c0ffee",
+        digest=DIGEST,
+        content_bytes=1,
+        is_pinned=False,
+        is_current=False,
+        is_last_stable=version == "v1.0.0",
+        are_bytes_there=True,
+    )
+
+
+def _rollout(status: Status) -> RolloutLine:
+    return RolloutLine(
+        id="newCheckout-1",
+        app="shop",
+        flag="newCheckout",
+        release="v1.1.0",
+        environment="production",
+        status=status,
+        phase="50%",
+        created_at=NOON,
+        ended_at=None,
+        outcome=None,
+    )
+
+
+def test_a_release_that_is_being_taken_back_is_not_shipped_again() -> None:
+    """A pipeline that is run again meanwhile must not deploy it, nor end well (RULES H4)."""
+    # given a rollout that climbs, then goes down
+    climbing, falling = FakeServer(Status.RUNNING), FakeServer(Status.ROLLING_BACK)
+    # when its release is to be shipped again
+    ask: dict[str, Any] = {"release": "v1.1.0", "version": None, "commit": None}
+    goes_on = look_before(climbing, PLAN, **ask)  # type: ignore[arg-type]
+    goes_down = look_before(falling, PLAN, **ask)  # type: ignore[arg-type]
+    # then the first goes on, and the second is refused
+    goes_on.refuse(is_first=False)
+    assert goes_on.rollout == "newCheckout-1"
+    with pytest.raises(ConflictError, match="newCheckout-1"):
+        goes_down.refuse(is_first=False)
