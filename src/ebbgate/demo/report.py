@@ -13,7 +13,7 @@ from ebbgate.demo.ending import Ending
 
 
 class ActReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What an act came to. exposed: distinct units that saw the new version. detection_*: from the first exposure
+    """What an act came to. phase: in which it ended. exposed: distinct units that saw the new version. detection_*: from the first exposure
     that counts to the decision,
     in plan time and machine seconds. push_*: milliseconds from the commit of the flag-off to the confirmations.
     harmed: people who met the version while it was broken; None if it never was. story: what happened, in one line.
@@ -26,6 +26,7 @@ class ActReport(msgspec.Struct, frozen=True, kw_only=True):
     rollout: str
     expected: tuple[str, ...]
     ended: str
+    phase: str
     looks: int
     exposed: int | None
     detection: timedelta | None = None
@@ -99,6 +100,7 @@ def report_act(
         rollout=view.id,
         expected=expected,
         ended=ended,
+        phase=view.phase,
         looks=view.looks,
         exposed=view.exposed_units,
         detection=rollback.started_at - phase_began(view) if rollback is not None else None,

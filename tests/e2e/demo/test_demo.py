@@ -53,7 +53,9 @@ def test_harm_decides_the_end_not_the_act_whatever_else_breaks() -> None:
     """The flag path does not work, so the release before goes back (RULES H4); control is killed in the middle, and
     every decision comes out the same again (RULES E5, H1).
     """
-    status, report = demo("--act", "1", "--act1", "bad", "--break-flag", "--kill-control")
+    status, report = demo(
+        *("--act", "1", "--act1", "bad", "--break-flag", "--kill-control", "--users", "20000", "--hours", "6")
+    )
     (act,) = report["acts"]
     assert act["ended"] == "rolled_back (recovered)"
     assert status == 0
@@ -66,8 +68,8 @@ def test_harm_decides_the_end_not_the_act_whatever_else_breaks() -> None:
 
 
 def test_a_tenth_of_the_users_cannot_answer_the_gates_and_ends_in_review() -> None:
-    status, report = demo("--users", "2500", "--act", "1", "--hours", "12")
-    assert [act["ended"] for act in report["acts"]] == ["review"]
+    status, report = demo("--users", "2500", "--act", "1", "--hours", "8")
+    assert [(act["ended"], act["phase"]) for act in report["acts"]] == [("review", "early")]
     assert status == 1
 
 
