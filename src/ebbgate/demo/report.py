@@ -13,9 +13,9 @@ from ebbgate.demo.ending import Ending
 
 
 class ActReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What an act came to. phase: in which it ended. exposed: distinct units that saw the new version. detection_*: from the first exposure
-    that counts to the decision,
-    in plan time and machine seconds. push_*: milliseconds from the commit of the flag-off to the confirmations.
+    """What an act came to. phase: in which it ended. exposed: distinct units that saw the new version. detection: from
+    the beginning of that phase to the decision, in plan time. push_*: milliseconds from the commit of the flag-off to
+    the confirmations.
     harmed: people who met the version while it was broken; None if it never was. story: what happened, in one line.
     redeployed: id of the release that went back, with redeploy_proof of what shows it. kills: of the control process;
     replayed, replay_differs: decisions computed again afterwards, and values that came out otherwise.

