@@ -71,7 +71,7 @@ class NotificationService:
                 if not wants(channel.rule, message):
                     continue
                 try:
-                    channel.send(message)
+                    _send(channel, message)
                     taken += 1
                 except StoreUnavailableError as error:
                     log.error("shout_failed", channel=channel.rule.name, error=error.message)
@@ -176,7 +176,7 @@ class NotificationService:
         try:
             if channel is None:
                 raise StoreUnavailableError(f"channel {row.channel!r} is no longer configured", hint="add it again")
-            channel.send(row.message)
+            _send(channel, row.message)
         except StoreUnavailableError as error:
             is_over = is_last or now - row.at >= GIVE_UP_AFTER
             row = _replace(
@@ -197,6 +197,18 @@ class NotificationService:
             known = ", ".join(self._channels) or "none"
             raise NotFoundError(f"no channel {name!r}", hint=f"channels: {known}")
         return channel
+
+
+def _send(channel: Channel, message: Message) -> None:
+    """Raises StoreUnavailableError, also where the channel breaks: what waits behind it is sent all the same."""
+    try:
+        channel.send(message)
+    except EbbgateError:
+        raise
+    except Exception as error:
+        log.exception("channel_broke", channel=channel.rule.name)
+        why = f"it broke: {type(error).__name__}"  # its words may hold the URL, with its secrets
+        raise StoreUnavailableError(why, hint="see the log of control") from error
 
 
 def delivery_view(row: DeliveryRow) -> DeliveryView:

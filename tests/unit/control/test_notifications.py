@@ -111,3 +111,23 @@ def test_a_channel_that_is_not_there_is_said_with_those_that_are(post: Post) -> 
     with pytest.raises(NotFoundError) as raised:
         post.service.test(["pager"], actor=Actor(name="ops", reason="trying"))
     assert raised.value.hint == "channels: mail, chat"
+
+
+def test_a_channel_that_breaks_silences_no_other_one(post: Post) -> None:
+    """A library's own error is no refusal that anybody foresaw; it must not starve what stands behind it."""
+
+    def breaks(_: Message) -> None:
+        raise ValueError("cannot parse slack://token_a")
+
+    # given a channel that breaks, before one that works
+    post.mail.send = breaks  # type: ignore[method-assign,assignment]
+    post.chat.rule = ChannelRule(name="chat", url="fake://")
+    # when something is said over the store, and without it
+    post.say("one")
+    assert post.service.deliver() == 1
+    post.service.shout("the store fails", "see the disk", group="store")
+    post.service.send_shouts()
+    # then the other one heard both, and the first is tried again
+    assert [message.words for message in post.chat.taken] == ["one", "see the disk"]
+    (row,) = post.service.deliveries(channel="mail")
+    assert (row.attempts, row.delivered_at, row.error) == (1, None, "it broke: ValueError"), "and no secret of its URL"
