@@ -86,7 +86,8 @@ class Stage:
             breaking = Breaking(drivers, self._server, self._clock, is_bad=version is Version.BAD)
             if breaking.is_bad and self._settings.break_flag:
                 breaking.break_flag()
-            view = self._admin.rollouts.start(  # an operator's word is not enough for the plan's probe commandself._text, overlay=OVERLAY, release=release, reason=f"demo, act {act}")
+            # An admin, as the plan's probe is a command, which an operator may not bring.
+            view = self._admin.rollouts.start(self._text, overlay=OVERLAY, release=release, reason=f"demo, act {act}")
             view = self._watch(view, breaking, harm)
         self._visits += drivers.visits
         return self._told(act, view, breaking, harm)
