@@ -84,20 +84,22 @@ def main() -> int:
     parser.add_argument("--prepare", type=Path)
     parser.add_argument("--measure", type=Path)
     parser.add_argument("--units", type=int, default=0)
+    parser.add_argument("--second", action="store_true", help="the look is of a second phase: late harm is read, too")
     arguments = parser.parse_args()
     if arguments.prepare:
         prepare(arguments.prepare, arguments.units)
         return 0
     if arguments.measure:
-        print(json.dumps(measure(arguments.measure, arguments.units)))
+        print(json.dumps(measure(arguments.measure, arguments.units, is_second=arguments.second)))
         return 0
     with tempfile.TemporaryDirectory() as temporary:
-        rows = [run(arguments.keep or Path(temporary), units) for units in arguments.sizes]
+        folder = arguments.keep or Path(temporary)
+        rows = [run(folder, units, is_second=arguments.second) for units in arguments.sizes]
     report(rows)
     return 0
 
 
-def run(folder: Path, units: int) -> dict[str, Any]:
+def run(folder: Path, units: int, *, is_second: bool) -> dict[str, Any]:
     path = folder / f"history-{units}.duckdb"
     if not path.exists():
         child("--prepare", path, units)
@@ -106,13 +108,13 @@ def run(folder: Path, units: int) -> dict[str, Any]:
     work.write_bytes(b"")
     work.unlink()
     subprocess.run(["cp", str(path), str(work)], check=True)
-    found: dict[str, Any] = json.loads(child("--measure", work, units))
+    found: dict[str, Any] = json.loads(child("--measure", work, units, *(["--second"] if is_second else [])))
     work.unlink()
     return found
 
 
-def child(what: str, path: Path, units: int) -> str:
-    command = [sys.executable, __file__, what, str(path), "--units", str(units)]
+def child(what: str, path: Path, units: int, *options: str) -> str:
+    command = [sys.executable, __file__, what, str(path), "--units", str(units), *options]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
@@ -261,12 +263,12 @@ def an_exposure(unit: str, at: datetime, id_: str) -> Exposure:
     )
 
 
-def measure(path: Path, units: int) -> dict[str, Any]:
+def measure(path: Path, units: int, *, is_second: bool) -> dict[str, Any]:
     idle = resident_mb()
     first_look, ingest, look, reopen, reopened = (Timer() for _ in range(5))
     with first_look:
         store = DuckDbEventStore(path)
-        state = a_state(moment(units) - timedelta(minutes=5))
+        state = a_state(moment(units) - timedelta(minutes=5), is_second=is_second)
         first = fold_rollout(state, Evidence(), store, until=moment(units))
     entries = 0
     records = new_records(units)
@@ -296,20 +298,30 @@ def resident_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def a_state(summarised_to: datetime) -> RolloutState:
-    record = PhaseRecord(
-        index=0, entered_at=START, snapshot_version=1, attribute_share=0.0, hash_from=0, hash_to=TREATED
+def a_state(summarised_to: datetime, *, is_second: bool = False) -> RolloutState:
+    """is_second: one percent had the new version before, and are compared for late harm."""
+    before = PhaseRecord(
+        index=0, entered_at=START, snapshot_version=0, attribute_share=0.0, hash_from=0, hash_to=TREATED // 20
     )
+    record = PhaseRecord(
+        index=int(is_second),
+        entered_at=START,
+        snapshot_version=1,
+        attribute_share=0.0,
+        hash_from=TREATED // 20 if is_second else 0,
+        hash_to=TREATED,
+    )
+    plan = PLAN | {"phases": [{"to": "1%", "stay": "1d..2d"}, *PLAN["phases"]]} if is_second else PLAN
     return RolloutState(
         id="newWidgets-1",
         lineage=SALT,
         attempt=1,
         release="v2",
-        plan=plan_from_data(PLAN),
+        plan=plan_from_data(plan),
         mode=Mode.ACT,
         status=Status.RUNNING,
         created_at=START,
-        phases=(record,),
+        phases=(before, record) if is_second else (record,),
         summarised_to=summarised_to,
     )
 

@@ -8,11 +8,14 @@ import pytest
 
 from ebbgate.control.audit import Actor
 from ebbgate.control.decisions import StoredLook, facts_of, inputs_of
-from ebbgate.control.replay import ReplayService
+from ebbgate.control.replay import ReplayService, recompute
 from ebbgate.core.errors import TransitionError
+from ebbgate.core.metrics import ProportionBlock
+from ebbgate.core.metrics.readings import ReadingBlock
 from ebbgate.core.rollouts.decision import Code, Hold, Rollback, Step
-from ebbgate.core.rollouts.look import LookInputs
+from ebbgate.core.rollouts.look import LookData, LookInputs
 from ebbgate.core.rollouts.state import RollbackOutcome, Status
+from ebbgate.ports.control_store import Evidence
 from ebbgate.simulation.people import Harm
 from ebbgate.simulation.plans import HOUR, short_plan
 from ebbgate.simulation.world import World
@@ -95,6 +98,34 @@ def test_the_plan_is_stored_once_and_every_row_still_has_it(taken_back: tuple[Wo
         assert last is not None
         plan = inputs_of(tx, last).state.plan
     assert plan == world.rollouts.get(rollout_id).plan
+
+
+def test_replay_folds_all_that_a_look_read_parts_and_readings_too(taken_back: tuple[World, str]) -> None:
+    world, rollout_id = taken_back
+    row = rows_of(world, rollout_id)[0]
+    with world.store.transaction() as tx:
+        inputs = inputs_of(tx, row)
+    errors, *others = inputs.state.plan.guardrails
+    by_endpoint = msgspec.structs.replace(errors, metric=msgspec.structs.replace(errors.metric, by="endpoint"))
+    plan = msgspec.structs.replace(inputs.state.plan, guardrails=(by_endpoint, *others))
+    head: dict[str, Any] = {"phase": 1, "closed_at": inputs.now}
+    part = ProportionBlock(
+        metric="errors[/a]",
+        opened_at=inputs.now - HOUR,
+        treatment_n=40,
+        treatment_y=3,
+        control_n=60,
+        control_y=2,
+        **head,
+    )
+    reading = ReadingBlock(metric="errors", treatment=0.1, control=0.2, **head)
+    seen = msgspec.structs.replace(
+        inputs, state=msgspec.structs.replace(inputs.state, plan=plan), parts=[part], readings=[reading]
+    )
+    evidence, _, _ = recompute(row, seen, Evidence())
+    assert evidence.parts["errors[/a]"].phases[1].strata.treatment.n == 40
+    assert evidence.readings["errors"].newest == reading
+    assert set(LookData.__struct_fields__) <= set(LookInputs.__struct_fields__)
 
 
 def as_before(inputs: LookInputs) -> bytes:

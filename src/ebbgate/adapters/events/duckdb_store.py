@@ -21,6 +21,7 @@ from ebbgate.adapters.events.duckdb_store_ingest import HORIZON, Batch
 from ebbgate.adapters.events.duckdb_store_late import LateRunner
 from ebbgate.adapters.events.duckdb_store_phases import DuckDbPhase, load_phases
 from ebbgate.adapters.events.duckdb_store_schema import (
+    CHECKPOINT_ROWS,
     from_microseconds,
     open_database,
     read_ledger,
@@ -67,6 +68,7 @@ class DuckDbEventStore:
         self._late = LateRunner(self._connection, self._runner, self._gatherer)
         self._arrivals = ArrivalRunner(self._connection, self._gatherer)
         self._references: dict[tuple[Contrast, Metric], dict[int, Reference]] = {}
+        self._unfolded = 0  # rows ingested since the engine's own log was folded into its file
         self._distinct = DistinctUnits(self._connection)
         self._values = AttributeValues(self._connection)
 
@@ -92,6 +94,10 @@ class DuckDbEventStore:
                 self._connection.rollback()
                 self._ledger = read_ledger(self._connection)
                 raise
+            self._unfolded += sum(len(arrivals) for arrivals in batch.arrived.values())
+            if self._unfolded >= CHECKPOINT_ROWS:
+                self._connection.execute("CHECKPOINT")
+                self._unfolded = 0
             assert self._ledger.watermark is not None
             for table, arrivals in batch.arrived.items():
                 self._recent[table].add(arrivals.hashes, self._ledger.watermark)

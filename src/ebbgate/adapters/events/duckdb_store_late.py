@@ -1,7 +1,8 @@
 """Late-harm observations in DuckDB (RULES E3): the limits' query over those treated before and those never treated.
 
 Which units were observed in the running epoch is kept as hashes in a temporary table for each contrast and metric: a
-look costs what is new, and a restart finds the same units again in the events.
+look costs what is new, and a restart finds the same units again in the events. Counts alone are everybody's, whether
+or not anything happened: they cost in proportion to the windows that closed.
 """
 
 import duckdb
@@ -13,6 +14,7 @@ from ebbgate.adapters.events.queries import CONTROL, HOLDOUT, TREATMENT, VETERAN
 from ebbgate.core.metrics.contrast import Contrast
 from ebbgate.core.metrics.definition import Metric, MetricKind
 from ebbgate.core.metrics.late import EPOCH
+from ebbgate.core.metrics.reference import REFERENCE_KEPT
 
 _EPOCH = microseconds(EPOCH)
 _NEVER = (CONTROL, HOLDOUT)
@@ -46,8 +48,9 @@ class LateRunner:
         whether there are any. state: as `Gatherer` asks for it."""
         key = (phase.contrast, metric)
         treated = (VETERAN, TREATMENT) if with_new else (VETERAN,)
-        seen = self._seen(key)
-        if self._reached.get(key) != (epoch_at, opened_at):
+        # Everybody has a count. Where its windows are no shorter than an epoch, at most one of them closes in it.
+        seen = None if metric.kind is MetricKind.COUNT and microseconds(metric.window) >= _EPOCH else self._seen(key)
+        if seen is not None and self._reached.get(key) != (epoch_at, opened_at):
             self._connection.execute(f"DELETE FROM {seen}")
             self._reached.pop(key, None)
             if opened_at > epoch_at:
@@ -56,8 +59,9 @@ class LateRunner:
                 self._note(read, seen)
         read = self._read(phase, metric, opened_at, closed_at, state, of="look")
         self._fill(read, metric, (*treated, *_NEVER), treated, opened_at, closed_at, without=seen)
-        self._note(read, seen)
-        self._reached[key] = (epoch_at, closed_at)
+        if seen is not None:
+            self._note(read, seen)
+            self._reached[key] = (epoch_at, closed_at)
         row = self._connection.execute("SELECT count(*) FROM observations").fetchone()
         return bool(row and row[0])
 
@@ -69,9 +73,16 @@ class LateRunner:
         key = (phase.contrast, metric)
         known = self._references.get(key)
         if known is None or known[0] != epoch_at:
-            read = self._read(phase, metric, epoch_at - _EPOCH, epoch_at, state, of="day")
-            self._fill(read, metric, _NEVER, (), epoch_at - _EPOCH, epoch_at, without=None)
-            known = self._references[key] = (epoch_at, self._runner.newest_control())
+            found: Reference = []
+            # The newest counts are those of the newest windows, so that the end of the day may do.
+            for part in (64, 8, 1) if metric.kind is MetricKind.COUNT else (1,):
+                since = epoch_at - _EPOCH // part
+                read = self._read(phase, metric, since, epoch_at, state, of="day")
+                self._fill(read, metric, _NEVER, (), since, epoch_at, without=None)
+                found = self._runner.newest_control()
+                if len(found) == REFERENCE_KEPT:
+                    break
+            known = self._references[key] = (epoch_at, found)
         return [(opened_at, value) for _, value in known[1]]
 
     def _read(

@@ -13,9 +13,14 @@ from ebbgate.core.events.roster import Roster
 
 SCHEMA_VERSION = 1
 
-MEMORY_LIMIT = "512MB"
+MEMORY_LIMIT = "416MB"
 """Of the engine's buffers, beyond which it works in a directory beside the file: a look at ten million units fits, and
 the whole process stays below 1 GB (benchmarks/tick.py)."""
+
+CHECKPOINT_ROWS = 250_000
+"""Rows ingested after which the engine's own log is folded into its file: while events come, never within a look."""
+
+_LOG_MAX = "256MB"  # of the engine's own log: it would fold at 16 MB, whoever commits next
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL);
@@ -58,6 +63,7 @@ def open_database(path: Path | str) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
     if str(path) != ":memory:":  # which has nowhere to put what does not fit
         config["memory_limit"] = MEMORY_LIMIT
+        config["checkpoint_threshold"] = _LOG_MAX
     with unavailable():
         connection = duckdb.connect(str(path), config=config)
         connection.execute(_TABLES)

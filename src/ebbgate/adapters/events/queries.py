@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import ibis
 from ibis import Deferred, _
-from ibis.expr.types import BooleanValue, Table
+from ibis.expr.types import BooleanValue, StructValue, Table
 
 from ebbgate.core.metrics.definition import Metric, MetricKind, Reading
 from ebbgate.core.metrics.values import FUNCTION_ATTRIBUTE
@@ -126,6 +126,11 @@ def _known(metric: Metric, units: Table, name: str) -> Table:
     return events.join(units, "unit").filter(_.known_at < _.close)
 
 
+def order_of(events: Table) -> StructValue:
+    """By when they happened; of those at the same time, by when they came."""
+    return ibis.struct({"happened_at": events.happened_at, "seq": events.seq})
+
+
 def is_inside(metric: Metric) -> Deferred:
     """In the unit's window. RULES C3: correction must not reverse an order that the senders' own stamps agree on."""
     after = (_.happened_at >= _.first_at) & (_.happened_at < _.first_at + microseconds(metric.window))
@@ -150,10 +155,10 @@ def _first_trials(metric: Metric, on: Sequence[str], units: Table) -> Table:
         return units.select("unit").left_join(did, "unit").select("unit", x=_.hit.fill_null(0), y=ibis.null("float64"))
     trials = _inside(metric, (), units, metric.trial)
     eligible = _inside(metric, on, units, metric.trial)
-    place = ibis.row_number().over(group_by="unit", order_by=["happened_at", "seq"])
-    first = (
-        eligible.select("unit", trial_at="happened_at", first_id="id", place=place).filter(_.place == 0).drop("place")
-    )
+    # Most units never have the event: which trial it would belong to is asked of the others alone.
+    could = _known(metric, units, metric.event).select("unit").distinct()
+    asked = eligible.semi_join(could, "unit")
+    first = asked.group_by("unit").agg(trial_at=asked.happened_at.min(), first_id=asked.id.argmin(order_of(asked)))
     later = trials.select("unit", "happened_at").join(first, "unit").filter(_.happened_at > _.trial_at)
     next_at = later.group_by("unit").agg(next_at=_.happened_at.min())
     spans = first.left_join(next_at, "unit").select("unit", "trial_at", "first_id", "next_at")
@@ -166,7 +171,8 @@ def _first_trials(metric: Metric, on: Sequence[str], units: Table) -> Table:
         & is_inside(metric)
     )
     hits = events.filter(named.fill_null(False) | timed).select("unit").distinct().mutate(hit=ibis.literal(1))
-    return first.left_join(hits, "unit").select("unit", x=_.hit.fill_null(0), y=ibis.null("float64"))
+    tried = eligible.select("unit").distinct()
+    return tried.left_join(hits, "unit").select("unit", x=_.hit.fill_null(0), y=ibis.null("float64"))
 
 
 def _ratios(metric: Metric, on: Sequence[str], units: Table) -> Table:
@@ -188,7 +194,6 @@ def _values(metric: Metric, on: Sequence[str], units: Table) -> Table:
     if metric.kind is MetricKind.GAUGE and metric.reading is Reading.MAX:
         return valued.group_by("unit").agg(x=_.value.max()).mutate(y=ibis.null("float64"))
     is_last = metric.kind in (MetricKind.SURVEY, MetricKind.GAUGE)
-    order = [ibis.desc("happened_at"), ibis.desc("seq")] if is_last else ["happened_at", "seq"]
-    place = ibis.row_number().over(group_by="unit", order_by=order)
-    placed = valued.select("unit", x="value", place=place).filter(_.place == 0)
-    return placed.select("unit", "x", y=ibis.null("float64"))
+    order = order_of(valued)
+    found = valued.value.argmax(order) if is_last else valued.value.argmin(order)
+    return valued.group_by("unit").agg(x=found).mutate(y=ibis.null("float64"))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import ibis
 from ibis import _
 from ibis.expr.types import Table
 
@@ -18,6 +17,7 @@ from ebbgate.adapters.events.queries import (
     entrants,
     is_inside,
     microseconds,
+    order_of,
 )
 from ebbgate.core.metrics.arrivals import patience
 from ebbgate.core.metrics.definition import Metric
@@ -31,8 +31,10 @@ def arrivals(metric: Metric) -> Table:
         _.name == (metric.trial or metric.event), _.known_at > OPENED - length, _.known_at < CLOSED + waited
     )
     seen = events.join(closing(metric), "unit").filter(_.known_at < _.close + waited).filter(is_inside(metric))
-    place = ibis.row_number().over(group_by="unit", order_by=["happened_at", "seq"])
-    first = seen.select("arm", "close", "known_at", "is_invalid", place=place).filter(_.place == 0)
+    order = order_of(seen)
+    first = seen.group_by("unit", "arm", "close").agg(
+        known_at=seen.known_at.argmin(order), is_invalid=seen.is_invalid.argmin(order)
+    )
     return first.group_by("arm").agg(n=_.count(), late=(_.known_at >= _.close).sum(), dropped=_.is_invalid.sum())
 
 

@@ -90,15 +90,17 @@ def _hits(metric: Metric, first: Table) -> Table:
     """Units whose trial had the event: named by `of`, or by time until the unit's next trial of any kind; known in
     time, and for shares within the window."""
     assert metric.trial is not None
-    trials = first.select("unit", "close", trial_at="happened_at", placed_at="at", first_id="id")
+    events = EVENTS.filter(
+        _.name == metric.event, _.known_at > OPENED - microseconds(limit_delay(metric)), _.known_at < CLOSED
+    )
+    # Most units never have the event: which trial it would belong to is asked of the others alone.
+    could = first.semi_join(events.select("unit").distinct(), "unit")
+    trials = could.select("unit", "close", trial_at="happened_at", placed_at="at", first_id="id")
     later = _placed(metric, metric.trial).select("unit", "happened_at", "known_at").join(trials, "unit")
     later = later.filter(_.happened_at > _.trial_at, _.known_at < _.close)
     next_at = later.group_by("unit").agg(next_at=_.happened_at.min())
     spans = trials.left_join(next_at, "unit").select(
         "unit", "trial_at", "placed_at", "first_id", "next_at", trial_close="close"
-    )
-    events = EVENTS.filter(
-        _.name == metric.event, _.known_at > OPENED - microseconds(limit_delay(metric)), _.known_at < CLOSED
     )
     named = events.filter(_.trial_id.notnull()).join(spans, "unit").filter(_.trial_id == _.first_id)
     timed = _placed(metric, metric.event).filter(_.trial_id.isnull()).join(spans, "unit")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -16,10 +17,33 @@ from ebbgate.core.metrics.reference import REFERENCE_KEPT, needs_reference
 Pair = tuple[float, float | None]
 """A unit's observation: value and nothing, or the numerator and denominator of a ratio."""
 
-_FILL = """
-CREATE OR REPLACE TEMP TABLE observations AS
-SELECT unit, place AS bucket, CAST(arm AS TINYINT) AS arm, CAST($close AS BIGINT) AS close, x, y FROM given
+_TABLES = """
+CREATE TEMP TABLE observations (unit VARCHAR, bucket BIGINT, arm TINYINT, close BIGINT, x DOUBLE, y DOUBLE);
+CREATE TEMP TABLE terms (cap DOUBLE);
+INSERT INTO terms VALUES (0);
 """
+_FILL = "INSERT INTO observations SELECT unit, place, arm, CAST($close AS BIGINT), x, y FROM given"
+
+
+class _PreparedRunner(BlockRunner):
+    """The same queries, planned once: planning one costs several times what running it over a few hundred units does.
+
+    A plan is good while the tables stay, so they are emptied, not made anew.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(connection)
+        self._planned: dict[str, str] = {}
+
+    def _rows(self, sql: str) -> list[Any]:
+        if sql not in self._planned:
+            name = f"query_{len(self._planned)}"
+            self._connection.execute(f"PREPARE {name} AS {sql}")
+            self._planned[sql] = f"EXECUTE {name}"
+        return self._connection.execute(self._planned[sql]).fetchall()
+
+    def _put_terms(self, number: float) -> None:
+        self._connection.execute("UPDATE terms SET cap = ?", [number])
 
 
 class BlockSummariser:
@@ -27,7 +51,8 @@ class BlockSummariser:
 
     def __init__(self) -> None:
         self._connection = duckdb.connect(":memory:", config={"threads": "1"})
-        self._runner = BlockRunner(self._connection)
+        self._connection.execute(_TABLES)
+        self._runner = _PreparedRunner(self._connection)
         self._reference: Reference = []
 
     def block(
@@ -65,5 +90,6 @@ class BlockSummariser:
             }
         )
         self._connection.register("given", given)
+        self._connection.execute("DELETE FROM observations")
         self._connection.execute(_FILL, {"close": closed})
         self._connection.unregister("given")
