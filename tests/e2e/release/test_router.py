@@ -4,6 +4,7 @@ acceptance 3). It tells no digest, its old process answers while the new one is 
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -143,6 +144,8 @@ class Router:
 @pytest.fixture
 def router(ending: ExitStack, tmp_path: Path) -> Callable[[LocalServer], Router]:
     """Makes the application of a server."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
 
     def make(server: LocalServer) -> Router:
         with socket.socket() as probe:
