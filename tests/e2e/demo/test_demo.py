@@ -68,7 +68,7 @@ def test_harm_decides_the_end_not_the_act_whatever_else_breaks() -> None:
 
 
 def test_a_tenth_of_the_users_cannot_answer_the_gates_and_ends_in_review() -> None:
-    status, report = demo("--users", "2500", "--act", "1", "--hours", "8")
+    status, report = demo("--users", "2500", "--act", "1", "--hours", "6")
     assert [(act["ended"], act["phase"]) for act in report["acts"]] == [("review", "early")]
     assert status == 1
 
