@@ -8,6 +8,7 @@ from ebbgate.adapters.reports import HtmlPage
 from ebbgate.control.audit import Actor
 from ebbgate.control.decisions import facts_of
 from ebbgate.control.postmortems import PostMortemService
+from ebbgate.core.errors import TransitionError
 from ebbgate.core.incidents import EntryKind, IncidentKind, IncidentStatus, Source
 from ebbgate.core.incidents.document import BLANK_MARK
 from ebbgate.core.metrics.analysis import Analysis
@@ -119,6 +120,24 @@ def test_a_version_that_a_person_took_back_is_told_as_it_was_then_not_as_it_was_
     assert errors.during == _shown(looks[-1].analyses["errors"]), world.replay_hint()
     assert errors.after == _shown(steps[-1].analyses["errors"]), world.replay_hint()
     assert errors.during != errors.after, "or this shows nothing"
+
+
+def test_what_was_written_in_a_review_makes_a_draft_whose_facts_can_be_filled_in_anew() -> None:
+    # given a document in review, in which somebody writes, so that it is a draft again
+    ada = Actor(name="ada", reason="now")
+    world = World(seed=5, users=20)
+    world.rollouts.roll_back(world.start(short_plan()).id, actor=ada)
+    service = PostMortemService(world.store, world.events, world.clock, HtmlPage())
+    for key in service.draft("INC-1", actor=ada).blanks:
+        service.write("INC-1", key, "Nothing.", actor=ada)
+    service.submit("INC-1", actor=ada)
+    with pytest.raises(TransitionError, match="in review"):
+        service.draft("INC-1", actor=ada)
+    service.write("INC-1", "lucky", "It was at noon.", actor=ada)
+    # when its facts are asked for anew, then they come, and what people wrote stays
+    document = service.draft("INC-1", actor=ada)
+    assert document.blanks == ()
+    assert "It was at noon." in service.markdown("INC-1")
 
 
 def _shown(analysis: Analysis) -> tuple[str, str]:

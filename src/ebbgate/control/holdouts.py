@@ -49,6 +49,6 @@ class HoldoutFollower:
             return False
         after = stored(tx, state, msgspec.structs.replace(state, holdout_ended_at=now))
         self._snapshots.stage(tx, plan.environment, cause=f"rollout {state.id}: the holdout has ended")
-        actor = Actor(name="ebbgate", reason=f"the holdout of {plan.holdout:.0%} has ended")
+        actor = Actor(name="ebbgate", reason=f"the holdout of {plan.holdout * 100:g}% has ended")
         note_change(tx, self._clock, actor, "rollout.end_holdout", state, after)
         return True

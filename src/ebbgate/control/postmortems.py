@@ -18,6 +18,7 @@ from ebbgate.core.incidents import (
     Incident,
     IncidentStatus,
     PostMortem,
+    PostMortemStatus,
     is_overdue,
 )
 from ebbgate.core.incidents.document import markdown
@@ -183,7 +184,7 @@ class PostMortemService:
         made = draft(incident, facts_of(tx, self._events, self._clock, incident), at=now)
         before = tx.post_mortem(incident.id)
         if before is not None:
-            if before.submitted_at is not None:
+            if before.status is not PostMortemStatus.DRAFT:
                 raise TransitionError(
                     f"the post-mortem of {incident.id} is {before.status.value.replace('_', ' ')}",
                     hint="add what is new as a person's sentence",

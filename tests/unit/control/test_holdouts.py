@@ -23,7 +23,7 @@ def held_out(world: World) -> int:
 
 
 def with_everybody(world: World) -> RolloutState:
-    plan = msgspec.structs.replace(short_plan(), holdout=0.05, holdout_for=timedelta(days=60))
+    plan = msgspec.structs.replace(short_plan(), holdout=0.055, holdout_for=timedelta(days=60))
     state = world.start(plan)
     while not state.is_last_phase:
         state = world.rollouts.promote(state.id, actor=PERSON)
@@ -44,8 +44,9 @@ def test_after_its_time_everybody_gets_the_new_version_and_it_is_told_once() -> 
     assert held_out(world) == 0
     assert world.rollouts.get(state.id).holdout_ended_at == world.clock.plan_now()
     with world.store.transaction() as tx:
-        told = [row.action for row in tx.audit(subject=f"rollout:{state.id}") if "holdout" in row.action]
-    assert told == ["rollout.end_holdout"]
+        told = [row for row in tx.audit(subject=f"rollout:{state.id}") if "holdout" in row.action]
+    assert [row.action for row in told] == ["rollout.end_holdout"]
+    assert told[0].reason == "the holdout of 5.5% has ended"
 
 
 def test_it_ends_also_after_the_rollout_has_succeeded() -> None:
