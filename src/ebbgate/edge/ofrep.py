@@ -105,23 +105,23 @@ class OfrepService:
         """Count an evaluation, and record the exposure where the flag is under rollout.
 
         One that failed got the caller's default, and silence about that is named, too. A key that is no flag is not
-        counted: anybody may ask for anything.
+        counted for a client token: that is public, and with it anybody may ask for anything.
         """
-        if details.error_code is not None and key not in served.own:
-            return
         usage = grant.usage
+        if details.error_code is not None and key not in served.own:
+            if grant.token.kind != "client":
+                usage.count_unknown(key)
+            return
         unit = context.get("targetingKey") if context else None
         is_keyed = isinstance(unit, str) and unit != ""
         if served.is_stale:
             self._metrics.stale_evaluations.labels(served.environment).inc()
         usage.count(key, details.variant, served.version, is_keyless=not is_keyed)
-        attributes = served.leases.get(key)
-        if attributes is None:
-            return
-        for name in attributes:
+        is_leased = key in served.leases
+        for name in served.attributes.get(key, ()):
             if context is None or name not in context:
-                usage.count_missing(key, name)
-        if is_keyed and details.variant is not None:
+                usage.count_missing(key, name, is_leased=is_leased)
+        if is_leased and is_keyed and details.variant is not None:
             assert isinstance(unit, str)
             self._exposures.record(served, key, details.variant, unit)
 

@@ -110,7 +110,7 @@ class OtlpIntake:
             return f"flag {found.flag!r}: the record's time is none"
         served = self._snapshots.get(environment)
         past = self._snapshots.past(environment, version=found.version, at=at)
-        if found.flag in served.own and found.flag not in past.leased | served.leases.keys():
+        if found.flag in served.own and found.flag not in past.leased | served.leases:
             return None
         if not found.unit:
             return f"flag {found.flag!r}: the record lacks feature_flag.context.id, the unit"

@@ -9,7 +9,6 @@ import msgspec
 
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.errors import NotFoundError
-from ebbgate.core.flags.attributes import attributes_read
 from ebbgate.core.flags.document import parse_document
 from ebbgate.core.flags.evaluate import Evaluator
 from ebbgate.core.flags.snapshot import Snapshot, replaces
@@ -37,15 +36,15 @@ class Served:
     """One snapshot, ready to answer from.
 
     event: for streams of snapshots; notice: for streams that only say that something changed. Each is encoded once.
-    leases: flags under rollout, with the attributes that their rules read.
+    leases: flags under rollout. attributes: by flag, those that its rule reads and that a report may name.
     document: flagd's, as it came; selected: parts of it by flag set. own: every flag of it.
     is_stale: a newer one is there, and cannot be read or is refused.
     answers: successes by flag, variant and reason, encoded once.
     """
 
     __slots__ = (
-        "_fresh", "answers", "data", "document", "environment", "etag", "evaluator", "event", "flag_set", "is_stale",
-        "leases", "metadata", "notice", "own", "selected", "snapshot", "version",
+        "_fresh", "answers", "attributes", "data", "document", "environment", "etag", "evaluator", "event", "flag_set",
+        "is_stale", "leases", "metadata", "notice", "own", "selected", "snapshot", "version",
     )  # fmt: skip
 
     def __init__(self, published: PublishedSnapshot, previous: "Served | None" = None) -> None:
@@ -66,10 +65,11 @@ class Served:
         self._fresh: Evaluator = Evaluator(document, bucketing=snapshot.bucketing, previous=old)
         self.evaluator: Evaluates = self._fresh
         self.own = frozenset(document.flags)
-        self.leases = {
-            key: tuple(name for name in attributes_read(flag.targeting, document.evaluators) if len(name) <= _NAME_MAX)
-            for key, flag in document.flags.items()
-            if key in snapshot.leases
+        self.leases = self.own & snapshot.leases.keys()
+        self.attributes = {
+            key: tuple(name for name in flag.attributes if len(name) <= _NAME_MAX)
+            for key, flag in self._fresh.flags.items()
+            if flag.attributes
         }
         self.data = published.data
         self.etag = etag_of(published.data)
@@ -121,7 +121,7 @@ class ServedSnapshots:
         served = Served(published, current)
         self._by_environment[snapshot.environment] = served
         past = self._past.setdefault(snapshot.environment, [])
-        past.append(PastVersion(self._clock.machine_now(), served.version, frozenset(served.leases)))
+        past.append(PastVersion(self._clock.machine_now(), served.version, served.leases))
         del past[:-_PAST_MAX]
         if replaces(snapshot, self._newest):
             self._newest, self._mapping = snapshot, snapshot.clock

@@ -6,7 +6,9 @@ from datetime import datetime
 from ebbgate.core.events.types import EvaluatorCounts, EvaluatorReport
 
 _FLAGS_MAX = 1_000  # the limit that the types state for one table
-_ATTRIBUTES_MAX = 100
+_ATTRIBUTES_MAX = 100  # of one flag
+_MISSING_MAX = 2_000  # attributes of all flags outside a rollout
+_UNKNOWN_MAX = 100
 _NAME_MAX = 128
 _AGENTS_MAX = 4
 _AGENT_MAX = 60  # characters
@@ -16,18 +18,24 @@ class TokenUsage:
     """Counts for one token since the edge started. Plain dicts of plain ints: an evaluation must not pay for metrics.
 
     evaluations: by flag and variant, None where the caller's default stands. keyless: by flag.
-    missing: by flag under rollout and attribute that its rule reads. version: of the snapshot that answered last.
+    missing: by flag and attribute that its rule reads; missing_left: how many more there may be of flags that are under
+    no rollout. unknown: by key that is no flag, for those that came first. version: of the snapshot that answered last.
     environment: the only one that the token is good for, None for all. agents: programs that evaluate with it, by their
     User-Agent; looked at once between two reports, so that a call does not pay for it. wants_agent: it is time again.
     """
 
-    __slots__ = ("agents", "environment", "evaluations", "keyless", "missing", "version", "wants_agent")
+    __slots__ = (
+        "agents", "environment", "evaluations", "keyless", "missing", "missing_left", "unknown", "version",
+        "wants_agent",
+    )  # fmt: skip
 
     def __init__(self, environment: str | None = None) -> None:
         self.environment = environment
         self.evaluations: dict[tuple[str, str | None], int] = {}
         self.keyless: dict[str, int] = {}
         self.missing: dict[str, dict[str, int]] = {}
+        self.missing_left = _MISSING_MAX
+        self.unknown: dict[str, int] = {}
         self.version: int | None = None
         self.agents: dict[str, None] = {}
         self.wants_agent = True
@@ -46,11 +54,21 @@ class TokenUsage:
         if is_keyless:
             self.keyless[flag] = self.keyless.get(flag, 0) + 1
 
-    def count_missing(self, flag: str, attribute: str) -> None:
-        """The context of an evaluation lacked the attribute."""
-        counts = self.missing.setdefault(flag, {})
-        if attribute in counts or len(counts) < _ATTRIBUTES_MAX:
-            counts[attribute] = counts.get(attribute, 0) + 1
+    def count_missing(self, flag: str, attribute: str, *, is_leased: bool) -> None:
+        """The context of an evaluation lacked the attribute. is_leased: the flag is under rollout."""
+        counts = self.missing.get(flag)
+        if counts is not None and attribute in counts:
+            counts[attribute] += 1
+        elif is_leased or self.missing_left > 0:
+            counts = self.missing.setdefault(flag, {})
+            if len(counts) < _ATTRIBUTES_MAX:
+                counts[attribute] = 1
+                self.missing_left -= not is_leased
+
+    def count_unknown(self, key: str) -> None:
+        """Somebody asked for a key that is no flag."""
+        if key in self.unknown or (len(self.unknown) < _UNKNOWN_MAX and 0 < len(key) <= _NAME_MAX):
+            self.unknown[key] = self.unknown.get(key, 0) + 1
 
     def counts(self) -> EvaluatorCounts:
         """Totals by flag, within what a report may hold: of too many flags, the most used."""
@@ -60,6 +78,9 @@ class TokenUsage:
             evaluations[flag] += count
             if variant is None:
                 code_defaults[flag] += count
+        for key, count in self.unknown.items():
+            evaluations[key] += count
+            code_defaults[key] += count
         kept = [flag for flag, _ in evaluations.most_common() if len(flag) <= _NAME_MAX][:_FLAGS_MAX]
         return EvaluatorCounts(
             evaluations={flag: evaluations[flag] for flag in kept},
@@ -93,7 +114,7 @@ class UsageBook:
         """A report for each token that evaluated since the last call."""
         reports = []
         for token_id, usage in self._by_token.items():
-            total = sum(usage.evaluations.values())
+            total = sum(usage.evaluations.values()) + sum(usage.unknown.values())
             if total == self._reported.get(token_id, 0):
                 continue
             self._reported[token_id] = total

@@ -270,16 +270,16 @@ class Client:
             details = serving.evaluate(flag_key, default, context, expected_type, timestamp=self._timestamp)
             if details.variant is None:
                 plan.count_code_default()
+            for name in plan.attributes:
+                if context is None or name not in context:
+                    plan.count_missing(name)
             return details
         except Exception as error:
             self._failures += 1
             return code_default(default, f"{type(error).__name__} in the client: {error}")
 
     def _marked(self, flag_key: str, details: EvaluationDetails) -> EvaluationDetails:
-        """The caller's own copy, with OpenFeature's reason STALE where the server is not heard.
-
-        A local kill is no one else's word, hence never stale.
-        """
+        """The caller's own copy, STALE where the server is not heard; a local kill is no one else's word, so never."""
         contact = self._contact
         if contact.is_live or self._monotonic() - contact.last_at <= _STALE_AFTER_S:
             return own(details)

@@ -7,7 +7,6 @@ from zlib import compress, decompress
 
 import msgspec
 
-from ebbgate.core.flags.attributes import attributes_read
 from ebbgate.core.flags.compiled import CompiledFlag
 from ebbgate.core.flags.details import EvaluationDetails
 from ebbgate.core.flags.evaluate import Evaluator
@@ -67,11 +66,15 @@ class Lease:
 
 
 class FlagPlan:
-    """What a call needs to know of a flag beside its evaluation."""
+    """What a call needs to know of a flag beside its evaluation. attributes: what the rule of one that is under no
+    rollout reads; a lease has its own.
+    """
 
-    __slots__ = ("count_code_default", "count_evaluation", "count_keyless", "lease")
+    __slots__ = ("attributes", "count_code_default", "count_evaluation", "count_keyless", "count_missing", "lease")
 
-    def __init__(self, tally: FlagTally, lease: Lease | None) -> None:
+    def __init__(self, tally: FlagTally, lease: Lease | None, attributes: tuple[str, ...]) -> None:
+        self.attributes = attributes
+        self.count_missing = tally.count_missing
         self.count_evaluation = tally.evaluations.add
         self.count_code_default = tally.code_defaults.add
         self.count_keyless = tally.keyless.add
@@ -109,7 +112,8 @@ class Serving:
                 before = previous.plans.get(key) if previous is not None else None
                 if before is not None and before.lease is not None:
                     lease.seen = before.lease.seen
-            self.plans[key] = FlagPlan(tally, lease)
+            asks_rule = lease is None and key not in self.kills
+            self.plans[key] = FlagPlan(tally, lease, _attributes_named(flag) if asks_rule else ())
 
 
 class Compiled:
@@ -161,5 +165,12 @@ def _killed_variant(flag: CompiledFlag, lease: LeaseTerms | None, variant: str |
 
 
 def _attribute_counters(tally: FlagTally, flag: CompiledFlag) -> tuple[tuple[str, Counter], ...]:
-    read = [name for name in attributes_read(flag.rule, flag.evaluators) if len(name) <= _NAME_MAX]
-    return tuple((name, tally.missing.setdefault(name, Counter())) for name in read[:_ATTRIBUTES_MAX])
+    return tuple((name, tally.missing.setdefault(name, Counter())) for name in _attributes_named(flag))
+
+
+def _attributes_named(flag: CompiledFlag) -> tuple[str, ...]:
+    """Those that a report can hold; the flag's own tuple where that is all."""
+    read = flag.attributes
+    if len(read) <= _ATTRIBUTES_MAX and all(len(name) <= _NAME_MAX for name in read):
+        return read
+    return tuple(name for name in read if len(name) <= _NAME_MAX)[:_ATTRIBUTES_MAX]

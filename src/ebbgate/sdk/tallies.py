@@ -6,6 +6,7 @@ from itertools import count
 from ebbgate.core.events.types import EvaluatorCounts
 
 _NAME_MAX = 128  # characters; `Name` in core.events.types
+_MISSING_MAX = 2_000  # attributes of all flags outside a rollout
 
 
 class Counter:
@@ -27,15 +28,31 @@ class Counter:
 
 
 class FlagTally:
-    """The counts of one flag; see `EvaluatorCounts`."""
+    """The counts of one flag; see `EvaluatorCounts`. missing: by attribute, made when it is first missed."""
 
-    __slots__ = ("code_defaults", "evaluations", "keyless", "missing")
+    __slots__ = ("_spare", "code_defaults", "evaluations", "keyless", "missing")
 
-    def __init__(self) -> None:
+    def __init__(self, spare: Counter) -> None:
+        """spare: gives the numbers of attributes counted so far, over all flags."""
         self.evaluations = Counter()
         self.keyless = Counter()
         self.code_defaults = Counter()
         self.missing: dict[str, Counter] = {}
+        self._spare = spare
+
+    def count_missing(self, attribute: str) -> None:
+        """A context lacked what the rule reads. Beyond the bound for all flags together nothing new is counted."""
+        counter = self.missing.get(attribute)
+        if counter is None:
+            if self._spare.add() >= _MISSING_MAX:
+                return
+            counter = self.missing.setdefault(attribute, Counter())
+        counter.add()
+
+    def missed(self) -> dict[str, int]:
+        """Totals by attribute, without zeroes."""
+        counters = sorted(self.missing.copy().items())  # copied at once: other threads add to it
+        return {name: total for name, counter in counters if (total := counter.read())}
 
 
 class Tallies:
@@ -44,7 +61,8 @@ class Tallies:
     def __init__(self, flags_max: int) -> None:
         self._flags_max = flags_max
         self._by_flag: dict[str, FlagTally] = {}
-        self._beyond = FlagTally()
+        self._spare = Counter()
+        self._beyond = FlagTally(self._spare)
 
     def of(self, flag: str) -> FlagTally:
         """The flag's tally, made when first asked for."""
@@ -52,16 +70,12 @@ class Tallies:
             return tally
         if len(self._by_flag) >= self._flags_max or not 0 < len(flag) <= _NAME_MAX:
             return self._beyond
-        return self._by_flag.setdefault(flag, FlagTally())  # atomic: two threads get the same one
+        return self._by_flag.setdefault(flag, FlagTally(self._spare))  # atomic: two threads get the same one
 
     def counts(self) -> EvaluatorCounts:
         """Totals since the start; zeroes are left out, but for evaluations."""
         tallies = sorted(self._by_flag.copy().items())
-        missing = {
-            flag: found
-            for flag, tally in tallies
-            if (found := {name: total for name, counter in sorted(tally.missing.items()) if (total := counter.read())})
-        }
+        missing = {flag: found for flag, tally in tallies if (found := tally.missed())}
         return EvaluatorCounts(
             evaluations={flag: tally.evaluations.read() for flag, tally in tallies},
             keyless={flag: total for flag, tally in tallies if (total := tally.keyless.read())},

@@ -170,14 +170,48 @@ async def test_a_flag_whose_rule_fails_is_counted_as_code_default_and_one_that_i
     assert report.counts.keyless == {"broken": 1, "plain": 1}
 
 
-async def test_attributes_that_a_rollouts_rule_reads_and_that_do_not_arrive_are_counted(edge: Any) -> None:
+async def test_attributes_that_a_rule_reads_and_that_do_not_arrive_are_counted(edge: Any) -> None:
     rule = {"if": [{"ends_with": [{"var": "email"}, "@x.io"]}, "on", "off"]}
     flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off", "targeting": rule}
-    edge.serve(2, newWidgets=flag, plain=flag)
+    off = {**flag, "state": "DISABLED"}
+    edge.serve(2, newWidgets=flag, plain=flag, disabled=off)
     for context in ({}, {"targetingKey": "u1"}, {"targetingKey": "u1", "email": "a@x.io"}):
         await edge.ofrep("newWidgets", context)
         await edge.ofrep("plain", context)
+        await edge.ofrep("disabled", context)
     await edge.edge.background.report()
     await edge.flush()
     [report] = [entry for entry in edge.entries if isinstance(entry, EvaluatorReport)]
-    assert report.counts.missing_attributes == {"newWidgets": {"email": 2}}
+    assert report.counts.missing_attributes == {"newWidgets": {"email": 2}, "plain": {"email": 2}}
+
+
+async def test_the_attributes_counted_are_bounded_and_a_rollouts_are_always_among_them(edge: Any) -> None:
+    def reads(flag: int | str, names: int) -> dict[str, Any]:
+        rule = {"or": [{"var": f"{flag}-{name}"} for name in range(names)]}
+        return {"state": "ENABLED", "variants": {"true": True, "false": False}, "defaultVariant": "false",
+                "targeting": rule}  # fmt: skip
+
+    edge.serve(2, **{f"f{flag}": reads(flag, 99) for flag in range(21)}, newWidgets=reads("new", 3))
+    await edge.bulk({"targetingKey": "u1"})
+    await edge.edge.background.report()
+    await edge.flush()
+    [report] = [entry for entry in edge.entries if isinstance(entry, EvaluatorReport)]
+    missing = report.counts.missing_attributes
+    assert sum(len(names) for flag, names in missing.items() if flag != "newWidgets") == 2_000
+    assert len(missing["newWidgets"]) == 3
+
+
+async def test_keys_that_are_no_flag_are_counted_for_server_tokens_up_to_a_number_of_names(edge: Any) -> None:
+    """A client token is public: with it anybody could have names of his own shown."""
+    for number in range(150):
+        await edge.ofrep(f"gone-{number}", {}, kind="server")
+    await edge.ofrep("gone-0", {}, kind="server")
+    await edge.ofrep("x" * 129, {}, kind="server")
+    await edge.ofrep("made-up", {}, kind="client")
+    await edge.edge.background.report()
+    metrics = await edge.call("GET", "/metrics", kind="operator")
+    await edge.flush()
+    [report] = [entry for entry in edge.entries if isinstance(entry, EvaluatorReport)]
+    told = {f"gone-{number}": 1 for number in range(100)} | {"gone-0": 2}
+    assert report.counts.evaluations == report.counts.code_defaults == told
+    assert b"gone-0" not in metrics.body

@@ -112,6 +112,20 @@ def test_only_a_text_key_is_a_unit(client: Client) -> None:
     assert counts.evaluations == {"new": 4, "old": 0}
 
 
+def test_attributes_that_a_rule_reads_and_that_do_not_arrive_are_counted_without_a_rollout_too(
+    client: Client, a_snapshot: Any
+) -> None:
+    rule = {"if": [{"ends_with": [{"var": "email"}, "@x.io"]}, "on", "off"]}
+    flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off", "targeting": rule}
+    client._holder.receive(a_snapshot(2, flags={"old": flag, "new": flag, "asked": flag}))
+    for context in (None, {}, USER, {"email": "a@x.io"}):
+        client.boolean_value("old", False, context)
+        client.boolean_details("new", False, context)
+    client.boolean_value("asked", False, {"email": ""})
+    counts = client._holder.tallies.counts()
+    assert counts.missing_attributes == {"old": {"email": 3}, "new": {"email": 3}}
+
+
 def test_code_defaults_are_counted_before_and_after_the_first_snapshot(clock: Any, a_snapshot: Any) -> None:
     client = Client("", "", clock=clock)
     assert client.integer_value("old", 7, USER) == 7

@@ -10,6 +10,7 @@ import msgspec
 
 from ebbgate.core.audiences import Bucketing, CompiledRule, RuleError, compile_rule
 from ebbgate.core.audiences.coercion import SAFE_INTEGER, number_text
+from ebbgate.core.flags.attributes import attributes_read
 from ebbgate.core.flags.details import ErrorCode, EvaluationDetails, Reason, ValueType
 from ebbgate.core.flags.document import Flag, MetadataValue
 from ebbgate.core.flags.generated import TooLarge, constants_of, generate, with_constants
@@ -28,12 +29,13 @@ _MISMATCH = object()
 
 class CompiledFlag:
     """A flag whose rule is compiled when it is first asked for. `metadata` is the document's with the flag's winning.
+    `attributes`: what of the context its rule reads.
 
     Until then, and for `replay`, the rule is kept packed: a thirtieth of the tree, which is not needed beside the
     function made of it.
     """
 
-    __slots__ = ("_bucketing", "_flag", "_key", "_packed", "evaluators", "metadata")
+    __slots__ = ("_bucketing", "_flag", "_key", "_packed", "attributes", "evaluators", "metadata")
 
     def __init__(
         self,
@@ -49,11 +51,13 @@ class CompiledFlag:
         default = _shared(flag.default_variant)
         self._flag = msgspec.structs.replace(flag, variants=variants, default_variant=default, targeting=None)
         self._packed: bytes | dict[str, Any] | None = None
+        self.attributes: tuple[str, ...] = ()
         self.evaluators = evaluators
         self._bucketing: Bucketing = bucketing
         self.metadata = {**metadata, **flag.metadata} if flag.metadata else metadata
         if flag.targeting is not None and flag.state == "ENABLED":
             self._packed = _packed(flag.targeting)
+            self.attributes = attributes_read(flag.targeting, evaluators)
 
     @property
     def rule(self) -> dict[str, Any] | None:
