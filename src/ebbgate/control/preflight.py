@@ -15,6 +15,7 @@ from ebbgate.core.rollbacks.drill import DrillStatus, PartName, is_recent
 from ebbgate.core.rollbacks.preflight import Check, Preflight, bad, good, warn
 from ebbgate.core.rollouts import lint_plan
 from ebbgate.core.rollouts.plan import Mode, Plan
+from ebbgate.core.rollouts.plan_lint_finding import Finding, Level
 from ebbgate.core.rollouts.silence import silent_events
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.artifacts import ArtifactStore
@@ -77,12 +78,12 @@ class PreflightService:
 
     def _plan(self, plan: Plan) -> Check:
         found = lint_plan(plan)
-        errors = [finding for finding in found if finding.level == "error"]
+        errors, warnings, notes = ([one for one in found if one.level is level] for level in Level)
         if errors:
             return bad("plan", f"{errors[0].message} ({errors[0].path})", errors[0].hint)
-        if found:
-            return warn("plan", f"{len(found)} warnings, the first: {found[0].message}", "see ebbgate plan lint")
-        return good("plan", "nothing stands against it")
+        if warnings:
+            return warn("plan", f"{_number(warnings, 'warning')}: {warnings[0].message}", "see ebbgate plan lint")
+        return good("plan", "nothing stands against it" + (f"; {_number(notes, 'note')}" if notes else ""))
 
     def _commander(self, plan: Plan) -> Check:
         if plan.commander:
@@ -141,6 +142,9 @@ class PreflightService:
             if plan.deploy is None:
                 return warn("last stable", "the plan deploys nothing: there is no second stage", "write `deploy:`")
             return bad("last stable", f"{plan.app} has no stable release", "ebbgate release adopt FOLDER --version V")
+        if stable.deploy is None and plan.deploy is not None:
+            words = f"{stable.id} names no target, so that it cannot go back"
+            return bad("last stable", words, "record it anew, with this plan: ebbgate release adopt FOLDER --version V")
         length = self._artifacts.verify(stable.artifact.digest)
         return good("last stable", f"{stable.id}: {length:,} bytes, and its digest is intact")
 
@@ -220,7 +224,15 @@ class PreflightService:
         words = f"{last.id} passed on {last.ended_at:%Y-%m-%d %H:%M} UTC"
         if within is not None and not is_recent(last, within=within, now=self._clock.machine_now()):
             return bad("drill", f"{words}, longer ago than the plan allows", "run another: ebbgate rollback drill")
+        if left_out := [part.name.value.replace("_", " ") for part in last.parts if part.worked is None]:
+            return warn(
+                "drill", f"{words}, and left out: {', '.join(left_out)}", f"why: ebbgate rollback drills {last.id}"
+            )
         return good("drill", words)
+
+
+def _number(found: list[Finding], what: str) -> str:
+    return f"{len(found)} {what}{'s' if len(found) > 1 else ''}"
 
 
 def _last_voyage(tx: ControlTransaction, app: str) -> Voyage | None:

@@ -1,0 +1,116 @@
+"""The pre-launch list says what is in place, over the real services, in memory (DESIGN section 8)."""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import msgspec
+import pytest
+
+from ebbgate.adapters.plans import read_plan
+from ebbgate.control.audit import Actor
+from ebbgate.control.drills import DrillService
+from ebbgate.control.drills_redeploy import Redeployment
+from ebbgate.control.notifications import NotificationService
+from ebbgate.control.preflight import PreflightService
+from ebbgate.core.releases import Artifact, Documents, Release, ReleaseState
+from ebbgate.core.rollbacks.drill import Drill, DrillPart, DrillStatus, PartName
+from ebbgate.core.rollbacks.preflight import Check, Standing
+from ebbgate.simulation.world import World
+from ebbgate.testing.memory_artifacts import MemoryArtifactStore
+from ebbgate.testing.memory_deployer import MemoryDeployer
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+ADA = Actor(name="ada", reason="before the launch")
+PLAN = read_plan(
+    """
+app: shop
+flag: newCheckout
+commander: on-call
+users: 20000
+deploy: {to: {directory: /srv/shop}}
+phases: [{to: 50%, who: random, stay: 1d..5d}, {to: 100%, who: everyone, watch: 14d}]
+guardrails: {errors: {rate: api_error / api_request, baseline: 1%, worse_by: 1.5pp}}
+"""
+)
+
+
+class Desk:
+    """A server where nothing was built, deployed or drilled."""
+
+    def __init__(self) -> None:
+        self.world = World(seed=3, users=5)
+        self.artifacts, deployer = MemoryArtifactStore(), MemoryDeployer()
+        shared = (self.world.store, self.world.events, self.world.clock)
+        sandbox = Redeployment(self.world.store, self.artifacts, deployer, self.world.clock, folder="/sandbox")
+        drills = DrillService(*shared, self.world.flags, sandbox, wake=lambda: None, spawn=lambda _name, _work: None)
+        told = NotificationService(self.world.store, self.world.clock, [])
+        self.service = PreflightService(*shared, self.artifacts, deployer, told, drills, self.world.views)
+
+    def check(self, name: str) -> Check:
+        found = self.service.check(PLAN, release="", actor=ADA, tell=False).checks
+        return next(check for check in found if check.name == name)
+
+    def adopt(self, *, has_target: bool) -> None:
+        digest = f"sha256:{sha256(b'what runs').hexdigest()}"
+        self.artifacts.put(digest, [b"what runs"])
+        with self.world.store.transaction() as tx:
+            tx.put_release(
+                Release(
+                    id="shop@v1.0.0",
+                    app="shop",
+                    version="v1.0.0",
+                    state=ReleaseState.STABLE,
+                    artifact=Artifact(digest=digest, files=1, content_bytes=9, archive_bytes=9, gzip_bytes=9),
+                    documents=Documents(manifest=digest),
+                    created_at=NOON,
+                    deploy=PLAN.deploy if has_target else None,
+                )
+            )
+
+    def drilled(self, *left_out: PartName) -> None:
+        parts = tuple(
+            DrillPart(name=name, worked=None if name in left_out else True, took=timedelta(seconds=1), words="-")
+            for name in PartName
+        )
+        drill = Drill(id="drill-9", app="shop", environment="production", actor="ada", reason="-", started_at=NOON)
+        with self.world.store.transaction() as tx:
+            tx.put_drill(
+                msgspec.structs.replace(drill, number=9, status=DrillStatus.PASSED, parts=parts, ended_at=NOON)
+            )
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_notes_of_the_lint_are_no_warnings(desk: Desk) -> None:
+    check = desk.check("plan")
+    assert check.standing is Standing.GOOD, check.words
+    assert "notes" in check.words
+
+
+def test_a_last_stable_release_without_a_target_is_no_way_back(desk: Desk) -> None:
+    """The second stage would end with a page at once (RULES H4)."""
+    desk.adopt(has_target=False)
+    check = desk.check("last stable")
+    assert check.standing is Standing.BAD, check.words
+    assert "names no target" in check.words
+    assert "release adopt" in check.hint
+
+
+def test_one_with_a_target_and_its_bytes_is(desk: Desk) -> None:
+    desk.adopt(has_target=True)
+    assert desk.check("last stable").standing is Standing.GOOD
+
+
+def test_a_drill_that_left_something_out_passed_and_says_what(desk: Desk) -> None:
+    desk.drilled(PartName.FLAG_OFF, PartName.CHECK)
+    check = desk.check("drill")
+    assert check.standing is Standing.WARN, check.words
+    assert "left out: flag off, check" in check.words
+
+
+def test_a_drill_of_the_whole_way_is_good(desk: Desk) -> None:
+    desk.drilled()
+    assert desk.check("drill").standing is Standing.GOOD
