@@ -11,6 +11,7 @@ from ebbgate.api.rollouts import decision_view
 from ebbgate.bootstrap.control import stuck_alarm
 from ebbgate.control.audit import Actor
 from ebbgate.control.decisions import inputs_of
+from ebbgate.control.failing import Failing
 from ebbgate.control.notifications import NotificationService
 from ebbgate.control.replay import ReplayService
 from ebbgate.core.alerts import ChannelRule, Message, Topic
@@ -302,7 +303,7 @@ def test_a_store_that_can_only_be_read_is_tried_again_until_the_flag_goes_off() 
     world.flags.kill("production", "newWidgets", actor=PERSON)  # what the loop would now take back
     box = Mailbox()
     notifications = NotificationService(world.store, world.clock, [box])
-    world.loop._alarm = stuck_alarm(notifications)
+    world.loop._failing = Failing(world.clock, stuck_alarm(notifications))
     world.store.is_read_only = True
     for _ in range(3):
         world.pass_time(HOUR / 3)

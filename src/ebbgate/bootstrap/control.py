@@ -38,13 +38,14 @@ from ebbgate.control.deployments_worker import DeploymentWorker
 from ebbgate.control.drills import DrillService
 from ebbgate.control.drills_redeploy import Redeployment
 from ebbgate.control.environments import EnvironmentService
+from ebbgate.control.failing import Alarm
 from ebbgate.control.flags import FlagService
 from ebbgate.control.flags_exchange import FlagExchangeService
 from ebbgate.control.flags_history import FlagHistoryService
 from ebbgate.control.holdouts import HoldoutFollower
 from ebbgate.control.incidents import IncidentService
 from ebbgate.control.looker import Looker, Step
-from ebbgate.control.loop import Alarm, ReconcileLoop
+from ebbgate.control.loop import ReconcileLoop
 from ebbgate.control.notifications import NotificationService
 from ebbgate.control.outbox import OutboxService
 from ebbgate.control.postmortems import PostMortemService
@@ -130,14 +131,14 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
     notifications = NotificationService(store, clock, [AppriseChannel(rule) for rule in settings.notify])
     outbox = OutboxService(store, clock, LogNotifier(), notifications)
     postmortems = PostMortemService(store, events, clock, HtmlPage())
-    triggers = TriggerService(store, clock, snapshots)
+    triggers, alarm = TriggerService(store, clock, snapshots), stuck_alarm(notifications)
     followers = (
         postmortems.follow,
         postmortems.tell_overdue,
         ReleaseFollower(store, clock).follow,
         HoldoutFollower(store, clock, snapshots).follow,
     )
-    loop = ReconcileLoop(store, looker, snapshots, outbox, clock, followers=followers, alarm=stuck_alarm(notifications))
+    loop = ReconcileLoop(store, looker, snapshots, outbox, clock, followers=followers, alarm=alarm)
     snapshots.ensure(settings.environments)
     snapshots.publish()
     flags = FlagService(store, clock, snapshots)
@@ -157,7 +158,7 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
         notifications=notifications,
         incidents=IncidentService(store, clock),
         triggers=triggers,
-        probes=ProbeService(store, clock, LocalProber(), triggers, wake=loop.wake),
+        probes=ProbeService(store, clock, LocalProber(), triggers, wake=loop.wake, alarm=alarm),
         alert_hooks=AlertHookService(store, clock, snapshots, triggers),
         reports=ReportService(store, events, clock, snapshots, triggers),
         drills=drills,

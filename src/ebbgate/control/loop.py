@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 
+from ebbgate.control.failing import Alarm, Failing, no_alarm
 from ebbgate.control.looker import Looker
 from ebbgate.control.outbox import OutboxService
 from ebbgate.control.snapshots import SnapshotService
@@ -24,12 +25,6 @@ PROOF = timedelta(milliseconds=50)
 
 REDEPLOYING = timedelta(milliseconds=250)
 """The same while the last stable release is on its way back: the deployment needs this process's time more."""
-
-ALARM_AFTER = timedelta(seconds=5)
-"""Machine time for which ticks have to fail, one after the other, before somebody is told."""
-
-Alarm = Callable[[str, timedelta], None]
-"""Told the last error, and for how long (machine time) ticks have failed."""
 
 SHORTEST = timedelta(milliseconds=50)
 """Machine time that a tick takes at least, however fast the plan clock runs."""
@@ -51,10 +46,10 @@ class ReconcileLoop:
         clock: Clock,
         *,
         followers: Sequence[Callable[[], object]] = (),
-        alarm: Alarm = lambda words, since: None,
+        alarm: Alarm = no_alarm,
     ) -> None:
         """followers: called at the end of each tick; what one of them raises keeps none of the others from its
-        work. alarm: told at each tick that fails when ticks have failed for ALARM_AFTER; it must not need the store.
+        work. alarm: told when ticks fail, one after the other; it must not need the store.
         """
         self._store = store
         self._looker = looker
@@ -62,8 +57,7 @@ class ReconcileLoop:
         self._outbox = outbox
         self._clock = clock
         self._followers = followers
-        self._alarm = alarm
-        self._failing_since: float | None = None  # by the monotonic clock
+        self._failing = Failing(clock, alarm)
         self._stop = threading.Event()
         self._wake = threading.Event()
         self.ticks = 0
@@ -82,7 +76,7 @@ class ReconcileLoop:
                 self.failures += 1
                 self.last_error = "an unforeseen error; see the log"
                 log.exception("tick_broke")
-                self._raise_alarm(is_failing=True)
+                self._failing.note(self.last_error)
                 delay = IDLE
             self.ticked_at = self._clock.monotonic()
             self._wake.wait(delay.total_seconds())
@@ -101,18 +95,8 @@ class ReconcileLoop:
         self.ticks += 1
         failures = self.failures
         delay = self._pass()
-        self._raise_alarm(is_failing=self.failures > failures)
+        self._failing.note(self.last_error if self.failures > failures else "")
         return delay
-
-    def _raise_alarm(self, *, is_failing: bool) -> None:
-        """One failed tick may be a hiccup; one after the other is something that somebody must hear of."""
-        if not is_failing:
-            self._failing_since = None
-            return
-        now = self._clock.monotonic()
-        self._failing_since = self._failing_since if self._failing_since is not None else now
-        if now - self._failing_since >= ALARM_AFTER.total_seconds():
-            self._alarm(self.last_error, timedelta(seconds=now - self._failing_since))
 
     def _pass(self) -> timedelta:
         delay = IDLE

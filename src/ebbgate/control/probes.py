@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from ebbgate.control.audit import Actor
+from ebbgate.control.failing import Alarm, Failing, no_alarm
 from ebbgate.control.incidents import machine_note
 from ebbgate.control.triggers import ACTIVE, OUTSIDE, Cause, Pulled, TriggerService
 from ebbgate.core.errors import ConflictError, EbbgateError
@@ -54,25 +55,33 @@ class ProbeService:
         triggers: TriggerService,
         *,
         wake: Callable[[], None] = lambda: None,
+        alarm: Alarm = no_alarm,
     ) -> None:
-        """wake: called when something was pulled, so that the loop goes on with it at once."""
+        """wake: called when something was pulled, so that the loop goes on with it at once. alarm: told when what was
+        found cannot be stored or acted on, time after time; it must not need the store.
+        """
         self._store = store
         self._clock = clock
         self._prober = prober
         self._triggers = triggers
         self._wake_loop = wake
+        self._failing = Failing(clock, alarm)
         self._known: dict[tuple[str, str], ProbeState] = {}
         self._stop = threading.Event()
 
     def run(self) -> None:
         """Ask until `stop`. Nothing else ends it."""
         while not self._stop.is_set():
+            error = ""
             try:
                 self.tick()
-            except EbbgateError as error:
-                log.error("probes_failed", code=error.code, error=error.message)
+            except EbbgateError as failure:
+                error = failure.message
+                log.error("probes_failed", code=failure.code, error=error)
             except Exception:  # one plan's defect must not end the others' probes
+                error = "an unforeseen error of the probes; see the log"
                 log.exception("probes_broke")
+            self._failing.note(error)
             self._stop.wait(IDLE.total_seconds() / 4)
 
     def stop(self) -> None:
