@@ -19,7 +19,7 @@ from ebbgate.core.incidents import (
     PostMortem,
     Severity,
 )
-from ebbgate.core.incidents.reports import Report
+from ebbgate.core.rollbacks.reports import Report
 from ebbgate.ports.control_store import ControlStore
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ from ebbgate.api.actors import ApiRequest
 from ebbgate.api.dependencies import Limit, Services
 from ebbgate.api.guard import REPORT
 from ebbgate.core.errors import PermissionDeniedError
-from ebbgate.core.incidents.reports import AddReport, Report, ReportStanding, ReportTaken
+from ebbgate.core.rollbacks.reports import AddReport, Report, ReportStanding, ReportTaken
 
 OfRollout = Annotated[str | None, QueryParameter(description="Of this rollout only, by its id.")]
 

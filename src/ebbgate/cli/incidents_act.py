@@ -8,7 +8,7 @@ from ebbgate.cli.incidents_read import INCIDENT
 from ebbgate.cli.options import ENVIRONMENT, REASON, Status, name, remote, why
 from ebbgate.cli.output import Output
 from ebbgate.core.incidents import Incident, IncidentKind, Role, Severity
-from ebbgate.core.incidents.reports import ReportTaken
+from ebbgate.core.rollbacks.reports import ReportTaken
 
 if TYPE_CHECKING:
     from ebbgate.client import ControlClient

@@ -16,7 +16,6 @@ from ebbgate.core.incidents import (
     Severity,
 )
 from ebbgate.core.incidents.alertmanager import AlertmanagerMessage, AlertTaken
-from ebbgate.core.incidents.reports import AddReport, Report, ReportStanding, ReportTaken
 from ebbgate.core.incidents.requests import (
     ActionView,
     AddAction,
@@ -29,6 +28,7 @@ from ebbgate.core.incidents.requests import (
     SetSeverity,
     WriteSection,
 )
+from ebbgate.core.rollbacks.reports import AddReport, Report, ReportStanding, ReportTaken
 
 _INCIDENTS, _POSTMORTEMS, _ACTIONS = "/api/v1/incidents", "/api/v1/postmortems", "/api/v1/actions"
 

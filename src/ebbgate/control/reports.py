@@ -8,7 +8,7 @@ from ebbgate.control.snapshots import SnapshotService
 from ebbgate.control.triggers import ACTIVE, OUTSIDE, Cause, Pulled, TriggerService
 from ebbgate.core.errors import BadRequestError
 from ebbgate.core.incidents import EntryKind, Incident, IncidentKind
-from ebbgate.core.incidents.reports import AddReport, Report, ReportStanding, ReportTaken, arm_of, share_of, standing
+from ebbgate.core.rollbacks.reports import AddReport, Report, ReportStanding, ReportTaken, arm_of, share_of, standing
 from ebbgate.core.rollouts.plan import ReportTerms
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.clock import Clock

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from ebbgate.core.incidents import ActionItem, ActionState, Incident, Note, PostMortem
-from ebbgate.core.incidents.reports import Report
+from ebbgate.core.rollbacks.reports import Report
 
 
 class IncidentTransaction(Protocol):

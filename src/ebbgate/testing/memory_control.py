@@ -14,9 +14,9 @@ import msgspec
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.errors import ConflictError, NotFoundError, StoreUnavailableError
 from ebbgate.core.incidents import ActionItem, Incident, Note, PostMortem
-from ebbgate.core.incidents.reports import Report
 from ebbgate.core.releases import Deployment, Release
 from ebbgate.core.rollbacks.drill import Drill
+from ebbgate.core.rollbacks.reports import Report
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.control_store import (
     AuditRow,

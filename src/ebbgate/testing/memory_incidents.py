@@ -7,7 +7,7 @@ import msgspec
 
 from ebbgate.core.errors import ConflictError
 from ebbgate.core.incidents import ActionItem, ActionState, Incident, Note, PostMortem
-from ebbgate.core.incidents.reports import Report
+from ebbgate.core.rollbacks.reports import Report
 
 _RELOAD = "read it again and repeat the change"
 

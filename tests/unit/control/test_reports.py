@@ -11,7 +11,7 @@ from ebbgate.control.reports import ReportService
 from ebbgate.control.triggers import TriggerService
 from ebbgate.core.errors import BadRequestError
 from ebbgate.core.incidents import IncidentKind
-from ebbgate.core.incidents.reports import AddReport, Arm, Report, ReportTaken, standing
+from ebbgate.core.rollbacks.reports import AddReport, Arm, Report, ReportTaken, standing
 from ebbgate.core.rollouts.plan import Plan, ReportTerms, Response
 from ebbgate.core.rollouts.state import Status
 from ebbgate.simulation.plans import HOUR, short_plan

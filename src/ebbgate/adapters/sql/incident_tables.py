@@ -7,7 +7,7 @@ from ebbgate.adapters.sql.schema import action_items, incident_notes, incidents,
 from ebbgate.adapters.sql.session import RELOAD, Session
 from ebbgate.core.errors import ConflictError
 from ebbgate.core.incidents import ActionItem, ActionState, Incident, IncidentStatus, Note, PostMortem
-from ebbgate.core.incidents.reports import Report
+from ebbgate.core.rollbacks.reports import Report
 
 
 class IncidentTables:

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from ebbgate.adapters.sql.columns import Json, Packed, UtcTime
 from ebbgate.core.alerts import Message
 from ebbgate.core.incidents import ActionItem, Incident, Note, PostMortem
-from ebbgate.core.incidents.reports import Report
 from ebbgate.core.releases import Deployment, Release
 from ebbgate.core.rollbacks.drill import Drill
+from ebbgate.core.rollbacks.reports import Report
 from ebbgate.core.rollouts.decision import Decision
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.ports.control_store import Evidence
