@@ -48,7 +48,9 @@ def test_each_route_lets_through_only_tokens_that_are_strong_enough(desk: Any, k
         status = expected(path, kind)
         if (method.upper(), path) == ("POST", "/api/v1/reports") and kind == "server":  # of a support system
             status = None
-        answer = desk.http.request(method, path.replace("{action_id}", "1").replace("{", "").replace("}", ""), headers=headers)
+        answer = desk.http.request(
+            method, path.replace("{action_id}", "1").replace("{", "").replace("}", ""), headers=headers
+        )
         if status is None:
             assert answer.status_code not in (401, 403), (method, path)
             continue
