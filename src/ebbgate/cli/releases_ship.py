@@ -88,7 +88,9 @@ def ship(
     \b
     0 the rollout is on its way (with --first: the release answers)
     1 refused, not built, or not deployed: what was there before is back
-    2 the plan is wrong     5 the deployment goes on after --timeout     7 the token may not
+    2 the plan is wrong
+    5 the deployment goes on after --timeout
+    7 the token may not
     """
     from ebbgate.bootstrap.plans import load_plan
 
@@ -181,7 +183,7 @@ def _deployed(control: "ControlClient", order: Order, view: ReleaseView, timeout
         return newest, False
     if newest is not None and not newest.is_over:
         return followed(control, newest, timeout=timeout), False
-    key = f"ship:{view.release.id}:{len(view.deployments) + 1}"
+    key = f"ship:{view.release.id}:after-{newest.number if newest is not None else 0}"
     asked = control.releases.deploy(view.release.id, reason=order.reason, key=key)
     return followed(control, asked, timeout=timeout), True
 
@@ -204,9 +206,9 @@ def _started(
 def _lines(shipped: Shipped) -> list[RenderableType]:
     release = shipped.release
     lines: list[RenderableType] = [
-        Text.assemble((release.id, "bold"), f"  {size(release.artifact.content_bytes)}, {release.artifact.digest}")
+        Text.assemble((release.id, "bold"), f"  {size(release.artifact.content_bytes)}, {release.artifact.digest}"),
+        deployment_end(shipped.deployment),
     ]
-    lines.append(deployment_end(shipped.deployment))
     if (rollout := shipped.rollout) is not None:
         lines += [str(plain_line(rollout, None)), f"wait for its end: ebbgate rollout status {rollout.id} --timeout 2h"]
     elif shipped.release.is_stable:
