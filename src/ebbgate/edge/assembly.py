@@ -18,6 +18,7 @@ from ebbgate.edge.metrics import EdgeMetrics
 from ebbgate.edge.ofrep import OfrepService
 from ebbgate.edge.otlp import OtlpIntake
 from ebbgate.edge.proof import ProofBook
+from ebbgate.edge.selection import Selections
 from ebbgate.edge.served import ServedSnapshots
 from ebbgate.edge.settings import EdgeSettings
 from ebbgate.edge.streams import StreamHub
@@ -57,9 +58,10 @@ class Edge:
         self.proofs = proofs = ProofBook(clock)
         self.hub = StreamHub(settings, guard, snapshots, journal, proofs, metrics, clock)
         self.changes = Changes()
-        self.documents = FlagdDocuments(guard, snapshots, ClientGenerations(metrics))
+        self.selections = selections = Selections(guard, snapshots)
+        self.documents = FlagdDocuments(guard, selections, ClientGenerations(metrics))
         event_streams = EventStreams(settings, guard, snapshots, self.hub, proofs, clock)
-        self.ofrep = OfrepService(settings, guard, snapshots, exposures, event_streams, metrics)
+        self.ofrep = OfrepService(settings, guard, snapshots, selections, exposures, event_streams, metrics)
         self.app = EdgeApp(
             guard=guard,
             snapshots=snapshots,

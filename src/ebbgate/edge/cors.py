@@ -9,7 +9,7 @@ _INTAKE = ("/v1/events", "/v1/logs", "/v1/traces")
 _METHODS = b"GET, POST"
 _REQUEST_HEADERS = (
     b"authorization, x-api-key, content-type, content-encoding, if-none-match, cache-control, last-event-id, "
-    b"traceparent, tracestate, baggage"
+    b"flagd-selector, traceparent, tracestate, baggage"
 )
 _ANSWER_HEADERS = b"etag, retry-after"
 _PREFLIGHT_KEPT_S = b"7200"  # the longest that Chromium keeps one

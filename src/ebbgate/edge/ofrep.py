@@ -6,11 +6,13 @@ from typing import Any
 import msgspec
 
 from ebbgate.core.flags.details import EvaluationDetails
+from ebbgate.core.flags.selector import SelectorError
 from ebbgate.edge.event_streams import EventStreams
 from ebbgate.edge.exposures import ExposureRecorder
 from ebbgate.edge.guard import Grant, Guard
 from ebbgate.edge.http import Answer, Receive, Scope, Send, give, is_match, read_body
 from ebbgate.edge.metrics import EdgeMetrics
+from ebbgate.edge.selection import Selection, Selections
 from ebbgate.edge.served import Served, ServedSnapshots, etag_of
 from ebbgate.edge.settings import EdgeSettings
 
@@ -27,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Unreadable(Exception):
-    """A body that is no OFREP request. code: the one that OFREP has for it."""
+    """A body or a selector that is no OFREP request. code: the one that OFREP has for it."""
 
     def __init__(self, code: str, details: str) -> None:
         super().__init__(details)
@@ -42,6 +44,7 @@ class OfrepService:
         settings: EdgeSettings,
         guard: Guard,
         snapshots: ServedSnapshots,
+        selections: Selections,
         exposures: ExposureRecorder,
         event_streams: EventStreams,
         metrics: EdgeMetrics,
@@ -49,6 +52,7 @@ class OfrepService:
         self._limit = settings.ofrep_bytes_max
         self._guard = guard
         self._snapshots = snapshots
+        self._selections = selections
         self._exposures = exposures
         self._event_streams = event_streams
         self._metrics = metrics
@@ -56,15 +60,16 @@ class OfrepService:
     async def single(self, scope: Scope, receive: Receive, send: Send, key: str) -> None:
         """POST /ofrep/v1/evaluate/flags/{key}; `key` is percent-decoded."""
         grant = self._guard.admit(scope, "evaluate")
-        served = self._snapshots.get(self._guard.environment(scope, grant))
         body = await read_body(scope, receive, self._limit)
         try:
+            selection = self._selection(scope, grant)
             context = context_of(body)
         except Unreadable as error:
             failure = {"key": key, "errorCode": error.code, "errorDetails": str(error)}
             await give(send, Answer(HTTPStatus.BAD_REQUEST, _encode(failure)))
             return
-        details = served.evaluator.evaluate(key, None, context, None, timestamp=self._snapshots.timestamp)
+        served = selection.served
+        details = selection.evaluate(key, context, None, self._snapshots.timestamp)
         self.note(served, grant, key, details, context)
         answer = served.answers.get((key, details.variant, details.reason))
         if answer is None:
@@ -75,17 +80,17 @@ class OfrepService:
     async def bulk(self, scope: Scope, receive: Receive, send: Send) -> None:
         """POST /ofrep/v1/evaluate/flags. The tag is of the answer's bytes, as time alone can change what rules say."""
         grant = self._guard.admit(scope, "evaluate")
-        served = self._snapshots.get(self._guard.environment(scope, grant))
         body = await read_body(scope, receive, self._limit)
         try:
+            selection = self._selection(scope, grant)
             context = context_of(body)
         except Unreadable as error:
             failure = {"errorCode": error.code, "errorDetails": str(error)}
             await give(send, Answer(HTTPStatus.BAD_REQUEST, _encode(failure)))
             return
+        served = selection.served
         flags = []
-        results = served.evaluator.evaluate_all(context, timestamp=self._snapshots.timestamp)
-        for key, details in results.items():
+        for key, details in selection.evaluate_all(context, self._snapshots.timestamp).items():
             self.note(served, grant, key, details, context)
             answer = served.answers.get((key, details.variant, details.reason)) or _answer(served, key, details, grant)
             flags.append(answer.raw)
@@ -99,6 +104,13 @@ class OfrepService:
         else:
             await give(send, Answer(HTTPStatus.OK, data, headers=[(b"etag", etag)]))
 
+    def _selection(self, scope: Scope, grant: Grant) -> Selection:
+        """Raises Unreadable, as flagd answers for its selector, and otherwise as `Selections.of` does."""
+        try:
+            return self._selections.of(scope, grant)
+        except SelectorError as error:
+            raise Unreadable("GENERAL", f"{error.message}. {error.hint}") from error
+
     def note(
         self, served: Served, grant: Grant, key: str, details: EvaluationDetails, context: dict[str, Any] | None
     ) -> None:
@@ -108,8 +120,8 @@ class OfrepService:
         counted for a client token: that is public, and with it anybody may ask for anything.
         """
         usage = grant.usage
-        if details.error_code is not None and key not in served.own:
-            if grant.token.kind != "client":
+        if details.error_code == "FLAG_NOT_FOUND":
+            if grant.token.kind != "client" and key not in served.own:  # else of a flag set that was not selected
                 usage.count_unknown(key)
             return
         unit = context.get("targetingKey") if context else None

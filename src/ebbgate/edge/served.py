@@ -37,14 +37,15 @@ class Served:
 
     event: for streams of snapshots; notice: for streams that only say that something changed. Each is encoded once.
     leases: flags under rollout. attributes: by flag, those that its rule reads and that a report may name.
-    document: flagd's, as it came; selected: parts of it by flag set. own: every flag of it.
+    document: flagd's, as it came; selected: parts of it by flag set. own: every flag of it. flag_sets: by their own or
+    else the document's metadata, or else the snapshot's set; "" where that is empty.
     is_stale: a newer one is there, and cannot be read or is refused.
     answers: successes by flag, variant and reason, encoded once.
     """
 
     __slots__ = (
         "_fresh", "answers", "attributes", "data", "document", "environment", "etag", "evaluator", "event", "flag_set",
-        "is_stale", "leases", "metadata", "notice", "own", "selected", "snapshot", "version",
+        "flag_sets", "is_stale", "leases", "metadata", "notice", "own", "selected", "snapshot", "version",
     )  # fmt: skip
 
     def __init__(self, published: PublishedSnapshot, previous: "Served | None" = None) -> None:
@@ -65,6 +66,7 @@ class Served:
         self._fresh: Evaluator = Evaluator(document, bucketing=snapshot.bucketing, previous=old)
         self.evaluator: Evaluates = self._fresh
         self.own = frozenset(document.flags)
+        self.flag_sets = _flag_sets(self._fresh, snapshot.flag_set)
         self.leases = self.own & snapshot.leases.keys()
         self.attributes = {
             key: tuple(name for name in flag.attributes if len(name) <= _NAME_MAX)
@@ -185,6 +187,13 @@ class ServedSnapshots:
     def timestamp(self) -> int:
         """Plan time in unix seconds, for rules that ask for it. Needs a snapshot."""
         return int(self.moment()[0].timestamp())
+
+
+def _flag_sets(evaluator: Evaluator, of_none: str) -> dict[str, frozenset[str]]:
+    found: dict[str, list[str]] = {}
+    for key, flag in evaluator.flags.items():
+        found.setdefault(str(flag.metadata.get("flagSetId", of_none)), []).append(key)
+    return {name: frozenset(keys) for name, keys in found.items()}
 
 
 def etag_of(data: bytes) -> bytes:

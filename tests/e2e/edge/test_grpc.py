@@ -111,6 +111,19 @@ def test_selectors_choose_flags_and_the_metadata_goes_before_the_field(grpc_edge
     assert flagd.status(lambda: next(stream)) is grpc.StatusCode.NOT_FOUND
 
 
+def test_an_evaluation_stays_in_the_flag_set_that_the_metadata_names(grpc_edge: Any) -> None:
+    flagd = Flagd(grpc_edge)
+    for package in ("v1", "v2"):
+        service = f"flagd.evaluation.{package}.Service"
+        named, other, bad = (("flagd-selector", f"{text}") for text in ("flagSetId=production", "flagSetId=x", "a=b"))
+        assert flagd.call(service, "ResolveBoolean", named, flag_key="plain").variant == "off"
+        assert "plain" in flagd.call(service, "ResolveAll", named).flags
+        assert not flagd.call(service, "ResolveAll", other).flags
+        failures = [flagd.status(lambda: flagd.call(service, "ResolveBoolean", asked, flag_key="plain"))  # noqa: B023
+                    for asked in (other, bad)]  # fmt: skip
+        assert failures == [grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT]
+
+
 def test_without_the_right_token_there_is_nothing_over_grpc_unless_it_was_opened(grpc_edge: Any) -> None:
     nobody, client = Flagd(grpc_edge, None), Flagd(grpc_edge, "client")
     assert nobody.status(lambda: nobody.sync("FetchAllFlags")) is grpc.StatusCode.UNAUTHENTICATED

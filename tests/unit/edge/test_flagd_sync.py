@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ebbgate.core.errors import BadRequestError
-from ebbgate.edge.flagd_sync import Selector, parse_selector
+from ebbgate.core.flags.selector import Selector, parse_selector
 
 PATH = "/flagd/v1/flags"
 PLAIN = {"state": "ENABLED", "variants": {"a": 1}, "defaultVariant": "a"}
@@ -58,9 +58,10 @@ def test_selectors_are_read_as_flagd_writes_them() -> None:
     assert parse_selector("a/b.json") == parse_selector("source=a/b.json") == Selector(source="a/b.json")
     assert parse_selector("flagSetId=") == Selector(flag_set="")
     assert parse_selector("flagSetId=x, source=y") == Selector(flag_set="x", source="y")
+    assert parse_selector(" flagSetId = x ") == Selector(flag_set="x")
 
 
-@pytest.mark.parametrize("text", ["flagSet=x", "a,b", "flagSetId=a,flagSetId=b", "=x"])
+@pytest.mark.parametrize("text", ["flagSet=x", "a,b", "flagSetId=a,flagSetId=b", "=x", "source=", "owner=me"])
 async def test_a_selector_that_cannot_be_read_is_400(edge: Any, text: str) -> None:
     with pytest.raises(BadRequestError):
         parse_selector(text)

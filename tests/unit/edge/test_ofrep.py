@@ -215,3 +215,39 @@ async def test_keys_that_are_no_flag_are_counted_for_server_tokens_up_to_a_numbe
     told = {f"gone-{number}": 1 for number in range(100)} | {"gone-0": 2}
     assert report.counts.evaluations == report.counts.code_defaults == told
     assert b"gone-0" not in metrics.body
+
+
+async def test_only_the_flag_set_that_a_selector_names_is_evaluated(edge: Any) -> None:
+    plain = {"state": "ENABLED", "variants": {"a": 1}, "defaultVariant": "a"}
+    mine, free = ({**plain, "metadata": {"flagSetId": name}} for name in ("mine", ""))
+    edge.serve(2, mine=mine, free=free, rest=plain)
+    edge.serve(3, environment="staging", other=plain)
+
+    async def asked(selector: str) -> tuple[int, int, list[str]]:
+        own = await edge.ofrep("mine", {"targetingKey": "u"}, flagd_selector=selector)
+        rest = await edge.ofrep("rest", {"targetingKey": "u"}, flagd_selector=selector, kind="server")
+        bulk = await edge.bulk({"targetingKey": "u"}, flagd_selector=selector)
+        if own.status == 404:
+            assert own.json()["errorCode"] == "FLAG_NOT_FOUND"
+        return own.status, rest.status, [flag["key"] for flag in bulk.json()["flags"]]
+
+    assert await asked("flagSetId=mine") == (200, 404, ["mine"])
+    assert await asked("flagSetId=shop") == (404, 200, ["rest"])
+    assert await asked("flagSetId=") == (404, 404, ["free"])
+    assert await asked("flagSetId=nobody") == (404, 404, [])
+    assert await asked("source=staging") == (404, 404, ["other"])
+    assert await asked("production") == (200, 200, ["mine", "free", "rest"])
+    await edge.edge.background.report()
+    await edge.flush()
+    reports = {entry.name: entry.counts for entry in edge.entries if isinstance(entry, EvaluatorReport)}
+    assert reports["OFREP, token client"].evaluations == {"mine": 4, "free": 2, "rest": 2, "other": 1}
+    assert reports["OFREP, token server"].evaluations == {"rest": 3}
+
+
+@pytest.mark.parametrize("selector", ["owner=me", "source=", "a,b"])
+async def test_a_selector_that_cannot_be_read_is_400_general(edge: Any, selector: str) -> None:
+    single = await edge.ofrep("plain", {}, flagd_selector=selector)
+    bulk = await edge.bulk({}, flagd_selector=selector)
+    assert (single.status, single.json()["errorCode"], single.json()["key"]) == (400, "GENERAL", "plain")
+    assert (bulk.status, bulk.json()["errorCode"]) == (400, "GENERAL")
+    assert (await edge.ofrep("plain", {}, flagd_selector="nowhere")).status == 404

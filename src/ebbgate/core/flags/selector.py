@@ -1,53 +1,48 @@
-"""Which flags a consumer asks for: flagd's selector syntax (flags.md section 3), as a value and a test."""
+"""Which flags a consumer asks for: flagd's selector syntax (flags.md section 3). And several documents as one."""
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from ebbgate.core.errors import FlagDocumentError
+from ebbgate.core.errors import BadRequestError
 from ebbgate.core.flags.document import Flag, FlagDocument
+
+_SET, _SOURCE = "flagSetId", "source"
 
 
 class Selector(msgspec.Struct, frozen=True, kw_only=True):
-    """by: what is compared; None selects everything. value: "" with `flag_set_id` means flags without a flag set."""
+    """What a consumer asks for. source: an environment. flag_set: "" = flags without a set. None: all there are."""
 
-    by: Literal["flag_set_id", "source"] | None = None
-    value: str = ""
+    source: str | None = None
+    flag_set: str | None = None
 
 
-def parse_selector(text: str | None) -> Selector:
-    """`flagSetId=x`, `flagSetId=`, `source=x`, or a bare value, which is a source. None and "" select everything.
+class SelectorError(BadRequestError):
+    """A selector cannot be read."""
 
-    Raises FlagDocumentError for any other key and for an empty source: over gRPC that is INVALID_ARGUMENT.
+
+_ALL = Selector()
+
+
+def parse_selector(text: str) -> Selector:
+    """`flagSetId=x`, `flagSetId=`, `source=x`, or a bare value, which is a source. Ours: both with a comma between.
+
+    Nothing selects everything. Raises SelectorError for any other key, for one that comes twice, for an empty source.
     """
-    if not text or not text.strip():
-        return Selector()
-    key, is_pair, value = (part.strip() for part in text.partition("="))
-    if not is_pair:
-        return Selector(by="source", value=key)
-    if key == "flagSetId":
-        return Selector(by="flag_set_id", value=value)
-    if key == "source" and value:
-        return Selector(by="source", value=value)
-    raise FlagDocumentError(f"the selector {text!r} is not understood", hint="Use flagSetId=NAME or source=NAME.")
-
-
-def flag_set_of(document: FlagDocument, flag_key: str) -> str:
-    """The flag's set: its own metadata's, else the document's; "" for none."""
-    own = document.flags[flag_key].metadata.get("flagSetId")
-    return str(document.metadata.get("flagSetId", "") if own is None else own)
-
-
-def select(document: FlagDocument, selector: Selector, *, source: str = "") -> FlagDocument:
-    """The document with only the selected flags. source: the name of where it came from."""
-    if selector.by is None or (selector.by == "source" and selector.value == source):
-        return document
-    flags = (
-        {}
-        if selector.by == "source"
-        else {key: flag for key, flag in document.flags.items() if flag_set_of(document, key) == selector.value}
-    )
-    return msgspec.structs.replace(document, flags=flags)
+    if not text:
+        return _ALL
+    found: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        key, is_pair, value = (piece.strip() for piece in part.partition("="))
+        if not is_pair:
+            key, value = _SOURCE, key
+        if key not in (_SET, _SOURCE) or key in found or (key == _SOURCE and not value):
+            raise SelectorError(
+                f"the selector {text[:200]!r} cannot be read",
+                hint="Write flagSetId=<id>, source=<environment>, or both with a comma between.",
+            )
+        found[key] = value
+    return Selector(source=found.get(_SOURCE), flag_set=found.get(_SET))
 
 
 def merge_documents(documents: list[FlagDocument]) -> FlagDocument:

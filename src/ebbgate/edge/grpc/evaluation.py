@@ -14,7 +14,8 @@ from ebbgate.edge.grpc.messages import VALUE_TYPES, Message, fill, message, plai
 from ebbgate.edge.guard import Grant, Guard
 from ebbgate.edge.ofrep import OfrepService
 from ebbgate.edge.proof import ProofBook
-from ebbgate.edge.served import Served, ServedSnapshots
+from ebbgate.edge.selection import Selection, Selections
+from ebbgate.edge.served import ServedSnapshots
 
 _EXPECTED: dict[str, ValueType] = {
     "Boolean": "boolean", "String": "string", "Int": "integer", "Float": "float", "Object": "object",
@@ -37,6 +38,7 @@ class EvaluationService:
         door: Door,
         guard: Guard,
         snapshots: ServedSnapshots,
+        selections: Selections,
         ofrep: OfrepService,
         changes: Changes,
         proofs: ProofBook,
@@ -45,6 +47,7 @@ class EvaluationService:
         self._door = door
         self._guard = guard
         self._snapshots = snapshots
+        self._selections = selections
         self._ofrep = ofrep
         self._changes = changes
         self._proofs = proofs
@@ -71,12 +74,12 @@ class EvaluationService:
 
         async def resolve(request: Message, call: Call) -> Message:
             try:
-                grant, served = self._admit(call)
+                grant, selection = self._admit(call)
             except EbbgateError as error:
                 await refuse(call, error)
             key, context = request.flag_key, plain(request.context)
-            details = served.evaluator.evaluate(key, None, context, expected, timestamp=self._snapshots.timestamp)
-            self._ofrep.note(served, grant, key, details, context)
+            details = selection.evaluate(key, context, expected, self._snapshots.timestamp)
+            self._ofrep.note(selection.served, grant, key, details, context)
             if details.error_code is not None:
                 await call.abort(_STATUS[details.error_code], details.error_code)
             answer = answer_type()
@@ -93,34 +96,35 @@ class EvaluationService:
     async def resolve_all(self, request: Message, call: Call) -> Message:
         """Every flag that can be evaluated; the value's type is the flag's."""
         try:
-            grant, served = self._admit(call)
+            grant, selection = self._admit(call)
         except EbbgateError as error:
             await refuse(call, error)
         context = plain(request.context)
         answer = message(f"{self._package}.ResolveAllResponse")()
-        for key, details in served.evaluator.evaluate_all(context, timestamp=self._snapshots.timestamp).items():
-            self._ofrep.note(served, grant, key, details, context)
+        for key, details in selection.evaluate_all(context, self._snapshots.timestamp).items():
+            self._ofrep.note(selection.served, grant, key, details, context)
             if details.error_code is None:
                 flag = answer.flags[key]
                 _put_any(flag, details)
                 _describe(flag, details)
-        fill(answer.metadata, served.metadata)
+        fill(answer.metadata, selection.served.metadata)
         return answer
 
     async def event_stream(self, _request: Message, call: Call) -> AsyncIterator[Message]:
         """`provider_ready` at once, then `configuration_change` with the flags that a cache must forget."""
         answer_type = message(f"{self._package}.EventStreamResponse")
         try:
-            grant, served = self._admit(call)
-            with self._proofs.follow(served.environment), self._changes.watch() as changed:
+            grant, selection = self._admit(call)
+            environment = selection.served.environment
+            with self._proofs.follow(environment), self._changes.watch() as changed:
                 yield answer_type(type="provider_ready")
                 while self._guard.is_good(grant):
-                    current = self._snapshots.get(served.environment)
-                    if current is not served:
+                    current = selection._replace(served=self._snapshots.get(environment))
+                    if current.served is not selection.served:
                         answer = answer_type(type="configuration_change")
-                        flags = {key: {"flagKey": key, "type": "update"} for key in sorted(served.own | current.own)}
-                        fill(answer.data, {"flags": flags})
-                        served = current
+                        keys = sorted(selection.keys | current.keys)
+                        fill(answer.data, {"flags": {key: {"flagKey": key, "type": "update"} for key in keys}})
+                        selection = current
                         yield answer
                     await changed.wait()
                     changed.clear()
@@ -128,9 +132,9 @@ class EvaluationService:
         except EbbgateError as error:
             await refuse(call, error)
 
-    def _admit(self, call: Call) -> tuple[Grant, Served]:
+    def _admit(self, call: Call) -> tuple[Grant, Selection]:
         scope, grant = self._door.admit(call, "evaluate")
-        return grant, self._snapshots.get(self._guard.environment(scope, grant))
+        return grant, self._selections.of(scope, grant)
 
 
 def _describe(answer: Message, details: EvaluationDetails) -> None:

@@ -48,6 +48,7 @@ class GrpcServer:
                 door=door,
                 guard=edge.guard,
                 snapshots=edge.snapshots,
+                selections=edge.selections,
                 ofrep=edge.ofrep,
                 changes=edge.changes,
                 proofs=edge.proofs,

@@ -7,11 +7,10 @@ import grpc
 
 from ebbgate.core.errors import EbbgateError
 from ebbgate.edge.changes import Changes
-from ebbgate.edge.flagd_sync import FlagdDocuments, Selector, document_of, parse_selector
+from ebbgate.edge.flagd_sync import FlagdDocuments, document_of
 from ebbgate.edge.grpc.calls import Call, Door, refuse
 from ebbgate.edge.grpc.messages import SYNC, Message, message
-from ebbgate.edge.guard import Grant, Guard
-from ebbgate.edge.http import Scope, header
+from ebbgate.edge.guard import Guard
 from ebbgate.edge.proof import ProofBook
 
 _SyncAnswer = message(f"{SYNC}.SyncFlagsResponse")
@@ -20,7 +19,10 @@ _MetadataAnswer = message(f"{SYNC}.GetMetadataResponse")
 
 
 class SyncService:
-    """Every stream waits for itself alone: a reader that does not read holds nobody up."""
+    """Every stream waits for itself alone: a reader that does not read holds nobody up.
+
+    The selector in the metadata goes before the one in the request.
+    """
 
     def __init__(
         self, door: Door, guard: Guard, documents: FlagdDocuments, changes: Changes, proofs: ProofBook
@@ -54,12 +56,12 @@ class SyncService:
     async def sync_flags(self, request: Message, call: Call) -> AsyncIterator[Message]:
         """The document now, and again whenever it is another one, until the token is revoked."""
         try:
-            scope, grant, selector = self._admit(request, call)
+            scope, grant = self._door.admit(call, "read_snapshot")
             last: bytes | None = None
-            environment = self._documents.served(selector, scope, grant).environment
+            environment = self._documents.selection(scope, grant, selector=request.selector).served.environment
             with self._proofs.follow(environment), self._changes.watch() as changed:
                 while self._guard.is_good(grant):
-                    data = document_of(self._documents.served(selector, scope, grant), selector)
+                    data = document_of(self._documents.selection(scope, grant, selector=request.selector))
                     if data != last:
                         last = data
                         yield _SyncAnswer(flag_configuration=data.decode())
@@ -72,8 +74,8 @@ class SyncService:
     async def fetch_all_flags(self, request: Message, call: Call) -> Message:
         """The document now."""
         try:
-            scope, grant, selector = self._admit(request, call)
-            data = document_of(self._documents.served(selector, scope, grant), selector)
+            scope, grant = self._door.admit(call, "read_snapshot")
+            data = document_of(self._documents.selection(scope, grant, selector=request.selector))
         except EbbgateError as error:
             await refuse(call, error)
         return _FetchAnswer(flag_configuration=data.decode())
@@ -85,9 +87,3 @@ class SyncService:
         except EbbgateError as error:
             await refuse(call, error)
         return _MetadataAnswer(metadata={})
-
-    def _admit(self, request: Message, call: Call) -> tuple[Scope, Grant, Selector]:
-        """The selector in the metadata goes before the one in the request."""
-        scope, grant = self._door.admit(call, "read_snapshot")
-        asked = header(scope, b"flagd-selector")
-        return scope, grant, parse_selector(asked.decode() if asked is not None else request.selector)

@@ -4,40 +4,31 @@ from typing import Any
 
 import pytest
 
-from ebbgate.core.errors import FlagDocumentError
 from ebbgate.core.flags import Evaluator, FlagDocument, parse_document
-from ebbgate.core.flags.selector import merge_documents, parse_selector, select
+from ebbgate.core.flags.selector import Selector, SelectorError, merge_documents, parse_selector
 
 FLAG: dict[str, Any] = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off"}
 
 
-def a_document() -> FlagDocument:
-    flags = {"own": {**FLAG, "metadata": {"flagSetId": "labs"}}, "none": {**FLAG, "metadata": {"flagSetId": ""}}}
-    return parse_document({"flags": {**flags, "shared": FLAG}, "metadata": {"flagSetId": "shop"}})
-
-
 @pytest.mark.parametrize(
-    ("text", "keys"),
+    ("text", "selector"),
     [
-        (None, ["own", "none", "shared"]),
-        ("", ["own", "none", "shared"]),
-        ("flagSetId=shop", ["shared"]),
-        ("flagSetId=labs", ["own"]),
-        ("flagSetId=", ["none"]),
-        ("flagSetId=other", []),
-        ("source=prod", ["own", "none", "shared"]),
-        ("prod", ["own", "none", "shared"]),
-        ("source=staging", []),
-        ("staging", []),
+        ("", Selector()),
+        (" ", Selector()),
+        ("flagSetId=shop", Selector(flag_set="shop")),
+        ("flagSetId=", Selector(flag_set="")),
+        ("source=prod", Selector(source="prod")),
+        ("prod", Selector(source="prod")),
+        ("prod, flagSetId=shop", Selector(source="prod", flag_set="shop")),
     ],
 )
-def test_a_selector_keeps_the_flags_it_names(text: str | None, keys: list[str]) -> None:
-    assert list(select(a_document(), parse_selector(text), source="prod").flags) == keys
+def test_a_selector_names_a_source_a_flag_set_or_both(text: str, selector: Selector) -> None:
+    assert parse_selector(text) == selector
 
 
-@pytest.mark.parametrize("text", ["owner=me", "source=", "=x"])
+@pytest.mark.parametrize("text", ["owner=me", "source=", "=x", "prod,source=staging"])
 def test_a_selector_that_is_not_understood_is_refused(text: str) -> None:
-    with pytest.raises(FlagDocumentError):
+    with pytest.raises(SelectorError):
         parse_selector(text)
 
 
