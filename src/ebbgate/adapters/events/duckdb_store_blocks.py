@@ -152,11 +152,7 @@ class BlockRunner:
         by_arm = {arm: n for arm, n, _ in self._rows(_compiled(queries_blocks.proportions))}
         above: dict[tuple[int, int], int] = {}
         if limits:
-            self._connection.execute(
-                "CREATE OR REPLACE TEMP TABLE thresholds AS"
-                " SELECT unnest(range(len($limits))) AS place, unnest(CAST($limits AS DOUBLE[])) AS threshold",
-                {"limits": list(limits)},
-            )
+            self._put_thresholds(limits)
             above = {(arm, place): n for place, arm, n in self._rows(_compiled(queries_blocks.above))}
         sketches: dict[int, dict[int, int]] = {TREATMENT: {}, CONTROL: {}}
         for arm, bin_, n in self._rows(_compiled(queries_blocks.sketch)):
@@ -178,6 +174,13 @@ class BlockRunner:
     def _put_terms(self, number: float) -> None:
         self._connection.execute(
             "CREATE OR REPLACE TEMP TABLE terms AS SELECT CAST($number AS DOUBLE) AS cap", {"number": number}
+        )
+
+    def _put_thresholds(self, limits: tuple[float, ...]) -> None:
+        self._connection.execute(
+            "CREATE OR REPLACE TEMP TABLE thresholds AS"
+            " SELECT unnest(range(len($limits))) AS place, unnest(CAST($limits AS DOUBLE[])) AS threshold",
+            {"limits": list(limits)},
         )
 
     def _rank_score(self) -> tuple[float, float]:

@@ -21,6 +21,7 @@ _TABLES = """
 CREATE TEMP TABLE observations (unit VARCHAR, bucket BIGINT, arm TINYINT, close BIGINT, x DOUBLE, y DOUBLE);
 CREATE TEMP TABLE terms (cap DOUBLE);
 INSERT INTO terms VALUES (0);
+CREATE TEMP TABLE thresholds (place BIGINT, threshold DOUBLE);
 """
 _FILL = "INSERT INTO observations SELECT unit, place, arm, CAST($close AS BIGINT), x, y FROM given"
 
@@ -44,6 +45,12 @@ class _PreparedRunner(BlockRunner):
 
     def _put_terms(self, number: float) -> None:
         self._connection.execute("UPDATE terms SET cap = ?", [number])
+
+    def _put_thresholds(self, limits: tuple[float, ...]) -> None:
+        self._connection.execute("DELETE FROM thresholds")
+        rows = ", ".join("(?, ?)" for _ in limits)
+        flat = [number for row in enumerate(limits) for number in row]
+        self._connection.execute(f"INSERT INTO thresholds VALUES {rows}", flat)
 
 
 class BlockSummariser:

@@ -1,4 +1,4 @@
-from math import comb, exp, fsum, log
+from math import comb, exp, fsum, lgamma, log
 
 import pytest
 
@@ -57,3 +57,32 @@ def test_a_shifted_test_wants_more_than_the_tolerance() -> None:
     shifted = block_log_e(200, 12, 800, 16, tolerated=odds_ratio(0.06, 0.02))
     assert max(plain) > 2
     assert max(shifted) < 0
+
+
+class _CountedRatio(float):
+    """An odds ratio that counts its products: the sum takes one for each of its terms."""
+
+    products = 0
+
+    def __mul__(self, other: float) -> float:
+        self.products += 1
+        return float(self) * other
+
+
+@pytest.mark.parametrize("treatment_n", [5_000, 50_000])
+def test_a_block_of_100_000_units_sums_only_the_terms_that_matter(treatment_n: int) -> None:
+    # given 50,000 events, so that the count's standard deviation is at most 79 and its support 50,000 wide
+    ratio = _CountedRatio(1.3)
+    # when
+    found = log_normaliser(treatment_n, 100_000 - treatment_n, 50_000, ratio)
+    # then some twenty standard deviations are summed, and nothing that matters is left out
+    assert 200 < ratio.products < 25 * 79
+    rest = 100_000 - treatment_n - 50_000
+    logs = [
+        lgamma(treatment_n + 1) - lgamma(k + 1) - lgamma(treatment_n - k + 1)
+        + lgamma(100_000 - treatment_n + 1) - lgamma(50_000 - k + 1) - lgamma(rest + k + 1)
+        + k * log(1.3)
+        for k in range(treatment_n + 1)
+    ]  # fmt: skip
+    top = max(logs)
+    assert found == pytest.approx(top + log(fsum(exp(term - top) for term in logs)), abs=1e-7)
