@@ -3,6 +3,7 @@
 import http.server
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -15,11 +16,15 @@ CLOCK = SystemClock()
 
 
 class Page(http.server.BaseHTTPRequestHandler):
-    """200 for /well, 500 for the rest."""
+    """200 for /well, and for /endless, whose answer never ends; 500 for the rest."""
 
     def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/well" else 500)
+        self.send_response(500 if self.path == "/ill" else 200)
         self.end_headers()
+        with suppress(OSError):  # whoever asked has gone
+            for _ in range(60 if self.path == "/endless" else 0):
+                self.wfile.write(b".")
+                threading.Event().wait(0.1)
 
     def log_message(self, *_: object) -> None: ...
 
@@ -42,6 +47,14 @@ def test_an_address_is_well_when_it_answers_2xx(address: str) -> None:
     assert wrong(url=f"{address}/well") == ""
     assert "500" in wrong(url=f"{address}/ill")
     assert wrong(url="http://127.0.0.1:1/")
+
+
+def test_an_answer_that_never_ends_is_none_in_time(address: str) -> None:
+    """One byte after the other, each within the time: nothing else would be asked for ever."""
+    began = CLOCK.monotonic()
+    said = wrong(url=f"{address}/endless", timeout=timedelta(milliseconds=500))
+    assert said.endswith("no answer in time")
+    assert CLOCK.monotonic() - began < 4
 
 
 def test_commands_are_well_when_they_end_with_0_one_after_the_other() -> None:

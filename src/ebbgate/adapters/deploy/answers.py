@@ -1,12 +1,17 @@
 """What an application answers: is it healthy, and which digest does it tell?"""
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from threading import Event, Timer
 from typing import Any
 
 import httpx
 import msgspec
 
 _BODY_MAX = 1 << 20
+LATE = "no answer in time"
 DIGEST_HEADER = "ebbgate-digest"
 _KEYS = ("digest", "artifact_digest")
 
@@ -24,13 +29,16 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ask(url: str, *, timeout: timedelta) -> Reply:
-    """One GET on a connection of its own: one that is kept open would go on to the old process."""
+    """One GET on a connection of its own: one that is kept open would go on to the old process. timeout: of the
+    connection, of its head, and of all of its body together.
+    """
     limits = httpx.Limits(max_keepalive_connections=0)
     headers = {"connection": "close", "cache-control": "no-cache"}
     try:
         with (
             httpx.Client(timeout=timeout.total_seconds(), limits=limits, trust_env=False, headers=headers) as client,
             client.stream("GET", url) as answer,
+            _ended_after(timeout, answer) as is_late,
         ):
             body = b""
             for piece in answer.iter_bytes():
@@ -39,13 +47,38 @@ def ask(url: str, *, timeout: timedelta) -> Reply:
                     break
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Reply(status=0, text=f"{url}: {_reason(error)}")
+    if is_late.is_set():
+        return Reply(status=0, text=f"{url}: {LATE}")
     told = answer.headers.get(DIGEST_HEADER) or digest_in(body)
     return Reply(status=answer.status_code, text=f"{url}: {answer.status_code}", digest=told)
 
 
+@contextmanager
+def _ended_after(timeout: timedelta, answer: httpx.Response) -> Iterator[Event]:
+    """The client's own limit is of each piece: a body that comes byte by byte would never end. Set once it was cut."""
+    is_late = Event()
+    connection: socket.socket = answer.extensions["network_stream"].get_extra_info("socket")
+
+    def cut() -> None:
+        is_late.set()
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)  # whoever reads from it sees its end
+
+    timer = Timer(timeout.total_seconds(), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield is_late
+    except httpx.HTTPError:
+        if not is_late.is_set():
+            raise
+    finally:
+        timer.cancel()
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, httpx.TimeoutException):
-        return "no answer in time"
+        return LATE
     return str(error) or type(error).__name__
 
 
