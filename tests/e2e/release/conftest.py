@@ -103,6 +103,8 @@ class Dashboard:
         return answer
 
     def end(self) -> None:
+        """End the application; the server before it, which could start it again."""
+        self._server.stop()
         with suppress(OSError, ValueError):
             os.kill(int((self.deployed / "shared" / "app.pid").read_text()), signal.SIGKILL)
 

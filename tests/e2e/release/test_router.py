@@ -83,6 +83,7 @@ class Router:
     def __init__(self, top: Path, server: LocalServer, *, port: int) -> None:
         self.repository, self.deployed, self.home = top / "repository", top / "deployed", top / "home"
         self.url = f"http://127.0.0.1:{port}"
+        self._server = server
         self._environ = {
             **os.environ,
             "EBBGATE_CONTROL_URL": server.control_url,
@@ -137,6 +138,8 @@ class Router:
         return int((self.home / ".router" / "router.pid").read_text())
 
     def end(self) -> None:
+        """End the application; the server before it, which could start it again."""
+        self._server.stop()
         with suppress(OSError, ValueError):
             os.kill(self.pid, signal.SIGKILL)
 
