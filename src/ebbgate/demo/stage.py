@@ -27,6 +27,9 @@ from ebbgate.terminal import watch
 OVERLAY = "demo"
 REASON = "the demo begins"
 CONTROL_WITHIN_S = 60.0
+"""So long control may not answer: it was killed, or the machine has too much to do."""
+
+TIMEOUT_S = 30.0
 EVERY = timedelta(milliseconds=200)
 RELEASES = {1: "v1.4.0", 2: "v1.5.0"}
 
@@ -51,8 +54,10 @@ class Stage:
         self._clock = clock
         self._flag = plan.flag
         self._users = users
-        admin = self._admin = ControlClient(server.control_url, server.admin_token)
-        self._control = ControlClient(server.control_url, admin.tokens.create("operator", "demo", reason=REASON).secret)
+        admin = self._admin = ControlClient(server.control_url, server.admin_token, TIMEOUT_S)
+        self._control = ControlClient(
+            server.control_url, admin.tokens.create("operator", "demo", reason=REASON).secret, TIMEOUT_S
+        )
         self._sdk_token = admin.tokens.create("server", "demo application", reason=REASON).secret
         self._target = DemoTarget(plan.app, server.data_dir / "deployed", admin, clock)
         self._text = self._target.placed(text, may_redeploy=settings.may_redeploy)
@@ -94,7 +99,7 @@ class Stage:
 
     def _watch(self, view: RolloutView, breaking: Breaking, harm: HarmLog) -> RolloutView:
         """Until it ends, with keys where there is somebody to press them."""
-        reader = _Reader(self._control, view, breaking, harm)
+        reader = _Reader(self._control, view, breaking, harm, self._clock)
         killing = ScheduledKill(breaking) if self._settings.kill_control else None
 
         def read() -> RolloutView:
@@ -188,21 +193,26 @@ class Stage:
 
 
 class _Reader:
-    """Reads the rollout, and whom the harm reached; while control is killed, what was seen last."""
+    """Reads the rollout, and whom the harm reached; while control does not answer, what was seen last."""
 
-    def __init__(self, control: ControlClient, view: RolloutView, breaking: Breaking, harm: HarmLog) -> None:
+    def __init__(
+        self, control: ControlClient, view: RolloutView, breaking: Breaking, harm: HarmLog, clock: Clock
+    ) -> None:
         self._control = control
         self._view = view
         self._breaking = breaking
         self._harm = harm
+        self._clock = clock
+        self._heard_at = clock.monotonic()
 
     def read(self) -> RolloutView:
         try:
             self._view = self._control.rollouts.get(self._view.id)
+            self._heard_at = self._clock.monotonic()
             self._breaking.is_control_down = False
             if self._breaking.is_bad:
                 self._harm.note(self._view.looks)
         except StoreUnavailableError:
-            if not self._breaking.kills:
+            if self._clock.monotonic() - self._heard_at > CONTROL_WITHIN_S:
                 raise
         return self._view
