@@ -16,7 +16,7 @@ import pytest
 from ebbgate.adapters.artifacts import pack
 from ebbgate.adapters.deploy import LocalDeployer
 from ebbgate.bootstrap.clocks import SystemClock
-from ebbgate.core.errors import ConflictError, DeployError
+from ebbgate.core.errors import ConflictError, DeployError, StoreUnavailableError
 from ebbgate.core.releases import DeployTerms, Proof, TargetTerms
 from ebbgate.ports.deployer import Answer, Shipment, Target
 
@@ -183,6 +183,18 @@ def test_a_restart_that_fails_says_so_with_its_last_lines(dock: Dock) -> None:
     assert "out of paint" in caught.value.message
     with pytest.raises(DeployError, match="took longer"):
         dock.send("v1", restart=("sleep 9",), timeout=timedelta(milliseconds=100))
+
+
+def test_a_full_disk_of_controls_own_is_said_and_nothing_is_restarted(dock: Dock) -> None:
+    """An error that nobody foresaw would be tried again for ever, and hold up every other deployment (RULES H1)."""
+    target, shipment, archive = dock.ship("v1", restart=('touch "$EBBGATE_SHARED/restarted"',))
+    target.place(shipment, archive)
+    target.switch(shipment)
+    (folder,) = (dock.top / "work").iterdir()
+    (folder / "restarted").mkdir()  # as a disk that takes no file
+    with pytest.raises(StoreUnavailableError):
+        target.restart(shipment)
+    assert not (dock.place / "shared" / "restarted").exists()
 
 
 def test_commands_do_not_see_what_control_knows(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:

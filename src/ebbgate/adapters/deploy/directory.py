@@ -90,7 +90,12 @@ class DirectoryTarget:
         if folder is None:
             raise DeployError(f"{shipment.release} does not lie in {self._releases}", hint="deploy it again")
         if PROC.joinpath("net/tcp").exists():
-            (self._work / RESTARTED).write_text(f"{shipment.nonce} {ticks_now()}", encoding="ascii")
+            try:
+                (self._work / RESTARTED).write_text(f"{shipment.nonce} {ticks_now()}", encoding="ascii")
+            except OSError as error:
+                raise StoreUnavailableError(
+                    f"{self._work} fails: {error.strerror or error}", hint="check space of the data directory"
+                ) from error
         for command in self._terms.restart:
             self._run(shipment, folder, command)
 
