@@ -88,7 +88,11 @@ def concatenate(*values: Any) -> str:
 
 
 def substring(*values: Any) -> str:
-    """`substr`: [text, start, length?]; a negative start counts from the end, a negative length cuts at the end."""
+    """`substr`: [text, start, length?]; a negative start counts from the end, a negative length cuts at the end.
+
+    Counted in code points, as flagd does (Go, Python). JavaScript and Java count UTF-16 units, by which a cut may leave
+    half of a character, which no answer in JSON can hold.
+    """
     text = to_text(values[0]) if values else ""
     start = _whole(values[1]) if len(values) > 1 else 0
     start = max(len(text) + start, 0) if start < 0 else start
