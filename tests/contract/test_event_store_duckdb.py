@@ -7,10 +7,13 @@ import textwrap
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pytest
 
 from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
+from ebbgate.adapters.events.duckdb_store_phases import PhaseLedger
 from ebbgate.core.errors import StoreUnavailableError
+from ebbgate.core.metrics.contrast import TOTAL_PPM, Contrast, Interval
 from ebbgate.testing.event_script import EventScript
 
 INGEST_FOR_EVER = """
@@ -42,6 +45,42 @@ def test_rows_and_offset_are_kept_together_or_not_at_all(tmp_path: Path) -> None
     store.close()
     again = DuckDbEventStore(tmp_path / "analysis.duckdb")
     assert (again.offset(), again.totals().exposures, again.totals().events) == (300, 2, 1)
+    again.close()
+
+
+def test_units_that_another_engine_hashed_are_entered_again(tmp_path: Path) -> None:
+    script, path = EventScript(), tmp_path / "analysis.duckdb"
+    for i in range(8):
+        script.expose(f"u{i}", "off", 0)
+    contrast = Contrast(
+        rollout_id="r1",
+        environment="production",
+        flag="newWidgets",
+        salt="lineage-7",
+        phase=0,
+        version_from=1,
+        version_to=None,
+        treatment=Interval(start=0, end=500_000),
+        control=Interval(start=500_000, end=TOTAL_PPM),
+        treatment_variant="on",
+        control_variant="off",
+        audience_variant="on_audience",
+    )
+    store = DuckDbEventStore(path)
+    store.ingest(script.records)
+    expected = store.assignment(contrast)
+    assert expected.control > 0
+    store.close()
+    with duckdb.connect(str(path)) as connection:
+        ((body,),) = connection.execute("SELECT body FROM phases").fetchall()
+        ledger = msgspec.structs.replace(msgspec.msgpack.decode(body, type=PhaseLedger), hashed=1)
+        connection.execute("UPDATE phases SET body = ?", [msgspec.msgpack.encode(ledger)])
+        connection.execute("UPDATE entrants_0 SET unit_hash = unit_hash - 1")
+    again = DuckDbEventStore(path)
+    for i in range(8):
+        script.expose(f"u{i}", "off", 2)
+    again.ingest(script.records)
+    assert again.assignment(contrast) == expected
     again.close()
 
 
