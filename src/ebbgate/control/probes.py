@@ -5,9 +5,9 @@ Machine time throughout. What is known of a probe is kept in the journal, so tha
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from queue import Empty, SimpleQueue
 
 import msgspec
 import structlog
@@ -34,18 +34,22 @@ from ebbgate.ports.prober import Prober
 
 SYSTEM = "ebbgate"
 IDLE = timedelta(seconds=1)
-AT_ONCE = 8
-"""Probes asked side by side: one that hangs must not delay the others."""
+AT_ONCE = 64
+"""Probes in flight at most, each in a thread of its own: a slow one delays nobody else's."""
+
+LINGER = timedelta(seconds=0.1)
+"""Machine time that a tick waits for the next answer; what takes longer is taken by a later tick."""
 
 PROBED = (*ACTIVE, Status.ROLLING_BACK)
 """While it is taken back as well: the incident's timeline tells when the application answered again."""
 
 log = structlog.get_logger("ebbgate.probes")
-Asked = tuple[RolloutState, Probe, str]
+Asked = tuple[RolloutState, Probe]
+Answered = tuple[RolloutState, Probe, str | Exception]
 
 
 class ProbeService:
-    """One thread that asks until it is stopped."""
+    """One thread that sends probes out and takes their answers as they come, until it is stopped."""
 
     def __init__(
         self,
@@ -67,6 +71,8 @@ class ProbeService:
         self._wake_loop = wake
         self._failing = Failing(clock, alarm)
         self._known: dict[tuple[str, str], ProbeState] = {}
+        self._in_flight: set[tuple[str, str]] = set()
+        self._answers: SimpleQueue[Answered] = SimpleQueue()
         self._stop = threading.Event()
 
     def run(self) -> None:
@@ -88,17 +94,42 @@ class ProbeService:
         self._stop.set()
 
     def tick(self) -> None:
-        """Ask what is due. Raises StoreUnavailableError."""
+        """Send out what is due, then take what has been answered; no probe is waited for (RULES G3: an outage's probe
+        is asked every 10 s, whatever a slow command beside it takes). Raises StoreUnavailableError.
+        """
         with self._store.transaction() as tx:
             states = tx.rollouts(statuses=PROBED)
             due = [(state, probe) for state in states for probe in self._due(tx, state)]
-        if not due:
-            return
-        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-            wrongs = list(pool.map(lambda one: self._prober.probe(one[1]), due))
-        for (state, probe), wrong in zip(due, wrongs, strict=True):
-            with suppress(ConflictError):  # somebody changed it meanwhile; the next answer sees the new state
-                self._take(state, probe, wrong)
+        for asked in due[: AT_ONCE - len(self._in_flight)]:
+            self._send(asked)
+        while self._in_flight:
+            try:
+                answer = self._answers.get(timeout=LINGER.total_seconds())
+            except Empty:
+                return
+            self._receive(answer)
+
+    def _send(self, asked: Asked) -> None:
+        state, probe = asked
+
+        def ask() -> None:
+            wrong: str | Exception
+            try:
+                wrong = self._prober.probe(probe)
+            except Exception as error:  # told by the thread that takes the answers
+                wrong = error
+            self._answers.put((state, probe, wrong))
+
+        self._in_flight.add((state.id, probe.name))
+        threading.Thread(target=ask, name=f"probe-{probe.name}", daemon=True).start()  # an end waits for no probe
+
+    def _receive(self, answer: Answered) -> None:
+        state, probe, wrong = answer
+        self._in_flight.discard((state.id, probe.name))
+        if isinstance(wrong, Exception):
+            raise wrong
+        with suppress(ConflictError):  # somebody changed it meanwhile; the next answer sees the new state
+            self._take(state, probe, wrong)
 
     def list(self) -> list[ProbeState]:
         """What is known of the probes of rollouts that are under way."""
@@ -110,7 +141,8 @@ class ProbeService:
     def _due(self, tx: ControlTransaction, state: RolloutState) -> Iterator[Probe]:
         now = self._clock.machine_now()
         for probe in state.plan.probes:
-            if is_due(probe, self._state(tx, state, probe), now=now):
+            is_out = (state.id, probe.name) in self._in_flight
+            if not is_out and is_due(probe, self._state(tx, state, probe), now=now):
                 yield probe
 
     def _state(self, tx: ControlTransaction, state: RolloutState, probe: Probe) -> ProbeState | None:

@@ -1,5 +1,6 @@
 """What takes a version back besides the statistics: probes, alerts, corrupted data (RULES E3, F6, F7, G3)."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -107,6 +108,31 @@ def test_so_many_failures_in_a_row_take_the_version_back_as_an_outage() -> None:
     assert "last good answer 08:00:20" in incident.trigger
     assert "outside of the statistics" in incident.trigger
     assert b'"targeting"' not in bytes(watch.world.publisher.current["production"].document)
+
+
+def test_a_probe_that_hangs_delays_no_other_and_its_answer_counts_when_it_comes() -> None:
+    """RULES G3: an outage is found in its own time, whatever a slow command beside it does."""
+    slow = msgspec.structs.replace(PROBE, name="slow", fails=99)
+    watch = Watch(probes=(slow, PROBE))
+    let_go, quick = threading.Event(), watch.answers.probe
+    asked: list[str] = []
+
+    def probe(one: Probe) -> str:
+        asked.append(one.name)
+        if one.name == "slow":
+            assert let_go.wait(timeout=5)
+            return "timed out"
+        return quick(one)
+
+    watch.answers.probe = probe  # type: ignore[method-assign]
+    try:
+        watch.probe(3, "503")
+        assert watch.state.status is Status.ROLLING_BACK
+        assert asked.count("slow") == 1, "it is asked again only after its answer"
+    finally:
+        let_go.set()
+    watch.probe(1, "503")
+    assert {one.name: one.wrong for one in watch.probes.list()}["slow"] == "timed out"
 
 
 def test_a_probe_may_mean_corrupted_data() -> None:
