@@ -1,12 +1,13 @@
-"""Carries deployments out: one at a time for each target, each step journaled before and after (RULES H1).
+"""Carries deployments out: one at a time for each target, targets side by side (RULES H1).
 
-Level-triggered: after a kill it goes on where the rows say, and does the step again that was under way. Every step
-looks before it acts, but the restarts, which are marked repeatable.
+Each step is journaled before and after. Level-triggered: after a kill it goes on where the rows say, and does the step
+again that was under way. Every step looks before it acts, but the restarts, which are marked repeatable.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 import structlog
@@ -44,6 +45,9 @@ IDLE = timedelta(seconds=1)
 HOLD_WAIT = timedelta(seconds=2)
 """Machine time to wait for a target that another process holds, before the next look."""
 
+AT_ONCE = 8
+"""Targets served side by side at most. A rollback's target is served beyond it."""
+
 WAITING = (DeploymentStatus.QUEUED, DeploymentStatus.RUNNING)
 SELF = "ebbgate"
 _FAILURES = (DeployError, ArtifactMissingError, ArtifactDamagedError, StoreUnavailableError)
@@ -54,7 +58,7 @@ log = structlog.get_logger("ebbgate.deployments")
 
 
 class DeploymentWorker:
-    """One thread that works until it is stopped. Targets are served one after the other, rollbacks first."""
+    """One thread that finds what waits, and one for each target that has something to do."""
 
     def __init__(
         self,
@@ -70,20 +74,18 @@ class DeploymentWorker:
         self._clock = clock
         self._steps = StepRunner(artifacts, clock)
         self._on_step = on_step
+        self._serving: dict[str, threading.Thread] = {}
         self._stop = threading.Event()
         self._wake = threading.Event()
 
     def run(self) -> None:
-        """Work until `stop`. An error that nobody foresaw is told, and tried again."""
+        """Work until `stop`, then until the steps under way are done. An unforeseen error is told, and tried again."""
         while not self._stop.is_set():
-            try:
-                self.tick()
-            except EbbgateError as error:
-                log.error("deployments_failed", code=error.code, error=error.message)
-            except Exception:
-                log.exception("deployments_broke")
+            _told(self._dispatch)
             self._wake.wait(IDLE.total_seconds())
             self._wake.clear()
+        for thread in self._serving.values():
+            thread.join()
 
     def wake(self) -> None:
         self._wake.set()
@@ -94,29 +96,58 @@ class DeploymentWorker:
         self._wake.set()
 
     def tick(self) -> None:
-        """Carry out all that waits. Raises StoreUnavailableError."""
-        while not self._stop.is_set() and (deployment := self._next()) is not None:
-            target = self._deployer.target(deployment.terms)
-            hold = target.hold(timeout=HOLD_WAIT)
-            try:
-                hold.__enter__()
-            except ConflictError as error:
-                log.warning("deployment_waits", deployment=deployment.id, error=error.message)
-                return
-            except StoreUnavailableError as error:
-                self._fail_unreached(deployment, error)
-                continue
-            try:
-                self._carry(deployment, target)
-            finally:
-                hold.__exit__()
+        """Carry out all that waits, here and now; a target that cannot be had now is left for the next call. Raises
+        StoreUnavailableError.
+        """
+        left: set[str] = set()
+        while not self._stop.is_set() and (deployment := self._next(without=left)) is not None:
+            if not self._attempt(deployment):
+                left.add(deployment.target)
 
-    def _next(self) -> Deployment | None:
-        """What is under way first: a target is left only at an end. Then rollbacks, then the oldest."""
+    def _dispatch(self) -> None:
+        """A thread for each target that has something to do and none yet. Rollbacks wait for no other target's: they
+        come first, and go beyond the bound.
+        """
+        self._serving = {key: thread for key, thread in self._serving.items() if thread.is_alive()}
         with self._store.transaction() as tx:
             waiting = tx.deployments(statuses=WAITING, limit=1_000)
-        running = DeploymentStatus.RUNNING
-        return min(waiting, key=lambda one: (one.status is not running, not one.is_rollback, one.number), default=None)
+        for deployment in sorted(waiting, key=lambda one: (not one.is_rollback, *_urgency(one))):
+            target = deployment.target
+            if target in self._serving or (len(self._serving) >= AT_ONCE and not deployment.is_rollback):
+                continue
+            serve = partial(_told, partial(self._serve, target))
+            self._serving[target] = threading.Thread(target=serve, name=f"deploy-{target}", daemon=True)
+            self._serving[target].start()
+
+    def _serve(self, target: str) -> None:
+        """Carry out what waits for one target."""
+        while not self._stop.is_set() and (deployment := self._next(target)) is not None:
+            if not self._attempt(deployment):
+                return
+
+    def _next(self, target: str | None = None, *, without: Collection[str] = ()) -> Deployment | None:
+        """What is under way first: a target is left only at an end. Then rollbacks, then the oldest."""
+        with self._store.transaction() as tx:
+            waiting = tx.deployments(target=target, statuses=WAITING, limit=1_000)
+        return min((one for one in waiting if one.target not in without), key=_urgency, default=None)
+
+    def _attempt(self, deployment: Deployment) -> bool:
+        """Whether the target can be had for the next one. Raises StoreUnavailableError for a failure of our store."""
+        try:
+            target = self._deployer.target(deployment.terms)
+            hold = target.hold(timeout=HOLD_WAIT)
+            hold.__enter__()
+        except ConflictError as error:
+            log.warning("deployment_waits", deployment=deployment.id, error=error.message)
+            return False
+        except (StoreUnavailableError, DeployError) as error:
+            self._fail_unreached(deployment, error)
+            return True
+        try:
+            self._carry(deployment, target)
+        finally:
+            hold.__exit__()
+        return True
 
     def _carry(self, deployment: Deployment, target: Target) -> None:
         if deployment.status is DeploymentStatus.QUEUED:
@@ -207,7 +238,7 @@ class DeploymentWorker:
             waiting = tx.deployments(target=deployment.target, statuses=(DeploymentStatus.QUEUED,))
         return any(one.is_rollback for one in waiting)
 
-    def _fail_unreached(self, deployment: Deployment, error: StoreUnavailableError) -> None:
+    def _fail_unreached(self, deployment: Deployment, error: EbbgateError) -> None:
         """The target cannot even be held: its disk is full, or it is not there."""
         with self._store.transaction() as tx:
             stored = tx.deployment(deployment.id)
@@ -216,3 +247,17 @@ class DeploymentWorker:
             after = went_wrong(stored, text=error.message, at=self._clock.machine_now(), can_go_back=False)
             ended = store_deployment(tx, stored, after)
             note_deployment(tx, self._clock, Actor(name=SELF, reason=ended.reason), "deployment.end", ended)
+
+
+def _urgency(deployment: Deployment) -> tuple[bool, bool, int]:
+    return deployment.status is not DeploymentStatus.RUNNING, not deployment.is_rollback, deployment.number
+
+
+def _told(work: Callable[[], None]) -> None:
+    """Do it; what goes wrong is told in the log, as the next look tries again."""
+    try:
+        work()
+    except EbbgateError as error:
+        log.error("deployments_failed", code=error.code, error=error.message)
+    except Exception:
+        log.exception("deployments_broke")

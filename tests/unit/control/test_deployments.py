@@ -1,14 +1,16 @@
 """Deployments over memory stores: the way there, the way back, and a kill at every point (RULES H1)."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from ebbgate.control.audit import Actor
 from ebbgate.control.deployments import DeploymentService
 from ebbgate.control.deployments_worker import DeploymentWorker
-from ebbgate.core.errors import NotFoundError, QuarantineError
+from ebbgate.core.errors import NotFoundError, QuarantineError, StoreUnavailableError
 from ebbgate.core.releases import DeploymentStatus, Proof, ReleaseState, condemn
 from ebbgate.testing.clock import MORNING, VirtualClock
 from ebbgate.testing.memory_artifacts import MemoryArtifactStore
@@ -18,6 +20,7 @@ from ebbgate.testing.releases import EMPTY, TERMS, a_release, bytes_of, digest_o
 
 ADA = Actor(name="ada", reason="because")
 V1, V2 = "dash@v1.0.0", "dash@v2.0.0"
+OTHER = "other@v1.0.0"
 
 
 class Killed(BaseException):
@@ -164,6 +167,72 @@ def test_a_waiting_rollback_makes_a_deployment_give_up_its_wait(yard: Yard) -> N
     worker.tick()
     assert "a rollback of this target waits" in yard.service.get(forward.id).error
     assert yard.target.is_current == V1
+
+
+class Two:
+    """Two apps with a target each; both have a deployment that waits, the first app's the older one."""
+
+    def __init__(self, yard: Yard) -> None:
+        self.there = msgspec.structs.replace(TERMS, to=msgspec.structs.replace(TERMS.to, directory="/srv/other"))
+        with yard.store.transaction() as tx:
+            other = a_release("v1.0.0", app="other", id=OTHER, deploy=self.there)
+            tx.put_release(msgspec.structs.replace(other, state=ReleaseState.STABLE, stable_at=MORNING))
+        self.yard = yard
+        self.forward = yard.service.deploy(V1, actor=ADA, key="forward")
+        self.back = yard.service.redeploy_last_stable("other", key="back", actor=ADA)
+
+    def status(self, asked: Any) -> DeploymentStatus:
+        found = self.yard.service.get(asked.id)
+        assert isinstance(found.status, DeploymentStatus)
+        return found.status
+
+    def run_until(self, worker: DeploymentWorker, done: Callable[[], bool]) -> bool:
+        """Whether it came true within 5 s, while the worker's own thread ran."""
+        thread = threading.Thread(target=worker.run, daemon=True)
+        thread.start()
+        tries = threading.Event()
+        came = any(done() or tries.wait(0.02) for _ in range(250))
+        worker.stop()
+        return came
+
+
+def test_a_restart_that_takes_long_delays_no_other_targets_rollback(yard: Yard) -> None:
+    """RULES H1 is for one target; app B's way back must not wait for app A's."""
+    two, let_go, restart = Two(yard), threading.Event(), yard.target.restart
+    later: list[Any] = []
+
+    def slow(shipment: Any) -> None:
+        later.append(yard.service.redeploy_last_stable("other", key="while it restarts", actor=ADA))
+        assert let_go.wait(timeout=20)
+        restart(shipment)
+
+    yard.target.restart = slow  # type: ignore[method-assign]
+    try:
+        came = two.run_until(yard.worker(), lambda: bool(later) and two.status(later[0]) is DeploymentStatus.DONE)
+        assert (came, two.status(two.forward)) == (True, DeploymentStatus.RUNNING)
+    finally:
+        let_go.set()
+
+
+def test_a_target_that_is_held_is_left_out_and_the_others_go_on(yard: Yard) -> None:
+    two = Two(yard)
+    yard.deployer.target(two.there).is_held = True
+    yard.worker().tick()
+    assert (two.status(two.forward), two.status(two.back)) == (DeploymentStatus.DONE, DeploymentStatus.QUEUED)
+
+
+def test_a_target_that_cannot_be_made_fails_its_own_deployment_alone(yard: Yard) -> None:
+    two, find = Two(yard), yard.deployer.target
+
+    def target(terms: Any) -> Any:
+        if terms == two.there:
+            raise StoreUnavailableError("the folder cannot be made", hint="check space")
+        return find(terms)
+
+    yard.deployer.target = target  # type: ignore[method-assign]
+    yard.worker().tick()
+    assert (two.status(two.forward), two.status(two.back)) == (DeploymentStatus.DONE, DeploymentStatus.FAILED)
+    assert "cannot be made" in yard.service.get(two.back.id).error
 
 
 POINTS = [
