@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 import structlog
 
-from ebbgate.control.audit import Actor
+from ebbgate.control.audit import Actor, tell
 from ebbgate.control.deployments import note_deployment, store_deployment
 from ebbgate.control.deployments_ship import Voyage, voyage_of
 from ebbgate.control.deployments_steps import GaveWayError, StepRunner
@@ -34,11 +34,11 @@ from ebbgate.core.releases import (
     ReleaseTrigger,
     move,
 )
-from ebbgate.core.releases.deploy_steps import begun, ended_empty, gave_way, noted, went_well, went_wrong
+from ebbgate.core.releases.deploy_steps import begun, broke, ended_empty, gave_way, noted, went_well, went_wrong
 from ebbgate.core.releases.deployment import REPEATABLE
 from ebbgate.ports.artifacts import ArtifactStore
 from ebbgate.ports.clock import Clock
-from ebbgate.ports.control_store import ControlStore, JournalRow
+from ebbgate.ports.control_store import ControlStore, ControlTransaction, JournalRow
 from ebbgate.ports.deployer import Deployer, Target
 
 IDLE = timedelta(seconds=1)
@@ -47,6 +47,9 @@ HOLD_WAIT = timedelta(seconds=2)
 
 AT_ONCE = 8
 """Targets served side by side at most. A rollback's target is served beyond it."""
+
+BROKE_MAX = 5
+"""Unforeseen errors of one deployment before it is given up. A restart of control counts anew."""
 
 WAITING = (DeploymentStatus.QUEUED, DeploymentStatus.RUNNING)
 SELF = "ebbgate"
@@ -75,6 +78,7 @@ class DeploymentWorker:
         self._steps = StepRunner(artifacts, clock)
         self._on_step = on_step
         self._serving: dict[str, threading.Thread] = {}
+        self._broke: dict[str, int] = {}  # deployment to unforeseen errors so far
         self._stop = threading.Event()
         self._wake = threading.Event()
 
@@ -134,6 +138,20 @@ class DeploymentWorker:
     def _attempt(self, deployment: Deployment) -> bool:
         """Whether the target can be had for the next one. Raises StoreUnavailableError for a failure of our store."""
         try:
+            return self._held(deployment)
+        except StoreUnavailableError:
+            raise
+        except Exception as error:  # of a defect; the step is tried again, but not for ever
+            times = self._broke[deployment.id] = self._broke.get(deployment.id, 0) + 1
+            log.error("deployment_broke", deployment=deployment.id, times=times, exc_info=times == 1)
+            if times < BROKE_MAX:
+                return False
+            self._give_up(deployment, error)
+            return True
+
+    def _held(self, deployment: Deployment) -> bool:
+        """Carry it out while its target is held; False where somebody else holds it."""
+        try:
             target = self._deployer.target(deployment.terms)
             hold = target.hold(timeout=HOLD_WAIT)
             hold.__enter__()
@@ -147,6 +165,7 @@ class DeploymentWorker:
             self._carry(deployment, target)
         finally:
             hold.__exit__()
+        self._broke.pop(deployment.id, None)
         return True
 
     def _carry(self, deployment: Deployment, target: Target) -> None:
@@ -245,8 +264,26 @@ class DeploymentWorker:
             if stored is None or stored.is_over:
                 return
             after = went_wrong(stored, text=error.message, at=self._clock.machine_now(), can_go_back=False)
-            ended = store_deployment(tx, stored, after)
-            note_deployment(tx, self._clock, Actor(name=SELF, reason=ended.reason), "deployment.end", ended)
+            self._end(tx, stored, after)
+
+    def _give_up(self, deployment: Deployment, error: Exception) -> None:
+        """Whatever runs there is not known: a person is needed, and is told at once (RULES H1: nothing hangs)."""
+        what = error.message if isinstance(error, EbbgateError) else f"{type(error).__name__}: {error}"
+        with self._store.transaction() as tx:
+            stored = tx.deployment(deployment.id)
+            if stored is not None and not stored.is_over:
+                text = f"{stored.step.value} met an unforeseen error {BROKE_MAX} times: {what}; see the log of control"
+                ended = self._end(tx, stored, broke(stored, text=text, at=self._clock.machine_now()))
+                payload = {"title": f"{ended.id} is broken", "words": text, "severity": "critical"}
+                tell(
+                    tx, self._clock, topic="page", subject=ended.id, key=f"deployment:{ended.id}:page", payload=payload
+                )
+        self._broke.pop(deployment.id, None)
+
+    def _end(self, tx: ControlTransaction, before: Deployment, after: Deployment) -> Deployment:
+        ended = store_deployment(tx, before, after)
+        note_deployment(tx, self._clock, Actor(name=SELF, reason=ended.reason), "deployment.end", ended)
+        return ended
 
 
 def _urgency(deployment: Deployment) -> tuple[bool, bool, int]:

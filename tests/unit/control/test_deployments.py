@@ -235,6 +235,27 @@ def test_a_target_that_cannot_be_made_fails_its_own_deployment_alone(yard: Yard)
     assert "cannot be made" in yard.service.get(two.back.id).error
 
 
+@pytest.mark.parametrize("where", ["restart", "hold"])
+def test_an_unforeseen_error_that_stays_ends_broken_and_somebody_is_paged(yard: Yard, where: str) -> None:
+    two, worker = Two(yard), yard.worker()
+
+    def defect(*_: Any, **__: Any) -> Any:
+        raise ValueError("no such thing was thought of")
+
+    setattr(yard.target, where, defect)
+    for _ in range(4):
+        worker.tick()
+    assert not yard.service.get(two.forward.id).is_over, "it may have been a hiccup"
+    assert two.status(two.back) is DeploymentStatus.DONE
+    worker.tick()
+    ended = yard.service.get(two.forward.id)
+    assert ended.status is DeploymentStatus.BROKEN
+    assert "an unforeseen error 5 times: ValueError: no such thing was thought of" in ended.error
+    with yard.store.transaction() as tx:
+        pages = [row for row in tx.outbox() if row.topic == "page"]
+    assert [row.subject for row in pages] == [ended.id]
+
+
 POINTS = [
     f"deploy.{step}.{moment}"
     for step in ("fetch", "place", "switch", "restart", "check", "switch_back", "restart_back", "check_back")

@@ -71,6 +71,12 @@ def gave_way(deployment: Deployment, *, text: str, at: datetime) -> Deployment:
     return _ended(noted(deployment, text, at=at), DeploymentStatus.FAILED, at, error=text)
 
 
+def broke(deployment: Deployment, *, text: str, at: datetime) -> Deployment:
+    """Given up at a step that never came to an end, good or bad: what runs is for a person to find out."""
+    error = f"{deployment.error}; {text}" if deployment.error else text
+    return _ended(noted(deployment, text, at=at), DeploymentStatus.BROKEN, at, error=error)
+
+
 def _ended(
     deployment: Deployment, status: DeploymentStatus, at: datetime, *, error: str = "", proof: Proof | None = None
 ) -> Deployment:
