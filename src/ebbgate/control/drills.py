@@ -13,7 +13,16 @@ from ebbgate.control.drills_redeploy import Redeployment
 from ebbgate.control.flags import FlagService
 from ebbgate.control.propagation import prove
 from ebbgate.core.errors import ConflictError, EbbgateError, NotFoundError
-from ebbgate.core.rollbacks.drill import SCRATCH_FLAG, Drill, DrillPart, DrillStatus, PartName, newest_whole, outcome_of
+from ebbgate.core.rollbacks.drill import (
+    SCRATCH_FLAG,
+    Drill,
+    DrillPart,
+    DrillStatus,
+    PartName,
+    newest_passed,
+    newest_whole,
+    outcome_of,
+)
 from ebbgate.core.rollouts.plan import Policy
 from ebbgate.core.rollouts.recovery import Propagation
 from ebbgate.ports.clock import Clock
@@ -76,9 +85,11 @@ class DrillService:
             raise NotFoundError(f"no drill {drill_id!r}", hint="list them: ebbgate rollback drills")
         return found
 
-    def last_passed(self, app: str) -> Drill | None:
+    def last_passed(self, app: str, *, is_whole: bool = False) -> Drill | None:
+        """is_whole: only one that left nothing out that `drill_within` asks for."""
+        choose = newest_whole if is_whole else newest_passed
         with self._store.transaction() as tx:
-            return newest_whole(tx.drills(app=app, status=DrillStatus.PASSED, limit=1_000))
+            return choose(tx.drills(app=app, status=DrillStatus.PASSED, limit=1_000))
 
     def recover(self) -> None:
         """After a start: what was running was interrupted, and its scratch flag is taken away."""

@@ -1,6 +1,6 @@
 """Preflight: asks the real things, the flag's evaluators, the store of bytes, the target and the channels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from ebbgate.control.audit import Actor
@@ -11,7 +11,7 @@ from ebbgate.control.releases_find import current_release, release_of_rollout
 from ebbgate.control.views import ViewService
 from ebbgate.core.errors import EbbgateError, NotFoundError
 from ebbgate.core.releases import DeploymentStatus, Release, last_stable
-from ebbgate.core.rollbacks.drill import DrillStatus, PartName, is_recent
+from ebbgate.core.rollbacks.drill import DrillStatus, PartName, is_recent, unproven
 from ebbgate.core.rollbacks.preflight import Check, Preflight, bad, good, warn
 from ebbgate.core.rollouts import lint_plan
 from ebbgate.core.rollouts.plan import Mode, Plan
@@ -26,6 +26,7 @@ from ebbgate.ports.event_store import EventStore
 
 TOGGLE_WITHIN = timedelta(seconds=30)
 LOOK_EVERY = timedelta(milliseconds=100)
+_WHY = "why: ebbgate rollback drills {}"
 OPEN = (Status.RUNNING, Status.WATCHING, Status.PAUSED, Status.REVIEW)
 
 
@@ -214,8 +215,11 @@ class PreflightService:
         return bad("approvals", words, f"ebbgate release approve {name or 'VERSION'} --reason ...")
 
     def _drill(self, plan: Plan) -> Check:
-        last = self._drills.last_passed(plan.app)
         within = plan.preflight.drill_within
+        last = self._drills.last_passed(plan.app, is_whole=within is not None)
+        if last is None and (partial := self._drills.last_passed(plan.app)) is not None:
+            words = f"{partial.id} passed without {_parts(unproven(partial))}, which does not count as a drill"
+            return bad("drill", words, f"connect evaluators, write `deploy.drill`; {_WHY.format(partial.id)}")
         if last is None:
             make = bad if within is not None else warn
             return make("drill", "there was none that passed", f"ebbgate rollback drill {plan.app} --reason ...")
@@ -224,11 +228,13 @@ class PreflightService:
         words = f"{last.id} passed on {last.ended_at:%Y-%m-%d %H:%M} UTC"
         if within is not None and not is_recent(last, within=within, now=self._clock.machine_now()):
             return bad("drill", f"{words}, longer ago than the plan allows", "run another: ebbgate rollback drill")
-        if left_out := [part.name.value.replace("_", " ") for part in last.parts if part.worked is None]:
-            return warn(
-                "drill", f"{words}, and left out: {', '.join(left_out)}", f"why: ebbgate rollback drills {last.id}"
-            )
+        if left_out := [part.name for part in last.parts if part.worked is None]:
+            return warn("drill", f"{words}, and left out: {_parts(left_out)}", _WHY.format(last.id))
         return good("drill", words)
+
+
+def _parts(names: Iterable[PartName]) -> str:
+    return ", ".join(name.value.replace("_", " ") for name in names)
 
 
 def _number(found: list[Finding], what: str) -> str:

@@ -12,9 +12,11 @@ from ebbgate.control.drills import DrillService
 from ebbgate.control.drills_redeploy import Redeployment
 from ebbgate.control.notifications import NotificationService
 from ebbgate.control.preflight import PreflightService
+from ebbgate.core.errors import TransitionError
 from ebbgate.core.releases import Artifact, Documents, Release, ReleaseState
 from ebbgate.core.rollbacks.drill import Drill, DrillPart, DrillStatus, PartName
 from ebbgate.core.rollbacks.preflight import Check, Standing
+from ebbgate.core.rollouts.plan import PreflightTerms
 from ebbgate.simulation.world import World
 from ebbgate.testing.memory_artifacts import MemoryArtifactStore
 from ebbgate.testing.memory_deployer import MemoryDeployer
@@ -38,7 +40,7 @@ class Desk:
     """A server where nothing was built, deployed or drilled."""
 
     def __init__(self) -> None:
-        self.world = World(seed=3, users=5)
+        self.world, self.plan = World(seed=3, users=5), PLAN
         self.artifacts, deployer = MemoryArtifactStore(), MemoryDeployer()
         shared = (self.world.store, self.world.events, self.world.clock)
         sandbox = Redeployment(self.world.store, self.artifacts, deployer, self.world.clock, folder="/sandbox")
@@ -47,7 +49,7 @@ class Desk:
         self.service = PreflightService(*shared, self.artifacts, deployer, told, drills, self.world.views)
 
     def check(self, name: str) -> Check:
-        found = self.service.check(PLAN, release="", actor=ADA, tell=False).checks
+        found = self.service.check(self.plan, release="", actor=ADA, tell=False).checks
         return next(check for check in found if check.name == name)
 
     def adopt(self, *, has_target: bool) -> None:
@@ -67,15 +69,17 @@ class Desk:
                 )
             )
 
-    def drilled(self, *left_out: PartName) -> None:
+    def drilled(self, *left_out: PartName, number: int = 9) -> None:
         parts = tuple(
             DrillPart(name=name, worked=None if name in left_out else True, took=timedelta(seconds=1), words="-")
             for name in PartName
         )
-        drill = Drill(id="drill-9", app="shop", environment="production", actor="ada", reason="-", started_at=NOON)
+        drill = Drill(
+            id=f"drill-{number}", app="shop", environment="production", actor="ada", reason="-", started_at=NOON
+        )
         with self.world.store.transaction() as tx:
             tx.put_drill(
-                msgspec.structs.replace(drill, number=9, status=DrillStatus.PASSED, parts=parts, ended_at=NOON)
+                msgspec.structs.replace(drill, number=number, status=DrillStatus.PASSED, parts=parts, ended_at=NOON)
             )
 
 
@@ -114,3 +118,19 @@ def test_a_drill_that_left_something_out_passed_and_says_what(desk: Desk) -> Non
 def test_a_drill_of_the_whole_way_is_good(desk: Desk) -> None:
     desk.drilled()
     assert desk.check("drill").standing is Standing.GOOD
+
+
+@pytest.mark.parametrize("left_out", [PartName.FLAG_OFF, PartName.CHECK])
+def test_a_drill_that_nobody_confirmed_or_that_asked_nothing_is_not_what_the_plan_asks_for(
+    desk: Desk, left_out: PartName
+) -> None:
+    """RULES H4: `drill_within` is met by a drill that has shown both stages of the way back."""
+    desk.plan = msgspec.structs.replace(PLAN, preflight=PreflightTerms(drill_within=timedelta(days=30)))
+    desk.drilled(left_out)
+    check = desk.check("drill")
+    assert check.standing is Standing.BAD, check.words
+    assert check.words == f"drill-9 passed without {left_out.value.replace('_', ' ')}, which does not count as a drill"
+    with pytest.raises(TransitionError, match="no drill of shop"):
+        desk.world.rollouts.start(desk.plan, release="", actor=ADA)
+    desk.drilled(PartName.RESTART, number=30)
+    assert "drill-30 passed on" in desk.check("drill").words

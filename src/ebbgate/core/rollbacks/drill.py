@@ -30,6 +30,10 @@ class PartName(StrEnum):
     RECOVERY = "recovery"  # the flag is away again, and everybody confirms
 
 
+PROVEN = (PartName.FLAG_OFF, PartName.CHECK)
+"""Without these a drill has passed, and yet shown of neither stage of the way back that it works (RULES H4)."""
+
+
 class DrillPart(msgspec.Struct, frozen=True, kw_only=True):
     """One part. worked None: it was left out, `words` say why. took: machine time."""
 
@@ -79,13 +83,24 @@ class StartDrill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def outcome_of(parts: tuple[DrillPart, ...]) -> DrillStatus:
-    """Passed only if every part that was tried worked."""
+    """Passed only if every part that was tried worked. One that left parts out passes as well: see `unproven`."""
     return DrillStatus.FAILED if any(part.worked is False for part in parts) else DrillStatus.PASSED
 
 
-def newest_whole(passed: list[Drill]) -> Drill | None:
-    """The newest of passed drills that went the whole way. passed: newest first."""
+def newest_passed(passed: list[Drill]) -> Drill | None:
+    """The newest of passed drills that were of more than the flag. passed: newest first."""
     return next((one for one in passed if not one.is_flag_only), None)
+
+
+def newest_whole(passed: list[Drill]) -> Drill | None:
+    """The newest of passed drills that went the whole way: what `drill_within` asks for. passed: newest first."""
+    return next((one for one in passed if not one.is_flag_only and not unproven(one)), None)
+
+
+def unproven(drill: Drill) -> tuple[PartName, ...]:
+    """What a drill has not shown of `PROVEN`: nobody was there to confirm, or nothing was started and asked."""
+    worked = {part.name for part in drill.parts if part.worked}
+    return tuple(name for name in PROVEN if name not in worked)
 
 
 def is_recent(drill: Drill | None, *, within: timedelta, now: datetime) -> bool:
