@@ -24,12 +24,15 @@ def choose_kept(
     """
     newest = sorted(releases, key=lambda release: release.number, reverse=True)
     stable = last_stable(list(releases))
+    before = last_stable(list(releases), but=stable.id) if stable is not None else None
     lines = []
     for position, release in enumerate(newest):
         if release.id in current:
             why = "it is deployed now"
         elif stable is not None and release.id == stable.id:
             why = "it is the last stable one"
+        elif before is not None and release.id == before.id:
+            why = "it is the stable one before the last, should that be taken back"
         elif release.is_pinned:
             why = "it is pinned"
         elif release.id in referenced:

@@ -54,3 +54,19 @@ def test_pruning_keeps_what_a_way_back_may_need() -> None:
         "dash@v1.3.0": "it is pinned",
         "dash@v1.2.0": "it is the last stable one",
     }
+
+
+def test_pruning_keeps_the_stable_release_before_the_last_one() -> None:
+    """RULES H4: a release that succeeded may be taken back by a person, and then the one before it comes back."""
+    releases = [a_release(f"v1.{n}.0", number=n) for n in range(1, 9)]
+    for n in (1, 2, 3):
+        at = MORNING + timedelta(days=n)
+        releases[n - 1] = a_release(f"v1.{n}.0", number=n, state=ReleaseState.STABLE, stable_at=at)
+    last = last_stable(releases)
+    assert last is not None
+    kept = {one.release: one.why for one in choose_kept(releases, keep=0, current=(), referenced={}) if one.is_kept}
+    assert kept == {
+        "dash@v1.3.0": "it is the last stable one",
+        "dash@v1.2.0": "it is the stable one before the last, should that be taken back",
+    }
+    assert last_stable(releases, but=last.id) == releases[1]
