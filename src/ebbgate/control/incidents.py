@@ -224,10 +224,17 @@ class IncidentService:
         return self._move(reference, IncidentTrigger.REOPEN, actor)
 
     def close(self, reference: str, *, actor: Actor) -> Incident:
-        """Finish it. Raises TransitionError while its post-mortem is not reviewed."""
+        """Finish it. Raises TransitionError while its post-mortem is not reviewed, and for a rollback's incident while
+        it has none (DESIGN section 8): the draft comes a tick after the incident is stable.
+        """
         with self._store.transaction() as tx:
             incident = require_incident(tx, reference)
             document = tx.post_mortem(incident.id)
+            if document is None and incident.rollout is not None:
+                raise TransitionError(
+                    f"{incident.id} took a version back and has no post-mortem yet",
+                    hint=f"it is drafted when the incident is stable; now: ebbgate postmortem draft {incident.id}",
+                )
             if document is not None and document.reviewed_at is None:
                 raise TransitionError(
                     f"the post-mortem of {incident.id} is {document.status.value.replace('_', ' ')}",

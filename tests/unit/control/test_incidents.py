@@ -1,0 +1,40 @@
+"""Closing incidents, over the real services, in memory (DESIGN section 8)."""
+
+import pytest
+
+from ebbgate.adapters.reports import HtmlPage
+from ebbgate.control.audit import Actor
+from ebbgate.control.incidents import IncidentService
+from ebbgate.control.postmortems import PostMortemService
+from ebbgate.core.errors import TransitionError
+from ebbgate.core.incidents import IncidentKind, IncidentStatus
+from ebbgate.simulation.plans import short_plan
+from ebbgate.simulation.world import World
+
+ADA = Actor(name="ada", reason="it leaks")
+
+
+@pytest.fixture
+def world() -> World:
+    return World(seed=3, users=5)
+
+
+def test_a_rollbacks_incident_is_not_closed_before_its_post_mortem_is_there_and_reviewed(world: World) -> None:
+    """Between "stable" and the tick that drafts it, too."""
+    state = world.start(short_plan())
+    world.rollouts.roll_back(state.id, actor=ADA)
+    incidents = IncidentService(world.store, world.clock)
+    incident = incidents.stabilise(state.id, actor=ADA)
+    with pytest.raises(TransitionError, match="has no post-mortem yet"):
+        incidents.close(incident.id, actor=ADA)
+    PostMortemService(world.store, world.events, world.clock, HtmlPage()).follow()
+    with pytest.raises(TransitionError, match="the post-mortem of INC-1 is draft"):
+        incidents.close(incident.id, actor=ADA)
+    assert incidents.get(incident.id).status is IncidentStatus.STABLE
+
+
+def test_one_that_took_nothing_back_needs_none(world: World) -> None:
+    incidents = IncidentService(world.store, world.clock)
+    opened = incidents.open(app="shop", kind=IncidentKind.PERSON, title="the mail is late", actor=ADA)
+    incidents.stabilise(opened.id, actor=ADA)
+    assert incidents.close(opened.id, actor=ADA).status is IncidentStatus.CLOSED
