@@ -11,6 +11,9 @@ from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlStore, ControlTransaction
 
+_TAKEN_BACK = (Status.ROLLED_BACK, Status.ABORTED)
+"""Nobody has the new version, and nothing leads out of these."""
+
 _HELD = (Status.WATCHING, Status.SUCCEEDED, Status.PAUSED, Status.REVIEW)
 
 
@@ -36,7 +39,8 @@ class HoldoutFollower:
 
     def _look(self, tx: ControlTransaction, state: RolloutState, now: datetime) -> bool:
         plan = state.plan
-        if not plan.holdout or plan.holdout_for is None or state.holdout_ended_at is not None:
+        is_over = state.holdout_ended_at is not None or state.status in _TAKEN_BACK
+        if not plan.holdout or plan.holdout_for is None or is_over:
             self._settled.add(state.id)
             return False
         if not state.phases or state.status not in _HELD or not state.is_last_phase:

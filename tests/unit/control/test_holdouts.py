@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import msgspec
+import pytest
 
 from ebbgate.control.audit import Actor
 from ebbgate.control.holdouts import HoldoutFollower
@@ -65,3 +66,19 @@ def test_a_version_that_was_taken_back_is_let_alone() -> None:
     world.clock.advance(timedelta(days=61))
     HoldoutFollower(world.store, world.clock, world.snapshots).follow()
     assert world.rollouts.get(state.id).holdout_ended_at is None
+
+
+@pytest.mark.parametrize("status", [Status.ROLLED_BACK, Status.ABORTED])
+def test_one_that_was_taken_back_or_aborted_is_not_read_again_each_tick(
+    status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(seed=3, users=50)
+    state = with_everybody(world)
+    with world.store.transaction() as tx:
+        tx.put_rollout(msgspec.structs.replace(state, status=status, revision=state.revision + 1))
+    follower, read = HoldoutFollower(world.store, world.clock, world.snapshots), list[str]()
+    look = follower._look
+    monkeypatch.setattr(follower, "_look", lambda tx, one, now: read.append(one.id) or look(tx, one, now))
+    for _ in range(3):
+        follower.follow()
+    assert read == [state.id]
