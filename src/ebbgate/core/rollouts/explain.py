@@ -186,7 +186,8 @@ def _limit(guardrail: Guardrail, limit: LimitAnalysis) -> str:
     seen = "nothing was seen" if share is None else f"{share:.2%} of {limit.treatment_n:,} observations"
     is_shared = limit.standing is LimitStanding.BREACHED and not limit.attributable
     blame = "; the old version breaches it too" if is_shared else ""
-    return f"{limit.metric}: {name} {limit.limit:g}{where} is {limit.standing.value} ({seen}){blame}."
+    bound = format_value(guardrail.metric, limit.limit)
+    return f"{limit.metric}: {name} {bound}{where} is {limit.standing.value} ({seen}){blame}."
 
 
 def _health(health: Health) -> Iterator[str]:

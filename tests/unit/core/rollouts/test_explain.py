@@ -214,7 +214,7 @@ def test_a_metric_without_a_contrast_has_no_evidence_to_tell() -> None:
 def test_a_breached_limit_says_whether_the_old_version_breaches_it_too() -> None:
     own = an_analysis(limits=(a_breach(function="apply_all"),))
     shared = an_analysis(limits=(a_breach(attributable=False),))
-    expected = "errors: critical limit 0.05 of apply_all is breached (8.00% of 120 observations)."
+    expected = "errors: critical limit 5.00% of apply_all is breached (8.00% of 120 observations)."
     assert expected in text_of(a_row(), inputs(analyses={"errors": own}))
     assert "the old version breaches it too" in text_of(a_row(), inputs(analyses={"errors": shared}))
 
