@@ -17,7 +17,7 @@ from ebbgate.control.deployments import note_deployment, store_deployment
 from ebbgate.control.deployments_ship import Voyage, voyage_of
 from ebbgate.control.deployments_steps import GaveWayError, StepRunner
 from ebbgate.control.releases import note_release, store_release
-from ebbgate.control.releases_find import current_release
+from ebbgate.control.releases_find import last_good_release
 from ebbgate.core.errors import (
     ArtifactDamagedError,
     ArtifactMissingError,
@@ -180,7 +180,7 @@ class DeploymentWorker:
         here = target.current()
         now = self._clock.machine_now()
         with self._store.transaction() as tx:
-            known = tx.release(here) if here is not None else current_release(tx, deployment.app)
+            known = tx.release(here) if here is not None else last_good_release(tx, deployment.app)
             release = tx.release(deployment.release)
             after = begun(deployment, previous=known.id if known else None, at=now)
             if here is not None and known is None:

@@ -7,7 +7,7 @@ from ebbgate.control.audit import Actor
 from ebbgate.control.deployments_ship import Voyage, voyage_of
 from ebbgate.control.drills import DrillService
 from ebbgate.control.notifications import NotificationService
-from ebbgate.control.releases_find import current_release, release_of_rollout
+from ebbgate.control.releases_find import broken_deployment, current_release, release_of_rollout
 from ebbgate.control.views import ViewService
 from ebbgate.core.errors import EbbgateError, NotFoundError
 from ebbgate.core.releases import DeploymentStatus, Release, last_stable
@@ -158,8 +158,11 @@ class PreflightService:
         if plan.deploy is None:
             return warn("target", "the plan names none", "write `deploy:` into the plan for the second stage")
         with self._store.transaction() as tx:
-            current = current_release(tx, plan.app)
+            current, broken = current_release(tx, plan.app), broken_deployment(tx, plan.app)
             voyage = _last_voyage(tx, plan.app)
+        if broken is not None:
+            words = f"{broken.id} is broken, so that nobody knows what runs: {broken.error}"
+            return bad("target", words, "mend it, then deploy again: ebbgate release deploy")
         if current is None or voyage is None:
             return warn("target", "nothing was deployed there yet", "ebbgate release deploy")
         answer = self._deployer.target(voyage.there.terms).look(voyage.there)

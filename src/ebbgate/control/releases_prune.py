@@ -6,7 +6,7 @@ import msgspec
 
 from ebbgate.control.audit import Actor
 from ebbgate.control.releases import note_release, store_release
-from ebbgate.control.releases_find import current_release, release_of_rollout
+from ebbgate.control.releases_find import broken_deployment, current_release, last_good_release, release_of_rollout
 from ebbgate.core.releases import DeploymentStatus, DeployTerms, Release
 from ebbgate.core.releases.requests import PruneView
 from ebbgate.core.releases.retention import Keeping, choose_kept
@@ -86,4 +86,9 @@ def references(tx: ControlTransaction, app: str) -> Mapping[str, str]:
         for name in (deployment.release, deployment.previous):
             if name is not None:
                 found[name] = f"deployment {deployment.id} is not over"
+    if (broken := broken_deployment(tx, app)) is not None:
+        good = last_good_release(tx, app)
+        for name in (broken.release, broken.previous, good.id if good is not None else None):
+            if name is not None:
+                found[name] = f"deployment {broken.id} is broken: it may be what runs"
     return found

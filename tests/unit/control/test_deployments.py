@@ -10,6 +10,7 @@ import pytest
 from ebbgate.control.audit import Actor
 from ebbgate.control.deployments import DeploymentService
 from ebbgate.control.deployments_worker import DeploymentWorker
+from ebbgate.control.releases_prune import references
 from ebbgate.core.errors import NotFoundError, QuarantineError, StoreUnavailableError
 from ebbgate.core.releases import DeploymentStatus, Proof, ReleaseState, condemn
 from ebbgate.testing.clock import MORNING, VirtualClock
@@ -91,6 +92,22 @@ def test_when_neither_answers_it_is_broken(yard: Yard) -> None:
     yard.deploy(V1)
     yard.target.sick |= {V1, V2}
     assert yard.deploy(V2).status is DeploymentStatus.BROKEN
+
+
+def test_after_a_broken_one_nothing_is_said_to_be_current_and_pruning_keeps_what_may_run(yard: Yard) -> None:
+    yard.deploy(V1)
+    yard.target.sick |= {V1, V2}
+    broken = yard.deploy(V2)
+    assert broken.status is DeploymentStatus.BROKEN
+    assert yard.service.current("dash") is None
+    with yard.store.transaction() as tx:
+        why = references(tx, "dash")
+    assert why == dict.fromkeys((V2, V1), f"deployment {broken.id} is broken: it may be what runs")
+    yard.target.sick.clear()
+    yard.deploy(V1, "mended")
+    current = yard.service.current("dash")
+    assert current is not None
+    assert current.id == V1
 
 
 def test_without_a_release_before_it_nothing_is_current_after_a_failure(yard: Yard) -> None:
