@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ebbgate.core.access import kind_of
-from ebbgate.core.errors import AuthenticationError, BadRequestError
+from ebbgate.core.errors import AuthenticationError, BadRequestError, PermissionDeniedError
 
 if TYPE_CHECKING:
     from ebbgate.client import ControlClient
@@ -65,7 +65,9 @@ def target(url: str | None, token: str | None) -> Target:
 
 
 def open_client(url: str | None, token: str | None) -> "ControlClient":
-    """A client of the control API. Raises AuthenticationError where no token is to be had."""
+    """A client of the control API. Raises AuthenticationError where there is no token, PermissionDeniedError for one that
+    is an application's.
+    """
     from ebbgate.client import ControlClient
 
     found = target(url, token)
@@ -75,7 +77,7 @@ def open_client(url: str | None, token: str | None) -> "ControlClient":
             hint=f"run `ebbgate login`, set {TOKEN_VARIABLE}, or give --token; the server's first start prints one",
         )
     if kind_of(found.token) in _OF_APPLICATIONS:
-        raise AuthenticationError(
+        raise PermissionDeniedError(
             f"the token of {found.token_from} is of kind {kind_of(found.token)}, which is for applications",
             hint=f"SDKs read {TOKEN_VARIABLE}, too: give --token with your own, or unset it and run `ebbgate login`",
         )

@@ -4,7 +4,7 @@ import pytest
 
 from ebbgate.cli.connection import DEFAULT_URL, KeptLogin, find_target, open_client
 from ebbgate.core.access import make_token
-from ebbgate.core.errors import AuthenticationError
+from ebbgate.core.errors import PermissionDeniedError
 
 KEPT = KeptLogin(url="http://kept:8121", token="kept-token")
 ENVIRON = {"EBBGATE_CONTROL_URL": "http://environ:8121", "EBBGATE_TOKEN": "environ-token"}
@@ -35,6 +35,6 @@ def test_without_anything_the_server_is_on_this_machine_and_there_is_no_token() 
 
 def test_an_applications_token_is_told_from_a_persons_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EBBGATE_TOKEN", make_token("server", bytes(32)))
-    with pytest.raises(AuthenticationError, match="EBBGATE_TOKEN is of kind server") as refused:
+    with pytest.raises(PermissionDeniedError, match="EBBGATE_TOKEN is of kind server") as refused:
         open_client("http://127.0.0.1:9", None)
     assert "SDKs" in refused.value.hint
