@@ -24,10 +24,11 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/pytest tests/unit -q -n 2
 
+# All that `check` has not run: it has the unit tests.
 test: setup
 	sh tests/system-packages.sh
 	sh tests/node-packages.sh
-	sh tests/with_postgres.sh $(BIN)/pytest tests -n 3 --dist loadfile --ignore tests/e2e/demo --durations 15
+	sh tests/with_postgres.sh $(BIN)/pytest tests -n 3 --dist loadfile --ignore tests/unit --ignore tests/e2e/demo --durations 15
 	$(BIN)/pytest tests/e2e/demo --durations 0
 
 dev: setup

@@ -45,7 +45,7 @@ def test_a_good_version_reaches_everybody_and_a_bad_one_takes_itself_back() -> N
     assert second["story"].endswith(" ms, recovered, post-mortem written (INC-1)")
     asked = {other["rule"]: other["looks"] for other in first["others"]}
     assert set(asked) == {"fixed threshold", "Mann-Whitney", "GrowthBook's test"}
-    assert min(asked.values()) >= 20, "the good version was looked at by them too"
+    assert min(asked.values()) >= first["looks"] // 3, "the good version was looked at by them too"
     assert all(other["harmed"] is None for other in first["others"]), "nobody is harmed by a good version"
 
 
