@@ -65,8 +65,8 @@ def target(url: str | None, token: str | None) -> Target:
 
 
 def open_client(url: str | None, token: str | None) -> "ControlClient":
-    """A client of the control API. Raises AuthenticationError where there is no token, PermissionDeniedError for one that
-    is an application's.
+    """A client of the control API. Raises AuthenticationError where there is no token, PermissionDeniedError for one of
+    an application.
     """
     from ebbgate.client import ControlClient
 
