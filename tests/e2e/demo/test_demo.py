@@ -54,7 +54,7 @@ def test_harm_decides_the_end_not_the_act_whatever_else_breaks() -> None:
     every decision comes out the same again (RULES E5, H1).
     """
     status, report = demo(
-        *("--act", "1", "--act1", "bad", "--break-flag", "--kill-control", "--users", "20000", "--hours", "6")
+        *("--act", "1", "--act1", "bad", "--break-flag", "--kill-control", "--users", "20000", "--hours", "5")
     )
     (act,) = report["acts"]
     assert act["ended"] == "rolled_back (recovered)"
