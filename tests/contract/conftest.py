@@ -2,15 +2,19 @@
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
 from ebbgate.adapters.sql import SqlControlStore
 from ebbgate.ports.control_store import ControlStore
+from ebbgate.ports.event_store import EventStore
+from ebbgate.testing.event_script import EventScript
 from ebbgate.testing.memory_control import MemoryControlStore
+from ebbgate.testing.memory_events import MemoryEventStore
 
 POSTGRES_URL = os.environ.get("EBBGATE_TEST_POSTGRES_URL")
 CONTROL_STORES = ["memory", "sqlite", *([pytest.param("postgres", marks=pytest.mark.external)] if POSTGRES_URL else [])]
@@ -46,3 +50,33 @@ def a_postgres_store(url: str) -> Iterator[ControlStore]:
     with engine.begin() as connection:
         connection.exec_driver_sql(f"DROP SCHEMA {schema} CASCADE")
     engine.dispose()
+
+
+Reopen = Callable[[], EventStore]
+
+
+@pytest.fixture(params=["memory", "duckdb"])
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reopen]:
+    """Gives the store; again, as after a restart. The memory store lives on."""
+    stores: list[EventStore] = [MemoryEventStore()] if request.param == "memory" else []
+
+    def open_again() -> EventStore:
+        if request.param == "duckdb":
+            if stores:
+                stores.pop().close()
+            stores.append(DuckDbEventStore(tmp_path / "analysis.duckdb"))
+        return stores[-1]
+
+    yield open_again
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def store(reopen: Reopen) -> EventStore:
+    return reopen()
+
+
+@pytest.fixture
+def script() -> EventScript:
+    return EventScript()

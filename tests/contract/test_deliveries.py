@@ -54,6 +54,13 @@ def test_a_delivery_that_is_not_there_cannot_be_changed(control_store: ControlSt
         tx.put_delivery(msgspec.structs.replace(a_delivery(), id=7))
 
 
+def test_deliveries_are_found_by_when_they_were_made(control_store: ControlStore) -> None:
+    with control_store.transaction() as tx:
+        for number in range(3):
+            tx.add_delivery(a_delivery(f"k{number}", at=NOON + timedelta(hours=number)))
+        assert [row.key for row in tx.deliveries(since=NOON + timedelta(hours=1))] == ["k1", "k2"]
+
+
 def test_the_newest_of_a_group_is_found_by_channel(control_store: ControlStore) -> None:
     with control_store.transaction() as tx:
         tx.add_delivery(a_delivery("k1", group="g"))

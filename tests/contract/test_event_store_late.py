@@ -1,51 +1,19 @@
 """RULES E3, D4: what every analysis store says of units treated before, and of when and how events arrive."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
 from ebbgate.core.audiences import unit_bucket
 from ebbgate.core.metrics.blocks import MeanBlock, QuantileBlock
 from ebbgate.core.metrics.contrast import TOTAL_PPM, Contrast, Interval
 from ebbgate.core.metrics.definition import Direction, HarmBy, Metric, MetricKind
 from ebbgate.ports.event_store import EventStore
 from ebbgate.testing.event_script import EventScript, minute
-from ebbgate.testing.memory_events import MemoryEventStore
 
 SALT, DAY = "lineage-1", 1440.0
 
 Reopen = Callable[[], EventStore]
-
-
-@pytest.fixture(params=["memory", "duckdb"])
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reopen]:
-    """Gives the store; again, as after a restart. The memory store lives on."""
-    stores: list[EventStore] = [MemoryEventStore()] if request.param == "memory" else []
-
-    def open_again() -> EventStore:
-        if request.param == "duckdb":
-            if stores:
-                stores.pop().close()
-            stores.append(DuckDbEventStore(tmp_path / "analysis.duckdb"))
-        return stores[-1]
-
-    yield open_again
-    for store in stores:
-        store.close()
-
-
-@pytest.fixture
-def store(reopen: Reopen) -> EventStore:
-    return reopen()
-
-
-@pytest.fixture
-def script() -> EventScript:
-    return EventScript()
 
 
 def a_contrast(**changes: Any) -> Contrast:

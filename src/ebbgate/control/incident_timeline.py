@@ -1,11 +1,10 @@
 """An incident's timeline, put together from stored rows: a kill loses nothing of it, as nothing is copied."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from ebbgate.core.incidents import Entry, EntryKind, Incident, Note, Source, merged
 from ebbgate.core.rollouts.decision import Hold
-from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import AuditRow, ControlTransaction, DecisionRow
 from ebbgate.ports.delivery_store import DeliveryRow
 
@@ -29,7 +28,7 @@ PAGE = 1_000
 """Rows read at a time."""
 
 
-def timeline(tx: ControlTransaction, incident: Incident, clock: Clock) -> list[Entry]:
+def timeline(tx: ControlTransaction, incident: Incident) -> list[Entry]:
     """All entries, oldest first. Holds of one reason in a row are one entry that says how often."""
     begun = incident.began_at or incident.opened_at - LEAD
     end = incident.closed_at
@@ -130,14 +129,14 @@ def _deliveries(tx: ControlTransaction, incident: Incident, *, since: datetime) 
     wanted = {f"incident:{incident.id}:"}
     if incident.rollout is not None:
         wanted |= {f"rollout:{incident.rollout}:", f"decision:{incident.rollout}:", f"rollback:{incident.rollout}:"}
-    for row in _sent(tx):
-        if row.at >= since and any(row.key.startswith(prefix) for prefix in wanted):
+    for row in _sent(tx, since=since):
+        if any(row.key.startswith(prefix) for prefix in wanted):
             yield _delivery(row)
 
 
-def _sent(tx: ControlTransaction) -> Iterable[DeliveryRow]:
+def _sent(tx: ControlTransaction, *, since: datetime) -> Iterator[DeliveryRow]:
     after = 0
-    while rows := tx.deliveries(after=after, limit=PAGE):
+    while rows := tx.deliveries(since=since, after=after, limit=PAGE):
         yield from rows
         after = rows[-1].id
 

@@ -109,7 +109,7 @@ class PostMortemService:
     def timeline(self, reference: str) -> list[Entry]:
         """What happened, oldest first."""
         with self._store.transaction() as tx:
-            return timeline(tx, require_incident(tx, reference), self._clock)
+            return timeline(tx, require_incident(tx, reference))
 
     def actions(self, reference: str | None = None, *, state: ActionState | None = None) -> list[ActionItem]:
         """Action items of one incident, or of all."""
@@ -233,7 +233,7 @@ class PostMortemService:
         with self._store.transaction() as tx:
             incident = require_incident(tx, reference)
             document = self._require(tx, incident)
-            return document, incident, timeline(tx, incident, self._clock), tx.action_items(incident=incident.id)
+            return document, incident, timeline(tx, incident), tx.action_items(incident=incident.id)
 
 
 def _has_recovered(tx: ControlTransaction, incident: Incident) -> bool:

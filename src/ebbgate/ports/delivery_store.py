@@ -47,9 +47,15 @@ class DeliveryTransaction(Protocol):
         ...
 
     def deliveries(
-        self, *, channel: str | None = None, key: str | None = None, after: int = 0, limit: int = 200
+        self,
+        *,
+        channel: str | None = None,
+        key: str | None = None,
+        since: datetime | None = None,
+        after: int = 0,
+        limit: int = 200,
     ) -> list[DeliveryRow]:
-        """In order of id, those with an id > `after`; of one channel or key, if it is given."""
+        """In order of id, those with an id > `after`; of one channel or key, or made at `since` or later, if given."""
         ...
 
     def last_of_group(self, channel: str, group: str) -> datetime | None:

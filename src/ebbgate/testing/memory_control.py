@@ -37,6 +37,7 @@ from ebbgate.testing.memory_deliveries import MemoryDeliveries
 from ebbgate.testing.memory_drills import MemoryDrills
 from ebbgate.testing.memory_incidents import MemoryIncidents
 from ebbgate.testing.memory_releases import MemoryReleases
+from ebbgate.testing.memory_tokens import MemoryTokens
 
 _RELOAD = "read it again and repeat the change"
 _by_sequence = attrgetter("sequence")
@@ -140,7 +141,7 @@ class _Tables:
         self.deployments: dict[str, Deployment] = {}
 
 
-class _MemoryTransaction(MemoryDeliveries, MemoryIncidents, MemoryReleases, MemoryDrills):
+class _MemoryTransaction(MemoryDeliveries, MemoryIncidents, MemoryReleases, MemoryDrills, MemoryTokens):
     """Writes go straight to the tables, each with the step that takes it back."""
 
     def __init__(self, tables: _Tables) -> None:
@@ -374,20 +375,6 @@ class _MemoryTransaction(MemoryDeliveries, MemoryIncidents, MemoryReleases, Memo
 
     def put_journal(self, row: JournalRow) -> None:
         self._set(self._tables.journal, row.key, row)
-
-    # --- tokens ---
-
-    def token_by_hash(self, sha256: str) -> TokenRow | None:
-        return next((row for row in self._tables.tokens.values() if row.sha256 == sha256), None)
-
-    def tokens(self) -> list[TokenRow]:
-        return sorted(self._tables.tokens.values(), key=lambda row: (row.created_at, row.id))
-
-    def put_token(self, row: TokenRow) -> None:
-        same = self.token_by_hash(row.sha256)
-        if same is not None and same.id != row.id:
-            raise ConflictError("two tokens may not have the same hash", hint="make a new secret")
-        self._set(self._tables.tokens, row.id, row)
 
 
 def _check_revision(what: str, stored: int, revision: int) -> None:

@@ -1,5 +1,6 @@
 """The memory control store's messages to people."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
@@ -14,14 +15,15 @@ class _Tables(Protocol):
     deliveries: list[DeliveryRow]  # the id is the position + 1
 
 
-class MemoryDeliveries:
+class MemoryDeliveries(ABC):
     """Part of the memory store's transaction; writes go straight to the table, each with what takes it back."""
 
     _undo: list[Callable[[], object]]
 
     @property
+    @abstractmethod
     def _tables(self) -> _Tables:
-        raise NotImplementedError  # the transaction's own
+        """The transaction's own."""
 
     def add_delivery(self, row: DeliveryRow) -> None:
         table = self._tables.deliveries
@@ -42,9 +44,16 @@ class MemoryDeliveries:
         return [row for row in self._tables.deliveries if row.is_open and row.next_at <= now][:limit]
 
     def deliveries(
-        self, *, channel: str | None = None, key: str | None = None, after: int = 0, limit: int = 200
+        self,
+        *,
+        channel: str | None = None,
+        key: str | None = None,
+        since: datetime | None = None,
+        after: int = 0,
+        limit: int = 200,
     ) -> list[DeliveryRow]:
         rows = [row for row in self._tables.deliveries[after:] if channel in (None, row.channel)]
+        rows = [row for row in rows if since is None or row.at >= since]
         return [row for row in rows if key in (None, row.key)][:limit]
 
     def last_of_group(self, channel: str, group: str) -> datetime | None:

@@ -1,5 +1,6 @@
 """The memory control store's drills."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -11,14 +12,15 @@ class _Tables(Protocol):
     drills: dict[str, Drill]
 
 
-class MemoryDrills:
+class MemoryDrills(ABC):
     """Part of the memory store's transaction."""
 
     _set: Callable[[dict[Any, Any], Any, Any], None]
 
     @property
+    @abstractmethod
     def _tables(self) -> _Tables:
-        raise NotImplementedError  # the transaction's own
+        """The transaction's own."""
 
     def drill(self, drill_id: str) -> Drill | None:
         return self._tables.drills.get(drill_id)

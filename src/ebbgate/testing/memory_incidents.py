@@ -1,5 +1,6 @@
 """The memory control store's incidents."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -20,7 +21,7 @@ class _Tables(Protocol):
     action_items: dict[int, ActionItem]
 
 
-class MemoryIncidents:
+class MemoryIncidents(ABC):
     """Part of the memory store's transaction."""
 
     _undo: list[Callable[[], object]]
@@ -28,8 +29,9 @@ class MemoryIncidents:
     _append: Callable[[list[Any], Any], None]
 
     @property
+    @abstractmethod
     def _tables(self) -> _Tables:
-        raise NotImplementedError  # the transaction's own
+        """The transaction's own."""
 
     def incident(self, incident_id: str) -> Incident | None:
         return self._tables.incidents.get(incident_id)

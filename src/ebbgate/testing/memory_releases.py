@@ -1,5 +1,6 @@
 """The memory control store's releases and deployments."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -19,14 +20,15 @@ class _Tables(Protocol):
     rollouts: dict[str, RolloutState]
 
 
-class MemoryReleases:
+class MemoryReleases(ABC):
     """Part of the memory store's transaction."""
 
     _set: Callable[[dict[Any, Any], Any, Any], None]
 
     @property
+    @abstractmethod
     def _tables(self) -> _Tables:
-        raise NotImplementedError  # the transaction's own
+        """The transaction's own."""
 
     def release(self, release_id: str) -> Release | None:
         return self._tables.releases.get(release_id)

@@ -32,13 +32,21 @@ class DeliveryTables:
         return [_row(row) for row in self._session.rows(query.order_by(deliveries.c.id).limit(limit))]
 
     def deliveries(
-        self, *, channel: str | None = None, key: str | None = None, after: int = 0, limit: int = 200
+        self,
+        *,
+        channel: str | None = None,
+        key: str | None = None,
+        since: datetime | None = None,
+        after: int = 0,
+        limit: int = 200,
     ) -> list[DeliveryRow]:
         query = sa.select(deliveries).where(deliveries.c.id > after).order_by(deliveries.c.id).limit(limit)
         if channel is not None:
             query = query.where(deliveries.c.channel == channel)
         if key is not None:
             query = query.where(deliveries.c.key == key)
+        if since is not None:
+            query = query.where(deliveries.c.at >= since)
         return [_row(row) for row in self._session.rows(query)]
 
     def last_of_group(self, channel: str, group: str) -> datetime | None:
