@@ -6,7 +6,7 @@ all, and the clustered rate that is shown beside the one that decides.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 from _analysis_stream import Happened, PhaseStream
@@ -17,16 +17,11 @@ from ebbgate.core.metrics.contrast import Contrast, Interval, LimitQuery
 from ebbgate.core.metrics.definition import Metric, MetricKind
 from ebbgate.core.metrics.late import EPOCH
 from ebbgate.core.metrics.limits_delay import WINDOWED, limit_delay
-from ebbgate.core.metrics.reference import REFERENCE_KEPT, THRESHOLD_SPAN
-from ebbgate.simulation.array_blocks import cap, mean, proportion, quantile, ratio, thresholds
+from ebbgate.core.metrics.reference import REFERENCE_KEPT
+from ebbgate.simulation.array_blocks import EVENT_KINDS, block_of, head_of, microseconds
 
 Array = np.ndarray
 NEVER = 2**62
-EVENT_KINDS = (MetricKind.SHARE, MetricKind.RATE)
-
-
-def microseconds(duration: timedelta) -> int:
-    return duration // timedelta(microseconds=1)
 
 
 def firsts_of(units: Array, count: int) -> tuple[Array, Array]:
@@ -66,17 +61,16 @@ class ArrayStore:
             return None
         units = np.sort(seen.unit[start:stop])
         units = units[seen.has[units]]
-        treated, control = units[phase.is_treatment[units]], units[~phase.is_treatment[units]]
-        head = {"metric": metric.name, "phase": contrast.phase, "opened_at": opened_at, "closed_at": closed_at}
-        if metric.kind is MetricKind.RATIO:
-            return ratio(head, seen.pairs[treated], seen.pairs[control])
-        new, old = seen.x[treated], seen.x[control]
-        if metric.kind in EVENT_KINDS:
-            return proportion(head, new, old)
-        closes, values = seen.reference(start)
-        if metric.kind is MetricKind.QUANTILE:
-            return quantile(head, thresholds(closes, values, opened - microseconds(THRESHOLD_SPAN)), new, old)
-        return mean(head, metric, cap(metric, values), new, old)
+        observed = seen.pairs if metric.kind is MetricKind.RATIO else seen.x
+        is_new = phase.is_treatment[units]
+        return block_of(
+            head_of(metric, contrast.phase, opened_at, closed_at),
+            metric,
+            observed[units[is_new]],
+            observed[units[~is_new]],
+            opened=opened,
+            reference=lambda: seen.reference(start),
+        )
 
     def limit_blocks(
         self, contrast: Contrast, query: LimitQuery, *, opened_at: datetime, closed_at: datetime
@@ -124,23 +118,15 @@ class ArrayStore:
         rows = phase.late_rows(metric, treated | phase.is_never, epoch=epoch, opened=opened, closed=closed)
         if not len(rows.unit):
             return None
-        head = {"metric": metric.name, "phase": contrast.phase, "opened_at": opened_at, "closed_at": closed_at}
-        is_new = treated[rows.unit]
-        if metric.kind is MetricKind.RATIO:
-            return ratio(head, rows.pairs[is_new], rows.pairs[~is_new])
-        new, old = rows.x[is_new], rows.x[~is_new]
-        if metric.kind in EVENT_KINDS:
-            return proportion(head, new, old)
-        # Yesterday's control, all as recent as the block; on a phase's first day what its comparison goes by.
-        values = phase.late_reference(metric, epoch)
-        closes = np.full(len(values), opened)
-        if not len(values):
-            phase.watched.add(metric)
-            seen = phase.observations(metric)
-            closes, values = seen.reference(int(np.searchsorted(seen.close, opened, side="right")))
-        if metric.kind is MetricKind.QUANTILE:
-            return quantile(head, thresholds(closes, values, opened - microseconds(THRESHOLD_SPAN)), new, old)
-        return mean(head, metric, cap(metric, values), new, old)
+        observed, is_new = rows.pairs if metric.kind is MetricKind.RATIO else rows.x, treated[rows.unit]
+        return block_of(
+            head_of(metric, contrast.phase, opened_at, closed_at),
+            metric,
+            observed[is_new],
+            observed[~is_new],
+            opened=opened,
+            reference=lambda: phase.late_reference(metric, epoch, opened),
+        )
 
     def arrival_block(self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime) -> None:
         return None
@@ -249,7 +235,16 @@ class _Phase:
         self.late_seen[metric] = (epoch, closed, seen)
         return rows
 
-    def late_reference(self, metric: Metric, epoch: int) -> Array:
+    def late_reference(self, metric: Metric, epoch: int, opened: int) -> tuple[Array, Array]:
+        """Yesterday's control, all as recent as the block; on a phase's first day what its comparison goes by."""
+        values = self._yesterday(metric, epoch)
+        if len(values):
+            return np.full(len(values), opened), values
+        self.watched.add(metric)
+        seen = self.observations(metric)
+        return seen.reference(int(np.searchsorted(seen.close, opened, side="right")))
+
+    def _yesterday(self, metric: Metric, epoch: int) -> Array:
         """What the control of the day before had, in order of (close, bucket)."""
         known = self._late_references.get(metric)
         if known is None or known[0] != epoch:

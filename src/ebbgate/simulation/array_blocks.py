@@ -3,7 +3,8 @@
 `benchmarks/analysis.py --verify` holds them to the stores, to 1e-9.
 """
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from math import ceil, log
 from typing import Any
 
@@ -14,6 +15,7 @@ from ebbgate.core.metrics.blocks import (
     BET_SIZES,
     SKETCH_BASE,
     SKETCH_ZERO,
+    AnyBlock,
     MeanBlock,
     Moments,
     PairMoments,
@@ -28,15 +30,47 @@ from ebbgate.core.metrics.reference import (
     THRESHOLD_AT_LEAST,
     THRESHOLD_MIN,
     THRESHOLD_QUANTILES,
+    THRESHOLD_SPAN,
 )
 
 Array = npt.NDArray[Any]
 BETS = np.array(BET_SIZES)[:, None]
+EVENT_KINDS = (MetricKind.SHARE, MetricKind.RATE)
+"""Kinds of which a unit's observation says whether the bad event happened."""
+
+
+def microseconds(duration: timedelta) -> int:
+    """Whole ones."""
+    return duration // timedelta(microseconds=1)
 
 
 def head_of(metric: Metric, phase: int, opened_at: datetime, closed_at: datetime) -> dict[str, Any]:
     """What every block says of itself."""
     return {"metric": metric.name, "phase": phase, "opened_at": opened_at, "closed_at": closed_at}
+
+
+def block_of(
+    head: dict[str, Any],
+    metric: Metric,
+    treatment: Array,
+    control: Array,
+    *,
+    opened: int,
+    reference: Callable[[], tuple[Array, Array]],
+) -> AnyBlock:
+    """The block of the metric's kind. treatment, control: observations; of ratios, rows of (numerator, denominator).
+    opened: in microseconds. reference: closes (ascending, in microseconds) and values of the control's observations
+    before the block, from which caps and thresholds are learned; asked only where the kind needs them.
+    """
+    if metric.kind is MetricKind.RATIO:
+        return ratio(head, treatment, control)
+    if metric.kind in EVENT_KINDS:
+        return proportion(head, treatment, control)
+    closes, values = reference()
+    if metric.kind is MetricKind.QUANTILE:
+        known = thresholds(closes, values, opened - microseconds(THRESHOLD_SPAN))
+        return quantile(head, known, treatment, control)
+    return mean(head, metric, cap(metric, values), treatment, control)
 
 
 def proportion(head: dict[str, Any], treatment: Array, control: Array) -> ProportionBlock:

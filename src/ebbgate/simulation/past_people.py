@@ -10,15 +10,13 @@ import numpy.typing as npt
 from ebbgate.core.metrics.contrast import TOTAL_PPM
 from ebbgate.core.metrics.definition import Direction, Metric, MetricKind
 from ebbgate.core.metrics.history import DAY_S, History
+from ebbgate.simulation.array_blocks import EVENT_KINDS
 
 Array = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 US = 1_000_000  # microseconds in a second
-EVENT_KINDS = (MetricKind.SHARE, MetricKind.RATE)
-"""Observations of 0 or 1."""
-
 UNITS_MOST = 20_000
 """Units drawn for one rollout; more change nothing but the time that it takes."""
 

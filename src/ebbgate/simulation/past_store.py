@@ -5,7 +5,7 @@ data's fitness is left out, as the past was counted already.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 
@@ -14,14 +14,9 @@ from ebbgate.core.metrics.blocks import AnyBlock, Assignment, LimitBlock
 from ebbgate.core.metrics.contrast import Contrast, LimitQuery
 from ebbgate.core.metrics.definition import Metric, MetricKind
 from ebbgate.core.metrics.limits_delay import limit_delay
-from ebbgate.core.metrics.reference import REFERENCE_KEPT, THRESHOLD_SPAN
-from ebbgate.simulation.array_blocks import cap, head_of, mean, proportion, quantile, ratio, thresholds
-from ebbgate.simulation.past_people import EVENT_KINDS, Array, Crowd, Flags, Planted, Whole
-
-
-def microseconds(duration: timedelta) -> int:
-    """Whole ones."""
-    return duration // timedelta(microseconds=1)
+from ebbgate.core.metrics.reference import REFERENCE_KEPT
+from ebbgate.simulation.array_blocks import EVENT_KINDS, block_of, head_of, microseconds
+from ebbgate.simulation.past_people import Array, Crowd, Flags, Planted, Whole
 
 
 class PastStore:
@@ -64,10 +59,15 @@ class PastStore:
             return None
         units = np.sort(seen.unit[start:stop])
         units = units[~np.isnan(seen.x[units])]
-        closes, values = seen.reference(start)
-        head = head_of(metric, contrast.phase, opened_at, closed_at)
-        is_new = phase.is_treatment[units]
-        return _made(head, metric, seen, units[is_new], units[~is_new], closes, values, opened)
+        is_new, observed = phase.is_treatment[units], seen.observed(metric)
+        return block_of(
+            head_of(metric, contrast.phase, opened_at, closed_at),
+            metric,
+            observed[units[is_new]],
+            observed[units[~is_new]],
+            opened=opened,
+            reference=lambda: seen.reference(start),
+        )
 
     def limit_blocks(
         self, contrast: Contrast, query: LimitQuery, *, opened_at: datetime, closed_at: datetime
@@ -150,6 +150,10 @@ class _Seen:
         self.unit, self.close, self.x, self.pairs = unit, close, x, pairs
         self._places: Whole = np.flatnonzero(is_control[unit] & ~np.isnan(x[unit]))
 
+    def observed(self, metric: Metric) -> Array:
+        """By unit: one value, or of ratios the pair."""
+        return self.pairs if metric.kind is MetricKind.RATIO else self.x
+
     def reference(self, start: int) -> tuple[Whole, Array]:
         """Closes and values of the newest control observations before that place."""
         places = self._places[: int(np.searchsorted(self._places, start))][-REFERENCE_KEPT:]
@@ -229,33 +233,19 @@ class _PastPhase:
         units = np.flatnonzero(here)
         if not len(units):
             return None
-        control = self.is_never
-        earlier = control & (self.entered + microseconds(metric.window) + microseconds(metric.lateness) <= opened)
+        observed, is_new = pairs if metric.kind is MetricKind.RATIO else x, treated[units]
+        return block_of(
+            head_of(metric, contrast.phase, opened_at, closed_at),
+            metric,
+            observed[units[is_new]],
+            observed[units[~is_new]],
+            opened=opened,
+            reference=lambda: self._late_reference(metric, opened),
+        )
+
+    def _late_reference(self, metric: Metric, opened: int) -> tuple[Whole, Array]:
+        """Of units that were never treated, what they had when they came first: all as recent as the block."""
+        earlier = self.is_never & (self.entered + microseconds(metric.window) + microseconds(metric.lateness) <= opened)
         values = self._crowd.past.x[metric.name][self._rows[earlier]]
         values = values[~np.isnan(values)][-REFERENCE_KEPT:]
-        closes: Whole = np.full(len(values), opened, dtype=np.int64)
-        seen = _Seen(units, np.zeros(len(units), dtype=np.int64), x, pairs, control)
-        head = head_of(metric, contrast.phase, opened_at, closed_at)
-        is_new = treated[units]
-        return _made(head, metric, seen, units[is_new], units[~is_new], closes, values, opened)
-
-
-def _made(
-    head: dict[str, object],
-    metric: Metric,
-    seen: _Seen,
-    new: Whole,
-    old: Whole,
-    closes: Whole,
-    values: Array,
-    opened: int,
-) -> AnyBlock:
-    """The block of those units. closes, values: of control observations before it, for thresholds and caps."""
-    if metric.kind is MetricKind.RATIO:
-        return ratio(head, seen.pairs[new], seen.pairs[old])
-    if metric.kind in EVENT_KINDS:
-        return proportion(head, seen.x[new], seen.x[old])
-    if metric.kind is MetricKind.QUANTILE:
-        known = thresholds(closes, values, opened - microseconds(THRESHOLD_SPAN))
-        return quantile(head, known, seen.x[new], seen.x[old])
-    return mean(head, metric, cap(metric, values), seen.x[new], seen.x[old])
+        return np.full(len(values), opened, dtype=np.int64), values
