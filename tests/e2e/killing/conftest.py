@@ -26,7 +26,20 @@ from ebbgate.core.rollouts.state import RolloutState
 
 SCALE = 600.0
 FLAG = "newWidgets"
-KEYS = [f"user-{n}" for n in range(800)]
+GOLDEN = 0.6180339887498949
+
+
+def spread(keys: list[str]) -> list[str]:
+    """In an order in which every stretch has its share of all buckets of the first rollout's salt.
+
+    In any other order some stretch of some hundred people, the first that are seen after a kill, has so many exposed by
+    chance that a person is asked (RULES B1), now and then.
+    """
+    ranked = sorted(keys, key=lambda key: unit_bucket(f"{FLAG}-1", key))
+    return [ranked[place] for place in sorted(range(len(ranked)), key=lambda rank: rank * GOLDEN % 1)]
+
+
+KEYS = spread([f"user-{n}" for n in range(800)])
 ERRING = frozenset(KEYS[10::40])
 """People whose every request fails, whatever version they have: about as many in each part that is compared."""
 
