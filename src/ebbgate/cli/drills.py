@@ -11,7 +11,7 @@ from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.cli.exits import Exit
 from ebbgate.cli.options import ENVIRONMENT, REASON, Status, duration, name, remote
 from ebbgate.cli.output import Output, a_table, moment
-from ebbgate.core.rollbacks.drill import Drill, DrillPart, DrillStatus
+from ebbgate.core.rollbacks.drill import Drill, DrillPart, DrillStatus, PartName
 
 if TYPE_CHECKING:
     from ebbgate.client import ControlClient
@@ -40,7 +40,8 @@ def drill(
 
     A scratch flag goes on and is killed, and every connected evaluator has to confirm; the last stable release's bytes
     are unpacked, switched and started in the sandbox that the plan names (`deploy.drill`), where its own digest has to
-    answer. Nothing that people use is touched. The exit status is 0 if it passed, 1 if not, 5 if it is not over.
+    answer. An application that deploys nothing rehearses the flag alone, and is told so. Nothing that people use is
+    touched. The exit status is 0 if it passed, 1 if not, 5 if it is not over.
     """
     clock = SystemClock()
     begun = control.drills.start(app, reason=reason, environment=environment, flag_only=flag_only)
@@ -74,6 +75,7 @@ def _summary(one: Drill) -> list[RenderableType]:
     redeploy = [took[name] for name in ("place", "switch", "restart", "check") if name in took]
     if redeploy:
         lines.append(f"redeploy of {one.release} in the sandbox: {sum(redeploy, timedelta()).total_seconds():.2f} s")
+    lines += [part.words for part in one.parts if part.name is PartName.PLACE and part.worked is None]
     if "recovery" in took:
         lines.append(f"recovery: {took['recovery'].total_seconds():.2f} s")
     return lines

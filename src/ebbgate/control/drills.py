@@ -85,11 +85,15 @@ class DrillService:
             raise NotFoundError(f"no drill {drill_id!r}", hint="list them: ebbgate rollback drills")
         return found
 
-    def last_passed(self, app: str, *, is_whole: bool = False) -> Drill | None:
-        """is_whole: only one that left nothing out that `drill_within` asks for."""
-        choose = newest_whole if is_whole else newest_passed
+    def last_passed(self, app: str) -> Drill | None:
+        """The newest that passed and was of more than the flag, whatever it left out."""
         with self._store.transaction() as tx:
-            return choose(tx.drills(app=app, status=DrillStatus.PASSED, limit=1_000))
+            return newest_passed(tx.drills(app=app, status=DrillStatus.PASSED, limit=1_000))
+
+    def last_whole(self, app: str, *, is_deployed: bool) -> Drill | None:
+        """The newest that left nothing out that `drill_within` asks for. is_deployed: see `newest_whole`."""
+        with self._store.transaction() as tx:
+            return newest_whole(tx.drills(app=app, status=DrillStatus.PASSED, limit=1_000), is_deployed=is_deployed)
 
     def recover(self) -> None:
         """After a start: what was running was interrupted, and its scratch flag is taken away."""

@@ -6,6 +6,7 @@ import msgspec
 
 from ebbgate.control.deployments_ship import Voyage
 from ebbgate.control.deployments_steps import StepRunner
+from ebbgate.control.releases_find import has_target
 from ebbgate.core.errors import EbbgateError
 from ebbgate.core.releases import DeployStep, DeployTerms, Proof, Release, TargetTerms, last_stable
 from ebbgate.core.rollbacks.drill import Drill, PartName
@@ -47,11 +48,12 @@ class Redeployment:
     def plan(self, drill: Drill) -> SandboxPlan:
         """What this drill would deploy."""
         with self._store.transaction() as tx:
-            known = tx.releases(app=drill.app)
-        release = last_stable(known)
+            is_deployed, release = has_target(tx, drill.app), last_stable(tx.releases(app=drill.app))
+        if not is_deployed:
+            why = f"no redeployment was rehearsed: nothing of {drill.app} is deployed by ebbgate"
+            return SandboxPlan(why_not=why, is_optional=True)
         if release is None:
-            why = f"{drill.app} has no stable release"
-            return SandboxPlan(why_not=why if known else f"{why}, nor any other", is_optional=not known)
+            return SandboxPlan(why_not=f"{drill.app} has no stable release")
         terms = self._terms(release)
         return SandboxPlan(
             release=release.id,

@@ -7,11 +7,11 @@ from ebbgate.control.audit import Actor
 from ebbgate.control.deployments_ship import Voyage, voyage_of
 from ebbgate.control.drills import DrillService
 from ebbgate.control.notifications import NotificationService
-from ebbgate.control.releases_find import broken_deployment, current_release, release_of_rollout
+from ebbgate.control.releases_find import broken_deployment, current_release, has_target, release_of_rollout
 from ebbgate.control.views import ViewService
 from ebbgate.core.errors import EbbgateError, NotFoundError
 from ebbgate.core.releases import DeploymentStatus, Release, last_stable
-from ebbgate.core.rollbacks.drill import DrillStatus, PartName, is_recent, unproven
+from ebbgate.core.rollbacks.drill import SECOND_STAGE, DrillStatus, PartName, is_recent, unproven
 from ebbgate.core.rollbacks.preflight import Check, Preflight, bad, good, warn
 from ebbgate.core.rollouts import lint_plan
 from ebbgate.core.rollouts.plan import Mode, Plan
@@ -219,10 +219,14 @@ class PreflightService:
 
     def _drill(self, plan: Plan) -> Check:
         within = plan.preflight.drill_within
-        last = self._drills.last_passed(plan.app, is_whole=within is not None)
-        if last is None and (partial := self._drills.last_passed(plan.app)) is not None:
-            words = f"{partial.id} passed without {_parts(unproven(partial))}, which does not count as a drill"
-            return bad("drill", words, f"connect evaluators, write `deploy.drill`; {_WHY.format(partial.id)}")
+        with self._store.transaction() as tx:
+            is_deployed = plan.deploy is not None or has_target(tx, plan.app)
+        passed = self._drills.last_passed(plan.app)
+        last = passed if within is None else self._drills.last_whole(plan.app, is_deployed=is_deployed)
+        if last is None and passed is not None:
+            missing = _parts(unproven(passed, is_deployed=is_deployed))
+            words = f"{passed.id} passed without {missing}, which does not count as a drill"
+            return bad("drill", words, f"connect evaluators, write `deploy.drill`; {_WHY.format(passed.id)}")
         if last is None:
             make = bad if within is not None else warn
             return make("drill", "there was none that passed", f"ebbgate rollback drill {plan.app} --reason ...")
@@ -231,9 +235,13 @@ class PreflightService:
         words = f"{last.id} passed on {last.ended_at:%Y-%m-%d %H:%M} UTC"
         if within is not None and not is_recent(last, within=within, now=self._clock.machine_now()):
             return bad("drill", f"{words}, longer ago than the plan allows", "run another: ebbgate rollback drill")
-        if left_out := [part.name for part in last.parts if part.worked is None]:
-            return warn("drill", f"{words}, and left out: {_parts(left_out)}", _WHY.format(last.id))
-        return good("drill", words)
+        left_out = [part.name for part in last.parts if part.worked is None]
+        if not left_out:
+            return good("drill", words)
+        if not is_deployed and SECOND_STAGE.issuperset(left_out):
+            words += f"; no redeployment was rehearsed, as nothing of {plan.app} is deployed by ebbgate"
+            return good("drill", words)
+        return warn("drill", f"{words}, and left out: {_parts(left_out)}", _WHY.format(last.id))
 
 
 def _parts(names: Iterable[PartName]) -> str:

@@ -32,6 +32,11 @@ def release_of_rollout(tx: ControlTransaction, app: str, name: str) -> Release |
     return None
 
 
+def has_target(tx: ControlTransaction, app: str) -> bool:
+    """Whether any release of the app says where it is deployed. Without one a rollback has no second stage."""
+    return any(release.deploy is not None for release in tx.releases(app=app))
+
+
 def current_release(tx: ControlTransaction, app: str) -> Release | None:
     """What the last deployment of the app left, or the newest adopted one where nothing was deployed yet. None also
     where that deployment ended broken: what runs is for a person to find out.

@@ -7,7 +7,7 @@ import msgspec
 from ebbgate.control.audit import Actor, record, tell
 from ebbgate.control.flags_rows import check_definition, put_definition, put_kill, require_environment, require_flag
 from ebbgate.control.incidents import open_for_rollback
-from ebbgate.control.releases_find import admit_rollout, release_of_rollout
+from ebbgate.control.releases_find import admit_rollout, has_target, release_of_rollout
 from ebbgate.control.snapshots import SnapshotService, active_rollout, bucketing_of, governing_rollouts
 from ebbgate.core.errors import ConflictError, NotFoundError, PlanError, TransitionError
 from ebbgate.core.incidents import IncidentKind
@@ -188,7 +188,9 @@ class RolloutService:
                 f"{release or 'the release'} has {given} of {terms.approvals} approvals",
                 hint=f"ebbgate release approve {release or 'VERSION'} --reason ...; or insist with --override",
             )
-        passed = newest_whole(tx.drills(app=plan.app, status=DrillStatus.PASSED, limit=1_000))
+        is_deployed = plan.deploy is not None or has_target(tx, plan.app)
+        drills = tx.drills(app=plan.app, status=DrillStatus.PASSED, limit=1_000)
+        passed = newest_whole(drills, is_deployed=is_deployed)
         now = self._clock.machine_now()
         if terms.drill_within is not None and not is_recent(passed, within=terms.drill_within, now=now):
             raise TransitionError(

@@ -1,17 +1,23 @@
-"""What people hear of drills, over the real services, in memory (DESIGN section 8)."""
+"""What a drill rehearses and what people hear of it, over the real services, in memory (DESIGN section 8)."""
 
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from ebbgate.control.audit import Actor
 from ebbgate.control.drills import DrillService
 from ebbgate.control.drills_redeploy import Redeployment
-from ebbgate.core.errors import StoreUnavailableError
-from ebbgate.core.rollbacks.drill import DrillStatus
+from ebbgate.core.errors import StoreUnavailableError, TransitionError
+from ebbgate.core.releases import Release, ReleaseState
+from ebbgate.core.rollbacks.drill import Drill, DrillStatus, PartName
+from ebbgate.core.rollouts.plan import PreflightTerms
 from ebbgate.simulation.world import World
 from ebbgate.testing.memory_artifacts import MemoryArtifactStore
 from ebbgate.testing.memory_deployer import MemoryDeployer
+from ebbgate.testing.releases import TERMS, a_release
+from ebbgate.testing.rollouts import a_plan
 
 ADA = Actor(name="ada", reason="before the launch")
 
@@ -25,11 +31,29 @@ class Range:
         sandbox = Redeployment(
             self.world.store, MemoryArtifactStore(), MemoryDeployer(), self.world.clock, folder="/sandbox"
         )
-        self.drills = DrillService(*shared, sandbox, wake=lambda: None, spawn=lambda _name, work: work())
+        self.drills = DrillService(*shared, sandbox, wake=self.wake, spawn=lambda _name, work: work())
+        self.is_heard = False
 
-    def drill(self, *, flag_only: bool) -> DrillStatus:
-        begun = self.drills.start("shop", environment="production", actor=ADA, flag_only=flag_only)
-        return self.drills.get(begun.id).status
+    def wake(self) -> None:
+        """The applications' evaluators follow and say so, once somebody hears them."""
+        if self.is_heard:
+            self.world.pass_time(timedelta(milliseconds=10))
+
+    def connect(self) -> None:
+        self.is_heard = True
+        self.wake()
+        self.wake()
+
+    def drill(self, *, flag_only: bool, app: str = "shop") -> DrillStatus:
+        return self.walk(app, flag_only=flag_only).status
+
+    def walk(self, app: str, *, flag_only: bool = False) -> Drill:
+        begun = self.drills.start(app, environment="production", actor=ADA, flag_only=flag_only)
+        return self.drills.get(begun.id)
+
+    def register(self, release: Release) -> None:
+        with self.world.store.transaction() as tx:
+            tx.put_release(release)
 
     def told(self) -> list[Any]:
         with self.world.store.transaction() as tx:
@@ -59,3 +83,38 @@ def test_one_of_the_whole_way_is_told_and_so_is_a_flag_that_did_not_toggle(
     monkeypatch.setattr(drill_range.world.flags, "kill", refuse)
     assert drill_range.drill(flag_only=True) is DrillStatus.FAILED
     assert drill_range.told() == ["drill-1 of shop passed", "drill-2 of shop failed"]
+
+
+def test_an_app_that_deploys_nothing_rehearses_what_it_has_and_may_start(drill_range: Range) -> None:
+    """Its way back is the flag alone. The drill says that no redeployment was rehearsed, and why."""
+    # given an application whose plan asks for a drill, and deploys nothing; what runs was recorded
+    wanted = PreflightTerms(drill_within=timedelta(days=30))
+    plan = msgspec.structs.replace(a_plan(), deploy=None, preflight=wanted)
+    drill_range.register(a_release(app=plan.app, id=f"{plan.app}@v1.0.0", deploy=None, state=ReleaseState.STABLE))
+    # when nobody confirms, it is no drill of anything
+    drill_range.walk(plan.app)
+    with pytest.raises(TransitionError, match="no drill of"):
+        drill_range.world.rollouts.start(plan, release="", actor=ADA)
+    # and when the evaluators are there
+    drill_range.connect()
+    drill = drill_range.walk(plan.app)
+    worked = {part.name: part.worked for part in drill.parts}
+    assert worked == {PartName.FLAG_ON: True, PartName.FLAG_OFF: True, PartName.PLACE: None, PartName.RECOVERY: True}
+    assert drill.parts[2].words == f"no redeployment was rehearsed: nothing of {plan.app} is deployed by ebbgate"
+    assert (drill.status, drill.confirmed, drill.release) == (DrillStatus.PASSED, 4, None)
+    # then it is what a plan that deploys nothing asks for, and not what one asks for that does
+    with pytest.raises(TransitionError, match="no drill of"):
+        drill_range.world.rollouts.start(msgspec.structs.replace(plan, deploy=TERMS), release="", actor=ADA)
+    assert drill_range.world.rollouts.start(plan, release="", actor=ADA).plan == plan
+
+
+def test_with_a_release_that_names_a_target_the_flag_alone_is_no_drill(drill_range: Range) -> None:
+    """RULES H4: there is a second stage by now, and nobody has tried it."""
+    wanted = PreflightTerms(drill_within=timedelta(days=30))
+    plan = msgspec.structs.replace(a_plan(), deploy=None, preflight=wanted)
+    drill_range.connect()
+    drill_range.walk(plan.app)
+    drill_range.register(a_release(app=plan.app, id=f"{plan.app}@v1.0.0"))
+    with pytest.raises(TransitionError, match="no drill of"):
+        drill_range.world.rollouts.start(plan, release="", actor=ADA)
+    assert drill_range.walk(plan.app).status is DrillStatus.FAILED, "there is no stable release to go back to"

@@ -134,3 +134,18 @@ def test_a_drill_that_nobody_confirmed_or_that_asked_nothing_is_not_what_the_pla
         desk.world.rollouts.start(desk.plan, release="", actor=ADA)
     desk.drilled(PartName.RESTART, number=30)
     assert "drill-30 passed on" in desk.check("drill").words
+
+
+def test_a_drill_without_a_redeployment_is_good_where_nothing_is_deployed(desk: Desk) -> None:
+    """A drill rehearses what the application has; what is said of it tells what was not rehearsed."""
+    desk.plan = msgspec.structs.replace(PLAN, deploy=None, preflight=PreflightTerms(drill_within=timedelta(days=30)))
+    desk.adopt(has_target=False)
+    second = (PartName.PLACE, PartName.SWITCH, PartName.RESTART, PartName.CHECK)
+    desk.drilled(PartName.FLAG_OFF, *second)
+    check = desk.check("drill")
+    assert check.standing is Standing.BAD, check.words
+    assert check.words == "drill-9 passed without flag off, which does not count as a drill"
+    desk.drilled(*second, number=30)
+    check = desk.check("drill")
+    assert check.standing is Standing.GOOD, check.words
+    assert check.words.endswith("; no redeployment was rehearsed, as nothing of shop is deployed by ebbgate")

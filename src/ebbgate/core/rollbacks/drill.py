@@ -30,8 +30,11 @@ class PartName(StrEnum):
     RECOVERY = "recovery"  # the flag is away again, and everybody confirms
 
 
+SECOND_STAGE = frozenset({PartName.PLACE, PartName.SWITCH, PartName.RESTART, PartName.CHECK})
 PROVEN = (PartName.FLAG_OFF, PartName.CHECK)
-"""Without these a drill has passed, and yet shown of neither stage of the way back that it works (RULES H4)."""
+"""Without these a drill has passed, and yet shown of neither stage of the way back that it works (RULES H4). Where
+nothing is deployed there is no second stage, and the first of them is all.
+"""
 
 
 class DrillPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,15 +95,19 @@ def newest_passed(passed: list[Drill]) -> Drill | None:
     return next((one for one in passed if not one.is_flag_only), None)
 
 
-def newest_whole(passed: list[Drill]) -> Drill | None:
-    """The newest of passed drills that went the whole way: what `drill_within` asks for. passed: newest first."""
-    return next((one for one in passed if not one.is_flag_only and not unproven(one)), None)
+def newest_whole(passed: list[Drill], *, is_deployed: bool) -> Drill | None:
+    """The newest of passed drills that went the whole way: what `drill_within` asks for. passed: newest first.
+    is_deployed: whether the application has a second stage to be shown; see `unproven`.
+    """
+    return next((one for one in passed if not one.is_flag_only and not unproven(one, is_deployed=is_deployed)), None)
 
 
-def unproven(drill: Drill) -> tuple[PartName, ...]:
-    """What a drill has not shown of `PROVEN`: nobody was there to confirm, or nothing was started and asked."""
+def unproven(drill: Drill, *, is_deployed: bool) -> tuple[PartName, ...]:
+    """What a drill has not shown of `PROVEN`: nobody was there to confirm, or nothing was started and asked.
+    is_deployed: False for an application of flags alone, whose whole way back is the flag.
+    """
     worked = {part.name for part in drill.parts if part.worked}
-    return tuple(name for name in PROVEN if name not in worked)
+    return tuple(name for name in PROVEN if name not in worked and (is_deployed or name is not PartName.CHECK))
 
 
 def is_recent(drill: Drill | None, *, within: timedelta, now: datetime) -> bool:
