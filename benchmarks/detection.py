@@ -5,7 +5,7 @@ hours each. The figure is the median number of treated units until a rule takes 
 SPRT's; on nulls, the share of rollouts that a rule takes back.
 
     python benchmarks/detection.py                60 rollouts a harm, 40 a null: a look, nothing is kept
-    python benchmarks/detection.py --full         300 and 100; kept in results/detection.json, table and chart in docs
+    python benchmarks/detection.py --full         1,500 and 1,000; kept in results/detection.json, table and chart in docs
     python benchmarks/detection.py --docs         the table and the chart, from the result file
 """
 
@@ -19,7 +19,7 @@ from _detection_rules import RULES, Ebbgate, Sprt
 from _detection_streams import Case, minutes
 
 SEED = 20_260_105
-FULL, LOOK = (300, 100), (60, 40)
+FULL, LOOK = (1500, 1000), (60, 40)
 
 
 def main() -> int:
