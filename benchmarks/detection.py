@@ -5,7 +5,7 @@ hours each. The figure is the median number of treated units until a rule takes 
 SPRT's; on nulls, the share of rollouts that a rule takes back.
 
     python benchmarks/detection.py                60 rollouts a harm, 40 a null: a look, nothing is kept
-    python benchmarks/detection.py --full         1,500 and 1,000; kept in results/detection.json, table and chart in docs
+    python benchmarks/detection.py --full         1,500 and 1,000; kept in results/detection.json and the docs
     python benchmarks/detection.py --docs         the table and the chart, from the result file
 """
 
