@@ -177,6 +177,21 @@ def test_an_app_that_tells_another_digest_is_not_the_release(dock: Dock) -> None
     assert dock.looked(target, shipment).proof is Proof.SERVED_DIGEST
 
 
+@pytest.mark.parametrize("kind", ["directory", "command"])
+def test_what_goes_back_is_started_as_its_own_plan_says(dock: Dock, kind: str) -> None:
+    """The release that failed may have a restart that cannot work; the one before it has its own."""
+    to = TargetTerms(directory=str(dock.place)) if kind == "directory" else TargetTerms(command="true")
+    said = dock.top / "said"
+    _, first = dock.send("v1", to=to, restart=(f'echo "$EBBGATE_VERSION" > {said}',))
+    target, second, archive = dock.ship("v2", to=to, restart=("exit 3",))
+    target.place(second, archive)
+    target.switch(second)
+    said.unlink()
+    target.switch(first)
+    target.restart(first)
+    assert (said.read_text(), target.current()) == ("v1\n", "dash@v1")
+
+
 def test_a_restart_that_fails_says_so_with_its_last_lines(dock: Dock) -> None:
     with pytest.raises(DeployError, match="ended with status 3") as caught:
         dock.send("v1", restart=("echo out of paint; exit 3",))

@@ -60,7 +60,7 @@ class CommandTarget:
         self._note("")
 
     def restart(self, shipment: Shipment) -> None:
-        for command in self._terms.restart:
+        for command in shipment.terms.restart:
             self._run(shipment, command)
 
     def look(self, shipment: Shipment) -> Answer:
@@ -80,7 +80,7 @@ class CommandTarget:
 
     def _run(self, shipment: Shipment, command: str) -> str:
         environ = deploy_environment(shipment, {"EBBGATE_ARTIFACT": str(self._archive(shipment).absolute())})
-        log, timeout_s = self._work / "commands.log", self._terms.timeout.total_seconds()
+        log, timeout_s = self._work / "commands.log", shipment.terms.timeout.total_seconds()
         return run_command(
             command, folder=Path(self._terms.to.folder or self._work), environ=environ, log=log, timeout_s=timeout_s
         )

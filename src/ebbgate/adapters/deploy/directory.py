@@ -19,7 +19,7 @@ from ebbgate.adapters.deploy.hold import FileHold
 from ebbgate.adapters.deploy.looking import look
 from ebbgate.adapters.deploy.processes import PROC, ticks_now
 from ebbgate.core.errors import BuildError, DeployError, StoreUnavailableError
-from ebbgate.core.releases import RELEASE_FILE, DeployTerms
+from ebbgate.core.releases import RELEASE_FILE
 from ebbgate.core.releases.artifact import release_file
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.deployer import Answer, Hold, Shipment
@@ -31,9 +31,8 @@ RESTARTED = "restarted"
 class DirectoryTarget:
     """A Target in a directory of this machine. work: control's own folder for it."""
 
-    def __init__(self, top: Path, terms: DeployTerms, *, work: Path, clock: Clock) -> None:
+    def __init__(self, top: Path, *, work: Path, clock: Clock) -> None:
         self._top = top
-        self._terms = terms
         self._work = work
         self._clock = clock
 
@@ -96,7 +95,7 @@ class DirectoryTarget:
                 raise StoreUnavailableError(
                     f"{self._work} fails: {error.strerror or error}", hint="check space of the data directory"
                 ) from error
-        for command in self._terms.restart:
+        for command in shipment.terms.restart:
             self._run(shipment, folder, command)
 
     def look(self, shipment: Shipment) -> Answer:
@@ -108,7 +107,7 @@ class DirectoryTarget:
             shipment,
             run=lambda command: self._run(shipment, folder, command),
             folder=folder,
-            restarted=self._restarted(shipment) if self._terms.restart else None,
+            restarted=self._restarted(shipment) if shipment.terms.restart else None,
         )
 
     def placed(self) -> list[str]:
@@ -137,7 +136,7 @@ class DirectoryTarget:
         }
         environ = deploy_environment(shipment, more)
         log = self._work / "commands.log"
-        timeout_s = self._terms.timeout.total_seconds()
+        timeout_s = shipment.terms.timeout.total_seconds()
         return run_command(command, folder=folder.resolve(), environ=environ, log=log, timeout_s=timeout_s)
 
     def _restarted(self, shipment: Shipment) -> int:

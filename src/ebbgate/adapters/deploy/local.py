@@ -27,6 +27,6 @@ class LocalDeployer:
                 f"{folder} cannot be made: {error.strerror or error}", hint="check space and permissions"
             ) from error
         if terms.to.directory is not None:
-            return DirectoryTarget(Path(terms.to.directory), terms, work=folder, clock=self._clock)
+            return DirectoryTarget(Path(terms.to.directory), work=folder, clock=self._clock)
         assert terms.to.command is not None
         return CommandTarget(terms.to.command, terms, work=folder, clock=self._clock)
