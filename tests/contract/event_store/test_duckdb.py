@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import msgspec
@@ -13,7 +14,7 @@ import pytest
 from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
 from ebbgate.adapters.events.duckdb_store_phases import PhaseLedger
 from ebbgate.core.errors import StoreUnavailableError
-from ebbgate.core.metrics.contrast import TOTAL_PPM, Contrast, Interval
+from ebbgate.core.metrics.contrast import TOTAL_PPM, Interval
 from ebbgate.testing.event_script import EventScript
 
 INGEST_FOR_EVER = """
@@ -48,23 +49,12 @@ def test_rows_and_offset_are_kept_together_or_not_at_all(tmp_path: Path) -> None
     again.close()
 
 
-def test_units_that_another_engine_hashed_are_entered_again(tmp_path: Path) -> None:
+def test_units_that_another_engine_hashed_are_entered_again(tmp_path: Path, phase: Any) -> None:
     script, path = EventScript(), tmp_path / "analysis.duckdb"
     for i in range(8):
         script.expose(f"u{i}", "off", 0)
-    contrast = Contrast(
-        rollout_id="r1",
-        environment="production",
-        flag="newWidgets",
-        salt="lineage-7",
-        phase=0,
-        version_from=1,
-        version_to=None,
-        treatment=Interval(start=0, end=500_000),
-        control=Interval(start=500_000, end=TOTAL_PPM),
-        treatment_variant="on",
-        control_variant="off",
-        audience_variant="on_audience",
+    contrast = phase.contrast(
+        phase=0, treatment=Interval(start=0, end=500_000), control=Interval(start=500_000, end=TOTAL_PPM)
     )
     store = DuckDbEventStore(path)
     store.ingest(script.records)
