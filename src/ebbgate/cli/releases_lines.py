@@ -6,6 +6,7 @@ from rich.text import Text
 from ebbgate.core.metrics import MetricKind
 from ebbgate.core.releases import BudgetResult, Deployment, DeploymentStatus, Proof, Release
 from ebbgate.core.releases.deployment import DeployEvent
+from ebbgate.core.releases.requests import ReleaseLine, ReleaseView
 from ebbgate.core.rollouts.values_quantities import quantity_text
 
 STYLES = {"stable": "green", "bad": "bold red", "watching": "cyan", "deployed": "", "built": "dim"}
@@ -65,6 +66,13 @@ def release_lines(release: Release) -> list[RenderableType]:
     return lines
 
 
+def current_words(release: ReleaseLine | ReleaseView) -> list[str]:
+    """Whether its target points to it, and whether it is known to answer there; nothing for any other."""
+    if not release.is_current:
+        return []
+    return ["current"] if release.is_answering else ["current, NOT known to answer"]
+
+
 def event_line(event: DeployEvent) -> str:
     return f"{event.at:%H:%M:%S} {event.step.value:<12} {event.text}"
 
@@ -75,9 +83,7 @@ def deployment_end(deployment: Deployment) -> RenderableType:
         assert deployment.proof is not None
         return Text(f"✓ {deployment.release} is deployed: {_PROOFS[deployment.proof]}", style="green")
     if deployment.status is DeploymentStatus.FAILED:
-        kept = (
-            f"{deployment.previous} is current, as before" if deployment.previous else "nothing is current, as before"
-        )
+        kept = f"{deployment.points_to or deployment.previous or 'nothing'} is current"
         return Text(f"✗ {deployment.release} was not deployed; {kept}. {deployment.error}", style="bold red")
     if deployment.status is DeploymentStatus.BROKEN:
         return Text(f"✗ {deployment.id} is broken, a person is needed: {deployment.error}", style="bold red")

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ebbgate.cli.options import Status, name, remote
 from ebbgate.cli.output import Output, a_table, day
-from ebbgate.cli.releases_lines import STYLES, deployment_end, release_lines, size
+from ebbgate.cli.releases_lines import STYLES, current_words, deployment_end, release_lines, size
 from ebbgate.core.releases.commits import Commit
 from ebbgate.core.releases.diff import ReleaseDiff
 from ebbgate.core.releases.requests import ReleaseLine, ReleaseView
@@ -38,7 +38,7 @@ def _table(lines: list[ReleaseLine]) -> Table | str:
     table = a_table("release", "state", "built", "commit", "size", "notes", right=("size",))
     for line in lines:
         marks = [
-            *(["current"] if line.is_current else []),
+            *current_words(line),
             *(["last stable"] if line.is_last_stable else []),
             *(["pinned"] if line.is_pinned else []),
             *([] if line.are_bytes_there else ["no bytes"]),
@@ -70,7 +70,7 @@ def show(control: "ControlClient", out: Output, ref: str, paper: str | None) -> 
 def _view(view: ReleaseView) -> list[RenderableType]:
     lines = release_lines(view.release)
     marks = [
-        *(["current"] if view.is_current else []),
+        *current_words(view),
         *(["last stable"] if view.is_last_stable else []),
         *([] if view.are_bytes_there else ["its bytes are GONE"]),
     ]

@@ -178,7 +178,7 @@ def _tagged(shop: "Workshop", release: Release) -> list[str]:
 def _deployed(control: "ControlClient", order: Order, view: ReleaseView, timeout: timedelta) -> tuple[Deployment, bool]:
     """The deployment of the release and whether it was asked for now; the one that brought it where it runs already."""
     newest = view.deployments[0] if view.deployments else None
-    if view.is_current and newest is not None and newest.status is DeploymentStatus.DONE:
+    if view.is_current and view.is_answering and newest is not None and newest.status is DeploymentStatus.DONE:
         tell(f"{view.release.id} runs already")
         return newest, False
     if newest is not None and not newest.is_over:

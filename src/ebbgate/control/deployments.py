@@ -6,7 +6,8 @@ from datetime import timedelta
 import msgspec
 
 from ebbgate.control.audit import Actor, record, tell
-from ebbgate.control.releases_find import current_release, find_release, refuse_quarantined
+from ebbgate.control.releases_current import current_of
+from ebbgate.control.releases_find import find_release, refuse_quarantined
 from ebbgate.core.errors import BadRequestError, ConflictError, NotFoundError
 from ebbgate.core.releases import Deployment, Release, last_stable
 from ebbgate.ports.clock import Clock
@@ -67,9 +68,9 @@ class DeploymentService:
             return last_stable(tx.releases(app=app))
 
     def current(self, app: str) -> Release | None:
-        """What the last deployment of the app left."""
+        """What the app's target points to, whether it answers or not."""
         with self._store.transaction() as tx:
-            return current_release(tx, app)
+            return current_of(tx, app).release
 
     def get(self, deployment_id: str) -> Deployment:
         """Raises NotFoundError."""

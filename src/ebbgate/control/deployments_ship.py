@@ -1,8 +1,11 @@
 """What a target is told of a deployment: the release that goes there, and the one to go back to."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from ebbgate.core.releases import Deployment, DeployTerms, Release
+from ebbgate.core.releases.current import answering_end
 from ebbgate.ports.control_store import ControlTransaction
 from ebbgate.ports.deployer import Shipment
 
@@ -40,6 +43,19 @@ def voyage_of(tx: ControlTransaction, deployment: Deployment) -> Voyage:
     if previous.is_bad:
         return Voyage(there=there, back=None, is_back_bad=True)
     return Voyage(there=there, back=_back(deployment, previous, deployment.terms))
+
+
+def answering_shipment(tx: ControlTransaction, deployments: Iterable[Deployment]) -> Shipment | None:
+    """What answered last, as it was started: by its own deployment, or by one that brought it back. deployments: of one
+    app, newest first.
+    """
+    for deployment in deployments:
+        name = answering_end(deployment)
+        release = tx.release(name) if name is not None else None
+        if release is not None:
+            is_back = release.id != deployment.release
+            return _back(deployment, release, deployment.terms) if is_back else voyage_of(tx, deployment).there
+    return None
 
 
 def _back(deployment: Deployment, previous: Release, terms: DeployTerms) -> Shipment:

@@ -17,7 +17,7 @@ from ebbgate.control.deployments import note_deployment, store_deployment
 from ebbgate.control.deployments_ship import Voyage, voyage_of
 from ebbgate.control.deployments_steps import GaveWayError, StepRunner
 from ebbgate.control.releases import note_release, store_release
-from ebbgate.control.releases_find import last_good_release
+from ebbgate.control.releases_current import current_of
 from ebbgate.core.errors import (
     ArtifactDamagedError,
     ArtifactMissingError,
@@ -31,9 +31,11 @@ from ebbgate.core.releases import (
     DeploymentStatus,
     DeployStep,
     Proof,
+    ReleaseState,
     ReleaseTrigger,
     move,
 )
+from ebbgate.core.releases.current import answering_end
 from ebbgate.core.releases.deploy_steps import begun, broke, ended_empty, gave_way, noted, went_well, went_wrong
 from ebbgate.core.releases.deployment import REPEATABLE
 from ebbgate.ports.artifacts import ArtifactStore
@@ -180,9 +182,9 @@ class DeploymentWorker:
         here = target.current()
         now = self._clock.machine_now()
         with self._store.transaction() as tx:
-            known = tx.release(here) if here is not None else last_good_release(tx, deployment.app)
+            known = tx.release(here) if here is not None else current_of(tx, deployment.app).last_good
             release = tx.release(deployment.release)
-            after = begun(deployment, previous=known.id if known else None, at=now)
+            after = begun(deployment, here=here, previous=known.id if known else None, at=now)
             if here is not None and known is None:
                 text = f"{here} is current there, of which nothing is known here: there would be no way back"
                 after = went_wrong(after, text=text, at=now, can_go_back=False)
@@ -212,6 +214,7 @@ class DeploymentWorker:
             )
             tx.put_journal(journal)
         after = self._acted(deployment, target, voyage)
+        after = msgspec.structs.replace(after, points_to=target.current())
         self._on_step(f"deploy.{step.value}.acted")
         with self._store.transaction() as tx:
             now = self._clock.machine_now()
@@ -220,13 +223,20 @@ class DeploymentWorker:
             stored = store_deployment(tx, deployment, after)
             if stored.is_over:
                 note_deployment(tx, self._clock, Actor(name=SELF, reason=stored.reason), "deployment.end", stored)
-            release = tx.release(stored.release)
-            if stored.status is DeploymentStatus.DONE and release is not None:
-                moved = store_release(tx, release, move(release, ReleaseTrigger.DEPLOY, at=now))
-                note_release(tx, self._clock, Actor(name=SELF, reason=stored.reason), "release.deploy", release, moved)
+                self._note_answering(tx, stored)
         self._on_step(f"deploy.{step.value}.noted")
         log.info("deployment_step", deployment=stored.id, step=step.value, status=stored.status.value, text=result)
         return stored
+
+    def _note_answering(self, tx: ControlTransaction, ended: Deployment) -> None:
+        """What answered at its end is a deployed release; one that was brought back is that already, as a rule."""
+        name = answering_end(ended)
+        release = tx.release(name) if name is not None else None
+        is_back = ended.status is not DeploymentStatus.DONE
+        if release is None or (is_back and release.state is not ReleaseState.BUILT):
+            return
+        moved = store_release(tx, release, move(release, ReleaseTrigger.DEPLOY, at=self._clock.machine_now()))
+        note_release(tx, self._clock, Actor(name=SELF, reason=ended.reason), "release.deploy", release, moved)
 
     def _acted(self, deployment: Deployment, target: Target, voyage: Voyage) -> Deployment:
         """The deployment after the step's effect, good or not."""
@@ -273,12 +283,20 @@ class DeploymentWorker:
             stored = tx.deployment(deployment.id)
             if stored is not None and not stored.is_over:
                 text = f"{stored.step.value} met an unforeseen error {BROKE_MAX} times: {what}; see the log of control"
-                ended = self._end(tx, stored, broke(stored, text=text, at=self._clock.machine_now()))
+                after = msgspec.structs.replace(stored, points_to=self._points_to(stored))
+                ended = self._end(tx, stored, broke(after, text=text, at=self._clock.machine_now()))
                 payload = {"title": f"{ended.id} is broken", "words": text, "severity": "critical"}
                 tell(
                     tx, self._clock, topic="page", subject=ended.id, key=f"deployment:{ended.id}:page", payload=payload
                 )
         self._broke.pop(deployment.id, None)
+
+    def _points_to(self, deployment: Deployment) -> str | None:
+        """What the target calls current, if it can still be asked."""
+        try:
+            return self._deployer.target(deployment.terms).current()
+        except Exception:  # it is given up because of one
+            return deployment.points_to
 
     def _end(self, tx: ControlTransaction, before: Deployment, after: Deployment) -> Deployment:
         ended = store_deployment(tx, before, after)

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from ebbgate.control.audit import Actor
-from ebbgate.control.deployments_ship import Voyage, voyage_of
+from ebbgate.control.deployments_ship import answering_shipment
 from ebbgate.control.drills import DrillService
 from ebbgate.control.notifications import NotificationService
-from ebbgate.control.releases_find import broken_deployment, current_release, has_target, release_of_rollout
+from ebbgate.control.releases_current import current_of
+from ebbgate.control.releases_find import has_target, release_of_rollout
 from ebbgate.control.views import ViewService
 from ebbgate.core.errors import EbbgateError, NotFoundError
-from ebbgate.core.releases import DeploymentStatus, Release, last_stable
+from ebbgate.core.releases import Release, last_stable
 from ebbgate.core.rollbacks.drill import SECOND_STAGE, DrillStatus, PartName, is_recent, unproven
 from ebbgate.core.rollbacks.preflight import Check, Preflight, bad, good, warn
 from ebbgate.core.rollouts import lint_plan
@@ -20,7 +21,7 @@ from ebbgate.core.rollouts.silence import silent_events
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.artifacts import ArtifactStore
 from ebbgate.ports.clock import Clock
-from ebbgate.ports.control_store import ControlStore, ControlTransaction
+from ebbgate.ports.control_store import ControlStore
 from ebbgate.ports.deployer import Deployer
 from ebbgate.ports.event_store import EventStore
 
@@ -158,17 +159,19 @@ class PreflightService:
         if plan.deploy is None:
             return warn("target", "the plan names none", "write `deploy:` into the plan for the second stage")
         with self._store.transaction() as tx:
-            current, broken = current_release(tx, plan.app), broken_deployment(tx, plan.app)
-            voyage = _last_voyage(tx, plan.app)
-        if broken is not None:
-            words = f"{broken.id} is broken, so that nobody knows what runs: {broken.error}"
+            current = current_of(tx, plan.app)
+            shipment = answering_shipment(tx, tx.deployments(app=plan.app, limit=1_000))
+        if (left := current.unsettled) is not None and not left.is_over:
+            return warn("target", f"{left.id} is under way, at {left.step.value}", "wait for its end")
+        if left is not None:
+            words = f"{left.id} is {left.status.value}, so that nobody knows what answers: {left.error}"
             return bad("target", words, "mend it, then deploy again: ebbgate release deploy")
-        if current is None or voyage is None:
+        if current.release is None or shipment is None:
             return warn("target", "nothing was deployed there yet", "ebbgate release deploy")
-        answer = self._deployer.target(voyage.there.terms).look(voyage.there)
+        name, answer = current.release.id, self._deployer.target(shipment.terms).look(shipment)
         if answer.is_good:
-            return good("target", f"{current.id} answers: {answer.text}")
-        return bad("target", f"{current.id} does not answer as it should: {answer.text}", "mend it, or deploy it again")
+            return good("target", f"{name} answers: {answer.text}")
+        return bad("target", f"{name} does not answer as it should: {answer.text}", "mend it, or deploy it again")
 
     def _arriving(self, plan: Plan) -> Check:
         """What the plan's metrics need, from both versions where one is being rolled out."""
@@ -250,9 +253,3 @@ def _parts(names: Iterable[PartName]) -> str:
 
 def _number(found: list[Finding], what: str) -> str:
     return f"{len(found)} {what}{'s' if len(found) > 1 else ''}"
-
-
-def _last_voyage(tx: ControlTransaction, app: str) -> Voyage | None:
-    """How the target was last reached."""
-    done = tx.deployments(app=app, statuses=(DeploymentStatus.DONE,), limit=1)
-    return voyage_of(tx, done[0]) if done else None

@@ -2,7 +2,8 @@
 
 from ebbgate.control.audit import Actor
 from ebbgate.control.deployments import DeploymentService
-from ebbgate.control.releases_find import current_release, release_of_rollout
+from ebbgate.control.releases_current import current_of
+from ebbgate.control.releases_find import release_of_rollout
 from ebbgate.core.errors import EbbgateError, StoreUnavailableError
 from ebbgate.core.releases import Release, last_stable
 from ebbgate.core.rollouts.look import DeploymentSeen, StageTwo
@@ -32,8 +33,8 @@ def stage_two(tx: ControlTransaction, state: RolloutState, *, is_asked: bool = F
         return StageTwo(why=f"{state.plan.app} has no stable release to go back to")
     if stable.deploy is None:
         return StageTwo(why=f"release {stable.id} names no target")
-    current = current_release(tx, state.plan.app)
-    if current is not None and current.id == stable.id and not _is_redeploying(tx, state, stable):
+    current = current_of(tx, state.plan.app)
+    if current.is_of(stable) and current.is_answering and not _is_redeploying(tx, state, stable):
         return StageTwo(why=f"{stable.id} is what runs")
     return StageTwo(release=stable.id)
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import msgspec
 
 from ebbgate.control.audit import Actor, record, tell
-from ebbgate.control.releases_find import current_release, find_release
+from ebbgate.control.releases_current import Current, current_of
+from ebbgate.control.releases_find import find_release
 from ebbgate.core.errors import (
     ArtifactDamagedError,
     ArtifactMissingError,
@@ -61,22 +62,23 @@ class ReleaseService:
         with self._store.transaction() as tx:
             releases = tx.releases(app=app)
             apps = {release.app for release in releases}
-            current = {found.id for name in apps if (found := current_release(tx, name))}
+            current = {name: current_of(tx, name) for name in apps}
             stable = {found.id for name in apps if (found := last_stable(tx.releases(app=name)))}
-        return [self._line(one, is_current=one.id in current, is_last_stable=one.id in stable) for one in releases]
+        return [self._line(one, current[one.app], is_last_stable=one.id in stable) for one in releases]
 
     def get(self, reference: str) -> ReleaseView:
         """Raises NotFoundError."""
         with self._store.transaction() as tx:
             release = find_release(tx, reference)
-            current, stable = current_release(tx, release.app), last_stable(tx.releases(app=release.app))
+            current, stable = current_of(tx, release.app), last_stable(tx.releases(app=release.app))
             marks = [mark for mark in tx.rollout_marks() if mark.release in (release.id, release.version)]
             states = [state for mark in marks if (state := tx.rollout(mark.id)) and state.plan.app == release.app]
             flags = {*tx.flags_of_release(release.id), *((s.plan.environment, s.plan.flag) for s in states)}
             mine = [one for one in tx.deployments(app=release.app) if one.release == release.id]
         return ReleaseView(
             release=release,
-            is_current=current is not None and current.id == release.id,
+            is_current=current.is_of(release),
+            is_answering=current.is_of(release) and current.is_answering,
             is_last_stable=stable is not None and stable.id == release.id,
             are_bytes_there=self._artifacts.has(release.artifact.digest),
             flags=tuple(sorted(flags)),
@@ -169,8 +171,8 @@ class ReleaseService:
             if (stable := last_stable(tx.releases(app=before.app))) is not None:
                 hint = "whatever comes after a stable release becomes stable by its rollout"
                 raise TransitionError(f"{stable.id} is stable already", hint=hint)
-            current = current_release(tx, before.app)
-            if before.state is not ReleaseState.DEPLOYED or current is None or current.id != before.id:
+            current = current_of(tx, before.app)
+            if before.state is not ReleaseState.DEPLOYED or not (current.is_of(before) and current.is_answering):
                 hint = f"deploy it first: ebbgate release deploy {before.id} --reason ..."
                 raise TransitionError(f"{before.id} is not what answers", hint=hint)
             moved = move(before, ReleaseTrigger.SETTLE, at=self._clock.machine_now())
@@ -279,7 +281,7 @@ class ReleaseService:
         except msgspec.DecodeError as error:
             raise BadRequestError(f"{digest} is no manifest: {error}", hint="upload what was packed") from error
 
-    def _line(self, release: Release, *, is_current: bool, is_last_stable: bool) -> ReleaseLine:
+    def _line(self, release: Release, current: Current, *, is_last_stable: bool) -> ReleaseLine:
         return ReleaseLine(
             id=release.id,
             app=release.app,
@@ -290,7 +292,8 @@ class ReleaseService:
             digest=release.artifact.digest,
             content_bytes=release.artifact.content_bytes,
             is_pinned=release.is_pinned,
-            is_current=is_current,
+            is_current=current.is_of(release),
+            is_answering=current.is_of(release) and current.is_answering,
             is_last_stable=is_last_stable,
             are_bytes_there=self._artifacts.has(release.artifact.digest),
         )

@@ -1,7 +1,7 @@
-"""Finding releases: by id, by version, by what a rollout calls them; and what is current."""
+"""Finding releases: by id, by version, by what a rollout calls them; and whether one may start."""
 
 from ebbgate.core.errors import ConflictError, NotFoundError, QuarantineError, TransitionError
-from ebbgate.core.releases import Deployment, DeploymentStatus, Release, last_stable, release_id
+from ebbgate.core.releases import Release, last_stable, release_id
 from ebbgate.ports.control_store import ControlTransaction
 
 
@@ -35,30 +35,6 @@ def release_of_rollout(tx: ControlTransaction, app: str, name: str) -> Release |
 def has_target(tx: ControlTransaction, app: str) -> bool:
     """Whether any release of the app says where it is deployed. Without one a rollback has no second stage."""
     return any(release.deploy is not None for release in tx.releases(app=app))
-
-
-def current_release(tx: ControlTransaction, app: str) -> Release | None:
-    """What the last deployment of the app left, or the newest adopted one where nothing was deployed yet. None also
-    where that deployment ended broken: what runs is for a person to find out.
-    """
-    return None if broken_deployment(tx, app) is not None else last_good_release(tx, app)
-
-
-def broken_deployment(tx: ControlTransaction, app: str) -> Deployment | None:
-    """The app's newest deployment that touched anything, if it ended broken."""
-    over = (one for one in tx.deployments(app=app, limit=1000) if one.is_over and one.started_at is not None)
-    newest = next(over, None)
-    return newest if newest is not None and newest.status is DeploymentStatus.BROKEN else None
-
-
-def last_good_release(tx: ControlTransaction, app: str) -> Release | None:
-    """What is known to have answered last, whether it still runs or not: where a way back leads."""
-    for deployment in tx.deployments(app=app, limit=1000):
-        if deployment.status is DeploymentStatus.DONE:
-            return tx.release(deployment.release)
-        if deployment.status is DeploymentStatus.FAILED and deployment.previous is not None:
-            return tx.release(deployment.previous)
-    return next((one for one in tx.releases(app=app) if one.is_adopted and one.is_stable), None)
 
 
 def admit_rollout(tx: ControlTransaction, app: str, name: str, *, override: bool) -> None:

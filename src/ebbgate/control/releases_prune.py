@@ -6,7 +6,8 @@ import msgspec
 
 from ebbgate.control.audit import Actor
 from ebbgate.control.releases import note_release, store_release
-from ebbgate.control.releases_find import broken_deployment, current_release, last_good_release, release_of_rollout
+from ebbgate.control.releases_current import current_of
+from ebbgate.control.releases_find import release_of_rollout
 from ebbgate.core.releases import DeploymentStatus, DeployTerms, Release
 from ebbgate.core.releases.requests import PruneView
 from ebbgate.core.releases.retention import Keeping, choose_kept
@@ -45,7 +46,7 @@ class PruneService:
         )
 
     def _chosen(self, tx: ControlTransaction, app: str, keep: int) -> list[Keeping]:
-        current = current_release(tx, app)
+        current = current_of(tx, app).release
         ids = {current.id} if current is not None else set()
         return choose_kept(tx.releases(app=app), keep=keep, current=ids, referenced=references(tx, app))
 
@@ -86,9 +87,11 @@ def references(tx: ControlTransaction, app: str) -> Mapping[str, str]:
         for name in (deployment.release, deployment.previous):
             if name is not None:
                 found[name] = f"deployment {deployment.id} is not over"
-    if (broken := broken_deployment(tx, app)) is not None:
-        good = last_good_release(tx, app)
-        for name in (broken.release, broken.previous, good.id if good is not None else None):
+    current = current_of(tx, app)
+    if current.last_good is not None and not current.is_answering:
+        found[current.last_good.id] = "it is what answered last"
+    if (left := current.unsettled) is not None:
+        for name in (left.release, left.previous):
             if name is not None:
-                found[name] = f"deployment {broken.id} is broken: it may be what runs"
+                found[name] = f"deployment {left.id} is {left.status.value}: it may be what runs"
     return found

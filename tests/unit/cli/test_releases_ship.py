@@ -122,6 +122,7 @@ def _line(version: str) -> ReleaseLine:
         content_bytes=1,
         is_pinned=False,
         is_current=False,
+        is_answering=False,
         is_last_stable=version == "v1.0.0",
         are_bytes_there=True,
     )

@@ -10,6 +10,7 @@ import pytest
 from ebbgate.control.audit import Actor
 from ebbgate.control.deployments import DeploymentService
 from ebbgate.control.deployments_worker import DeploymentWorker
+from ebbgate.control.releases_current import current_of
 from ebbgate.control.releases_prune import references
 from ebbgate.core.errors import NotFoundError, QuarantineError, StoreUnavailableError
 from ebbgate.core.releases import DeploymentStatus, Proof, ReleaseState, condemn
@@ -94,20 +95,45 @@ def test_when_neither_answers_it_is_broken(yard: Yard) -> None:
     assert yard.deploy(V2).status is DeploymentStatus.BROKEN
 
 
-def test_after_a_broken_one_nothing_is_said_to_be_current_and_pruning_keeps_what_may_run(yard: Yard) -> None:
+def test_after_a_broken_one_nothing_is_said_to_answer_and_pruning_keeps_what_may_run(yard: Yard) -> None:
+    """Current is what the target itself calls so; `tests/contract/test_current_release.py` has a real one."""
     yard.deploy(V1)
     yard.target.sick |= {V1, V2}
     broken = yard.deploy(V2)
     assert broken.status is DeploymentStatus.BROKEN
-    assert yard.service.current("dash") is None
     with yard.store.transaction() as tx:
-        why = references(tx, "dash")
+        why, left = references(tx, "dash"), current_of(tx, "dash")
+    assert left.release is not None
+    assert (left.release.id, left.is_answering, left.unsettled) == (yard.target.is_current, False, broken)
     assert why == dict.fromkeys((V2, V1), f"deployment {broken.id} is broken: it may be what runs")
     yard.target.sick.clear()
     yard.deploy(V1, "mended")
     current = yard.service.current("dash")
     assert current is not None
     assert current.id == V1
+    with yard.store.transaction() as tx:
+        assert current_of(tx, "dash").is_answering
+
+
+def test_a_deployment_that_gave_way_leaves_nothing_that_is_known_to_answer(yard: Yard) -> None:
+    """The target points to what was given up until the rollback switches it, or for good if that fails first."""
+    yard.deploy(V1)
+    yard.target.sick.add(V2)
+    yard.service.deploy(V2, actor=ADA, key="forward")
+
+    def ask_back(step: str) -> None:
+        if step == "deploy.restart.noted":
+            yard.service.redeploy_last_stable("dash", key="back", actor=ADA)
+            yard.target.here.clear()
+            yard.artifacts.blobs.clear()
+
+    yard.worker(ask_back).tick()
+    assert [one.status for one in yard.service.list()[:2]] == [DeploymentStatus.FAILED] * 2
+    with yard.store.transaction() as tx:
+        left = current_of(tx, "dash")
+    assert left.release is not None
+    assert left.last_good is not None
+    assert (left.release.id, left.is_answering, left.last_good.id) == (yard.target.is_current, False, V1)
 
 
 def test_without_a_release_before_it_nothing_is_current_after_a_failure(yard: Yard) -> None:

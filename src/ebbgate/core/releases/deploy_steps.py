@@ -27,10 +27,14 @@ _TOUCHED = frozenset({DeployStep.SWITCH, DeployStep.RESTART, DeployStep.CHECK})
 """A failure here is undone."""
 
 
-def begun(deployment: Deployment, *, previous: str | None, at: datetime) -> Deployment:
-    """It has its target. previous: id of what is current there."""
+def begun(deployment: Deployment, *, here: str | None, previous: str | None, at: datetime) -> Deployment:
+    """It has its target. here: id of what the target calls current. previous: id of what there is to go back to."""
     return msgspec.structs.replace(
-        deployment, status=DeploymentStatus.RUNNING, previous=previous, started_at=deployment.started_at or at
+        deployment,
+        status=DeploymentStatus.RUNNING,
+        previous=previous,
+        points_to=here,
+        started_at=deployment.started_at or at,
     )
 
 

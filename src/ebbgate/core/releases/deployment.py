@@ -57,8 +57,9 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """One release going to one target.
 
     key: idempotency key of who asked; the same key is the same deployment. number: 1, 2, ... over all. previous: id of
-    the release that was current before, None where there was none. is_rollback: asked for to take another one back.
-    nonce: of this deployment, in the environment of what it starts (EBBGATE_DEPLOYMENT). Machine times.
+    the release that was current before, None where there was none. points_to: id of the release that the target itself
+    called current after the last step that was noted, None where it named none. is_rollback: asked for to take another
+    one back. nonce: of this deployment, in the environment of what it starts (EBBGATE_DEPLOYMENT). Machine times.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     is_rollback: bool = False
     override: bool = False  # even if the release is quarantined
     previous: str | None = None
+    points_to: str | None = None
     proof: Proof | None = None
     error: str = ""
     started_at: datetime | None = None

@@ -71,7 +71,9 @@ class PruneReleases(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ReleaseLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A release in a list. Machine times."""
+    """A release in a list. Machine times. is_current: its target points to it. is_answering: that is known to answer,
+    with nothing done to it since.
+    """
 
     id: str
     app: str
@@ -83,15 +85,19 @@ class ReleaseLine(msgspec.Struct, frozen=True, kw_only=True):
     content_bytes: int
     is_pinned: bool
     is_current: bool
+    is_answering: bool
     is_last_stable: bool
     are_bytes_there: bool
 
 
 class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything of a release. flags: (environment, flag) that it brings, or that rollouts of it steer."""
+    """Everything of a release. flags: (environment, flag) that it brings, or that rollouts of it steer. is_current,
+    is_answering: as in a list.
+    """
 
     release: Release
     is_current: bool
+    is_answering: bool
     is_last_stable: bool
     are_bytes_there: bool
     flags: tuple[tuple[str, str], ...]
