@@ -21,5 +21,5 @@ def take_alerts(services: Services, request: ApiRequest, data: JSONBody[Alertman
 
 @get("/probes", sync_to_thread=True, operation_id="listProbes", tags=["observations"])
 def list_probes(services: Services) -> list[ProbeState]:
-    """The probes of rollouts that are under way, and how they stand."""
+    """The probes of rollouts that are under way, or whose incident is not over, and how they stand."""
     return services.probes.list()

@@ -1,6 +1,7 @@
-"""Runs the probes of plans that are rolled out, in a thread of its own: an outage takes the version back (RULES G3).
+"""Runs the probes of plans, in a thread of its own: an outage takes the version back (RULES G3).
 
-Machine time throughout. What is known of a probe is kept in the journal, so that a restart goes on counting.
+`probes_watched` says whose. Machine time throughout. What is known of a probe is kept in the journal, so that a restart
+goes on counting.
 """
 
 import threading
@@ -15,6 +16,7 @@ import structlog
 from ebbgate.control.audit import Actor
 from ebbgate.control.failing import Alarm, Failing, no_alarm
 from ebbgate.control.incidents import machine_note
+from ebbgate.control.probes_watched import Question, Watchlist, question_of
 from ebbgate.control.triggers import ACTIVE, OUTSIDE, Cause, Pulled, TriggerService
 from ebbgate.core.errors import ConflictError, EbbgateError
 from ebbgate.core.incidents import EntryKind, IncidentKind
@@ -27,7 +29,7 @@ from ebbgate.core.rollbacks.probing import (
     recovery_words,
 )
 from ebbgate.core.rollouts.plan import Probe
-from ebbgate.core.rollouts.state import RolloutState, Status
+from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlStore, ControlTransaction, JournalRow
 from ebbgate.ports.prober import Prober
@@ -40,12 +42,9 @@ AT_ONCE = 64
 LINGER = timedelta(seconds=0.1)
 """Machine time that a tick waits for the next answer; what takes longer is taken by a later tick."""
 
-PROBED = (*ACTIVE, Status.ROLLING_BACK)
-"""While it is taken back as well: the incident's timeline tells when the application answered again."""
-
 log = structlog.get_logger("ebbgate.probes")
 Asked = tuple[RolloutState, Probe]
-Answered = tuple[RolloutState, Probe, str | Exception]
+Answered = tuple[Question, str | Exception]
 
 
 class ProbeService:
@@ -71,7 +70,8 @@ class ProbeService:
         self._wake_loop = wake
         self._failing = Failing(clock, alarm)
         self._known: dict[tuple[str, str], ProbeState] = {}
-        self._in_flight: set[tuple[str, str]] = set()
+        self._watchlist = Watchlist()
+        self._in_flight: dict[Question, list[Asked]] = {}  # with all that take the answer
         self._answers: SimpleQueue[Answered] = SimpleQueue()
         self._stop = threading.Event()
 
@@ -98,10 +98,9 @@ class ProbeService:
         is asked every 10 s, whatever a slow command beside it takes). Raises StoreUnavailableError.
         """
         with self._store.transaction() as tx:
-            states = tx.rollouts(statuses=PROBED)
-            due = [(state, probe) for state in states for probe in self._due(tx, state)]
-        for asked in due[: AT_ONCE - len(self._in_flight)]:
-            self._send(asked)
+            due = self._due(tx)
+        for question, asked in due[: AT_ONCE - len(self._in_flight)]:
+            self._send(question, asked)
         while self._in_flight:
             try:
                 answer = self._answers.get(timeout=LINGER.total_seconds())
@@ -109,8 +108,8 @@ class ProbeService:
                 return
             self._receive(answer)
 
-    def _send(self, asked: Asked) -> None:
-        state, probe = asked
+    def _send(self, question: Question, asked: list[Asked]) -> None:
+        probe = asked[0][1]  # the others differ in what follows from the answer
 
         def ask() -> None:
             wrong: str | Exception
@@ -118,32 +117,38 @@ class ProbeService:
                 wrong = self._prober.probe(probe)
             except Exception as error:  # told by the thread that takes the answers
                 wrong = error
-            self._answers.put((state, probe, wrong))
+            self._answers.put((question, wrong))
 
-        self._in_flight.add((state.id, probe.name))
+        self._in_flight[question] = asked
         threading.Thread(target=ask, name=f"probe-{probe.name}", daemon=True).start()  # an end waits for no probe
 
     def _receive(self, answer: Answered) -> None:
-        state, probe, wrong = answer
-        self._in_flight.discard((state.id, probe.name))
+        question, wrong = answer
+        asked = self._in_flight.pop(question)
         if isinstance(wrong, Exception):
             raise wrong
-        with suppress(ConflictError):  # somebody changed it meanwhile; the next answer sees the new state
-            self._take(state, probe, wrong)
+        for state, probe in asked:
+            with suppress(ConflictError):  # somebody changed it meanwhile; the next answer sees the new state
+                self._take(state, probe, wrong)
 
-    def list(self) -> list[ProbeState]:
-        """What is known of the probes of rollouts that are under way."""
-        with self._store.transaction() as tx:
-            states = tx.rollouts(statuses=PROBED)
-            found = [self._state(tx, state, probe) for state in states for probe in state.plan.probes]
-        return [one for one in found if one is not None]
+    def _asked(self, tx: ControlTransaction) -> Iterator[Asked]:
+        for watched in self._watchlist.read(tx):
+            for probe in watched.state.plan.probes:
+                known = self._state(tx, watched.state, probe)
+                if not watched.is_failing_only or (known is not None and known.is_failing):
+                    yield watched.state, probe
 
-    def _due(self, tx: ControlTransaction, state: RolloutState) -> Iterator[Probe]:
-        now = self._clock.machine_now()
-        for probe in state.plan.probes:
-            is_out = (state.id, probe.name) in self._in_flight
-            if not is_out and is_due(probe, self._state(tx, state, probe), now=now):
-                yield probe
+    def _due(self, tx: ControlTransaction) -> list[tuple[Question, list[Asked]]]:
+        """What is to be asked now, with all that take the answer: who has just begun waits for the others' time."""
+        now, groups = self._clock.machine_now(), dict[Question, list[Asked]]()
+        for state, probe in self._asked(tx):
+            groups.setdefault(question_of(probe), []).append((state, probe))
+        return [
+            (question, asked)
+            for question, asked in groups.items()
+            if question not in self._in_flight
+            and all(is_due(probe, self._state(tx, state, probe), now=now) for state, probe in asked)
+        ]
 
     def _state(self, tx: ControlTransaction, state: RolloutState, probe: Probe) -> ProbeState | None:
         key = (state.id, probe.name)
@@ -160,7 +165,7 @@ class ProbeService:
                 self._keep(tx, state, probe, after)
             self._note(tx, state, probe, before, after)
         self._known[state.id, probe.name] = after
-        if is_critical(probe, after):
+        if is_critical(probe, after) and state.status in ACTIVE:
             self._pull(state, probe, after)
 
     def _pull(self, state: RolloutState, probe: Probe, found: ProbeState) -> None:
@@ -197,6 +202,12 @@ class ProbeService:
             result=msgspec.json.encode(after).decode(),
         )
         tx.put_journal(row)
+
+    def list(self) -> list[ProbeState]:
+        """What is known of the probes of rollouts that are under way, or whose incident is not over."""
+        with self._store.transaction() as tx:
+            found = [self._state(tx, state, probe) for state, probe in self._asked(tx)]
+        return [one for one in found if one is not None]
 
 
 def _key(state: RolloutState, probe: Probe) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from ebbgate.control.alert_hooks import AlertHookService
 from ebbgate.control.audit import Actor
+from ebbgate.control.incidents import IncidentService
 from ebbgate.control.probes import ProbeService
 from ebbgate.control.triggers import Cause, Pulled, TriggerService
 from ebbgate.core.incidents import EntryKind, IncidentKind, Severity
@@ -29,11 +30,12 @@ class Answers:
 
     def __init__(self) -> None:
         self.wrong = ""
+        self.good: set[str] = set()
         self.asked = 0
 
     def probe(self, probe: Probe) -> str:
         self.asked += 1
-        return self.wrong
+        return "" if probe.name in self.good else self.wrong
 
 
 class Watch:
@@ -164,6 +166,56 @@ def test_it_is_asked_as_often_as_the_plan_says_and_only_while_the_rollout_is_und
     watch.world.rollouts.abort(watch.rollout, actor=ADA)
     watch.probe(3, "503")
     assert watch.answers.asked == 1
+
+
+def test_while_its_incident_is_active_a_rollout_that_is_over_is_still_asked() -> None:
+    """The timeline tells when the application really answers again (issue 5), however the rollback ended."""
+    # given an outage whose rollback ended with nothing proven
+    watch = Watch()
+    watch.probe(3, "503")
+    watch.world.rollbacks.settle(watch.rollout, actor=ADA)
+    assert watch.state.is_over
+    # when the application answers again, after a restart of control
+    watch.probe(1, "503")
+    watch.restart()
+    watch.probe(1, "503")
+    watch.probe(2)
+    # then that is told, and it is asked on until somebody says that the harm is over
+    assert watch.notes() == ["probe outage answers well again after 5 failures in 50 s"]
+    assert [one.is_failing for one in watch.probes.list()] == [False]
+    IncidentService(watch.world.store, watch.world.clock).stabilise("INC-1", actor=ADA)
+    asked = watch.answers.asked
+    watch.probe(3)
+    assert (watch.answers.asked, watch.probes.list()) == (asked, [])
+
+
+def test_one_that_fails_when_the_incident_is_stable_is_asked_until_it_answers() -> None:
+    """What recovered are the metrics; the end of the outage must not be missing in the post-mortem."""
+    watch = Watch(probes=(PROBE, msgspec.structs.replace(PROBE, name="other", url="http://127.0.0.1:2/")))
+    watch.answers.good = {"other"}
+    watch.probe(3, "503")
+    watch.world.rollbacks.settle(watch.rollout, actor=ADA)
+    IncidentService(watch.world.store, watch.world.clock).stabilise("INC-1", actor=ADA)
+    asked = watch.answers.asked
+    watch.probe(2, "503")
+    assert watch.answers.asked == asked + 2, "the one that fails, and not the other"
+    watch.probe(3)
+    assert watch.answers.asked == asked + 3
+    assert watch.notes() == ["probe outage answers well again after 5 failures in 50 s"]
+
+
+def test_rollouts_with_the_same_probe_share_its_answers() -> None:
+    """An incident that is active, and a rollout of another flag of the application: one question at a time."""
+    watch = Watch()
+    watch.probe(3, "503")
+    watch.world.rollbacks.settle(watch.rollout, actor=ADA)
+    other = watch.world.start(msgspec.structs.replace(watch.plan, flag="cart", mode=Mode.ACT))
+    asked = watch.answers.asked
+    watch.probe(2, "503")
+    assert watch.answers.asked == asked + 2
+    assert {one.rollout: one.fails for one in watch.probes.list()} == {watch.rollout: 5, other.id: 2}
+    watch.probe(1, "503")
+    assert watch.world.rollouts.get(other.id).status is Status.ROLLING_BACK, "each counts for itself"
 
 
 def test_where_the_mode_asks_the_commander_is_asked_once_and_acted_for_after_the_deadline() -> None:
