@@ -16,8 +16,8 @@ from ebbgate.control.audit import Actor, tell
 from ebbgate.control.deployments import note_deployment, store_deployment
 from ebbgate.control.deployments_ship import Voyage, voyage_of
 from ebbgate.control.deployments_steps import GaveWayError, StepRunner
-from ebbgate.control.releases import note_release, store_release
 from ebbgate.control.releases_current import current_of
+from ebbgate.control.releases_rows import note_release, store_release
 from ebbgate.core.errors import (
     ArtifactDamagedError,
     ArtifactMissingError,

@@ -1,25 +1,18 @@
-"""What people do with releases: register, adopt, mark, pin, compare, verify. Bytes come and go by their digests."""
+"""What people do with releases: register, adopt, mark, pin, compare, verify."""
 
 from collections.abc import Callable
 
 import msgspec
 
-from ebbgate.control.audit import Actor, record, tell
+from ebbgate.control.audit import Actor
+from ebbgate.control.releases_bytes import ReleaseBytes
 from ebbgate.control.releases_current import Current, current_of
-from ebbgate.control.releases_find import find_release
-from ebbgate.core.errors import (
-    ArtifactDamagedError,
-    ArtifactMissingError,
-    BadRequestError,
-    ConflictError,
-    PermissionDeniedError,
-    StoreUnavailableError,
-    TransitionError,
-)
+from ebbgate.control.releases_find import find_release, rollouts_of
+from ebbgate.control.releases_follow import ReleaseFollower
+from ebbgate.control.releases_rows import note_release, store_release
+from ebbgate.core.errors import ConflictError, PermissionDeniedError, TransitionError
 from ebbgate.core.releases import (
     Approval,
-    Artifact,
-    Documents,
     Manifest,
     RebuildMark,
     Release,
@@ -27,26 +20,15 @@ from ebbgate.core.releases import (
     ReleaseTrigger,
     clear,
     condemn,
-    decode_manifest,
     last_stable,
     move,
     release_id,
 )
-from ebbgate.core.releases.diff import ReleaseDiff, dependency_changes, file_changes, sizes
-from ebbgate.core.releases.requests import (
-    RebuildRelease,
-    RegisterRelease,
-    ReleaseLine,
-    ReleaseView,
-    VerifyFinding,
-    VerifyView,
-)
+from ebbgate.core.releases.diff import ReleaseDiff
+from ebbgate.core.releases.requests import RebuildRelease, RegisterRelease, ReleaseLine, ReleaseView, VerifyView
 from ebbgate.ports.artifacts import ArtifactStore
 from ebbgate.ports.clock import Clock
-from ebbgate.ports.control_store import ControlStore, ControlTransaction
-
-MANIFEST_MAX = 64_000_000
-"""Bytes of a manifest: about 300,000 files."""
+from ebbgate.ports.control_store import ControlStore
 
 
 class ReleaseService:
@@ -56,6 +38,8 @@ class ReleaseService:
         self._store = store
         self._artifacts = artifacts
         self._clock = clock
+        self._bytes = ReleaseBytes(artifacts)
+        self._follower = ReleaseFollower(store, clock)
 
     def list(self, app: str | None = None) -> list[ReleaseLine]:
         """Newest first."""
@@ -71,8 +55,7 @@ class ReleaseService:
         with self._store.transaction() as tx:
             release = find_release(tx, reference)
             current, stable = current_of(tx, release.app), last_stable(tx.releases(app=release.app))
-            marks = [mark for mark in tx.rollout_marks() if mark.release in (release.id, release.version)]
-            states = [state for mark in marks if (state := tx.rollout(mark.id)) and state.plan.app == release.app]
+            states = rollouts_of(tx, release)
             flags = {*tx.flags_of_release(release.id), *((s.plan.environment, s.plan.flag) for s in states)}
             mine = [one for one in tx.deployments(app=release.app) if one.release == release.id]
         return ReleaseView(
@@ -92,10 +75,12 @@ class ReleaseService:
             return last_stable(tx.releases(app=app))
 
     def register(self, request: RegisterRelease, *, actor: Actor, is_admin: bool) -> Release:
-        """Make a release of what was uploaded. Raises ConflictError (the version exists), ArtifactMissingError,
-        ArtifactDamagedError, PermissionDeniedError (deploy terms that are new to the app, and no admin).
+        """Make a release of what was uploaded; what its rollouts came to before it was known counts as ever.
+
+        Raises ConflictError (the version exists), ArtifactMissingError, ArtifactDamagedError, PermissionDeniedError
+        (deploy terms that are new to the app, and no admin).
         """
-        self._check_bytes(request.artifact, request.documents)
+        self._bytes.check(request.artifact, request.documents)
         now = self._clock.machine_now()
         release = Release(
             id=release_id(request.app, request.version),
@@ -127,12 +112,13 @@ class ReleaseService:
                     hint="let an admin's token register the first release with them",
                 )
             stored = tx.put_release(release)
-            self._note(tx, actor, "release.adopt" if request.is_adopted else "release.register", None, stored)
-        return stored
+            action = "release.adopt" if request.is_adopted else "release.register"
+            note_release(tx, self._clock, actor, action, None, stored)
+            return self._follower.catch_up(tx, stored)
 
     def rebuild(self, reference: str, request: RebuildRelease, *, actor: Actor) -> Release:
         """Put bytes back that are gone or damaged, and mark the release so (RULES H4)."""
-        self._check_bytes(request.artifact, request.documents)
+        self._bytes.check(request.artifact, request.documents)
 
         def change(release: Release) -> Release:
             is_same = release.artifact.digest == request.artifact.digest
@@ -177,7 +163,7 @@ class ReleaseService:
                 raise TransitionError(f"{before.id} is not what answers", hint=hint)
             moved = move(before, ReleaseTrigger.SETTLE, at=self._clock.machine_now())
             after = store_release(tx, before, msgspec.structs.replace(moved, is_adopted=True))
-            self._note(tx, actor, "release.adopt", before, after)
+            note_release(tx, self._clock, actor, "release.adopt", before, after)
         return after
 
     def mark_bad(self, reference: str, *, actor: Actor) -> Release:
@@ -217,69 +203,19 @@ class ReleaseService:
 
     def manifest(self, reference: str) -> Manifest:
         """Its files and dependencies, hashed. Raises ArtifactMissingError, ArtifactDamagedError."""
-        with self._store.transaction() as tx:
-            release = find_release(tx, reference)
-        return self._manifest(release)
+        return self._bytes.manifest(self._found(reference))
 
     def diff(self, before: str, after: str) -> ReleaseDiff:
         """What differs between two releases."""
-        with self._store.transaction() as tx:
-            old, new = find_release(tx, before), find_release(tx, after)
-        was, now = self._manifest(old), self._manifest(new)
-        return ReleaseDiff(
-            before=old.id,
-            after=new.id,
-            commit_before=old.commit,
-            commit_after=new.commit,
-            is_same_bytes=old.artifact.digest == new.artifact.digest,
-            growth=sizes(now)[0] - sizes(was)[0],
-            gzip_growth=sizes(now)[1] - sizes(was)[1],
-            files=file_changes(was, now),
-            dependencies=dependency_changes(was, now),
-        )
+        return self._bytes.diff(self._found(before), self._found(after))
 
     def verify(self, reference: str) -> VerifyView:
         """Read all its bytes again and compare with their digests."""
+        return self._bytes.verify(self._found(reference))
+
+    def _found(self, reference: str) -> Release:
         with self._store.transaction() as tx:
-            release = find_release(tx, reference)
-        documents = release.documents
-        blobs = {
-            "archive": release.artifact.digest,
-            "manifest": documents.manifest,
-            "sbom": documents.sbom,
-            "provenance": documents.provenance,
-            "log": documents.log,
-        }
-        findings = tuple(self._verified(name, digest) for name, digest in blobs.items() if digest is not None)
-        return VerifyView(release=release.id, findings=findings, is_good=all(one.is_good for one in findings))
-
-    def _verified(self, name: str, digest: str) -> VerifyFinding:
-        try:
-            length = self._artifacts.verify(digest)
-        except (ArtifactMissingError, ArtifactDamagedError, StoreUnavailableError) as error:
-            return VerifyFinding(what=name, is_good=False, text=error.message)
-        return VerifyFinding(what=name, is_good=True, text=f"{digest}, {length:,} bytes")
-
-    def _check_bytes(self, artifact: Artifact, documents: Documents) -> None:
-        """What is said of an archive is what it is: its manifest is read, its bytes are hashed."""
-        if self._artifacts.verify(artifact.digest) != artifact.archive_bytes:
-            raise BadRequestError("the archive has another length than is said", hint="upload what was packed")
-        for digest in (documents.sbom, documents.provenance, documents.log):
-            if digest is not None:
-                self._artifacts.verify(digest)
-        manifest = self._decoded(documents.manifest)
-        if (len(manifest.files), sizes(manifest)[0]) != (artifact.files, artifact.content_bytes):
-            raise BadRequestError("the manifest is not that of the archive", hint="upload what was packed")
-
-    def _manifest(self, release: Release) -> Manifest:
-        return self._decoded(release.documents.manifest)
-
-    def _decoded(self, digest: str) -> Manifest:
-        data = self._artifacts.read(digest, limit=MANIFEST_MAX)
-        try:
-            return decode_manifest(data)
-        except msgspec.DecodeError as error:
-            raise BadRequestError(f"{digest} is no manifest: {error}", hint="upload what was packed") from error
+            return find_release(tx, reference)
 
     def _line(self, release: Release, current: Current, *, is_last_stable: bool) -> ReleaseLine:
         return ReleaseLine(
@@ -305,46 +241,5 @@ class ReleaseService:
             if after == before:
                 return before
             after = store_release(tx, before, after)
-            self._note(tx, actor, action, before, after)
+            note_release(tx, self._clock, actor, action, before, after)
         return after
-
-    def _note(self, tx: ControlTransaction, actor: Actor, action: str, before: Release | None, after: Release) -> None:
-        note_release(tx, self._clock, actor, action, before, after)
-
-
-def store_release(tx: ControlTransaction, before: Release, after: Release) -> Release:
-    """Write a changed release with the next revision. Raises ConflictError when somebody else was faster."""
-    return tx.put_release(msgspec.structs.replace(after, revision=before.revision + 1))
-
-
-def note_release(
-    tx: ControlTransaction, clock: Clock, actor: Actor, action: str, before: Release | None, after: Release
-) -> None:
-    """One audit row and one outbox row for one change of a release."""
-    record(
-        tx,
-        clock,
-        actor,
-        action=action,
-        subject=f"release:{after.id}",
-        before=_summary(before) if before is not None else None,
-        after=_summary(after),
-    )
-    tell(
-        tx,
-        clock,
-        topic="release",
-        subject=after.id,
-        key=f"release:{after.id}:{after.revision}",
-        payload={"action": action, "actor": actor.name, "reason": actor.reason, **_summary(after)},
-    )
-
-
-def _summary(release: Release) -> dict[str, object]:
-    return {
-        "state": release.state.value,
-        "digest": release.artifact.digest,
-        "commit": release.commit,
-        "is_pinned": release.is_pinned,
-        "revision": release.revision,
-    }

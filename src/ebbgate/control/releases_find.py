@@ -2,6 +2,7 @@
 
 from ebbgate.core.errors import ConflictError, NotFoundError, QuarantineError, TransitionError
 from ebbgate.core.releases import Release, last_stable, release_id
+from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.ports.control_store import ControlTransaction
 
 
@@ -30,6 +31,13 @@ def release_of_rollout(tx: ControlTransaction, app: str, name: str) -> Release |
         if found is not None and found.app == app:
             return found
     return None
+
+
+def rollouts_of(tx: ControlTransaction, release: Release) -> list[RolloutState]:
+    """The rollouts that mean it, oldest first, however they name it."""
+    names = (release.id, release.version, release.version.removeprefix("v"))
+    found = [tx.rollout(mark.id) for mark in tx.rollout_marks() if mark.release in names]
+    return [state for state in found if state is not None and state.plan.app == release.app]
 
 
 def has_target(tx: ControlTransaction, app: str) -> bool:

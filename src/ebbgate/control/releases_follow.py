@@ -1,8 +1,8 @@
 """Releases follow their rollouts: everybody has it, it finished its watch, or it was taken back (DESIGN section 8)."""
 
 from ebbgate.control.audit import Actor
-from ebbgate.control.releases import note_release, store_release
-from ebbgate.control.releases_find import release_of_rollout
+from ebbgate.control.releases_find import release_of_rollout, rollouts_of
+from ebbgate.control.releases_rows import note_release, store_release
 from ebbgate.core.releases import Release, ReleaseTrigger, condemn, move
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.clock import Clock
@@ -28,6 +28,14 @@ class ReleaseFollower:
                     self._move(tx, state)
         self._seen |= {mark.id: mark.revision for mark in unseen}  # only what was committed counts as seen
 
+    def catch_up(self, tx: ControlTransaction, release: Release) -> Release:
+        """What the rollouts of a release that has just become known have come to already: one that was taken back is
+        quarantined before anybody can start it. Returns it as stored.
+        """
+        for state in rollouts_of(tx, release):
+            self._move(tx, state)
+        return tx.release(release.id) or release
+
     def _move(self, tx: ControlTransaction, state: RolloutState) -> None:
         release = release_of_rollout(tx, state.plan.app, state.release)
         if release is None or release.is_bad:
@@ -45,9 +53,7 @@ class ReleaseFollower:
 
     def _others_open(self, tx: ControlTransaction, release: Release, state: RolloutState) -> bool:
         """A release may be rolled out behind several flags: it is stable when all of them are through."""
-        names = (release.id, release.version, release.version.removeprefix("v"))
-        others = [tx.rollout(mark.id) for mark in tx.rollout_marks() if mark.release in names and mark.id != state.id]
-        return any(other.plan.app == release.app and not other.is_over for other in others if other is not None)
+        return any(not other.is_over for other in rollouts_of(tx, release) if other.id != state.id)
 
     def _apply(self, tx: ControlTransaction, release: Release, trigger: ReleaseTrigger, why: str) -> None:
         after = move(release, trigger, at=self._clock.machine_now())

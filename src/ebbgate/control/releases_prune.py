@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import msgspec
 
 from ebbgate.control.audit import Actor
-from ebbgate.control.releases import note_release, store_release
 from ebbgate.control.releases_current import current_of
 from ebbgate.control.releases_find import release_of_rollout
+from ebbgate.control.releases_rows import note_release, store_release
 from ebbgate.core.releases import DeploymentStatus, DeployTerms, Release
 from ebbgate.core.releases.requests import PruneView
 from ebbgate.core.releases.retention import Keeping, choose_kept

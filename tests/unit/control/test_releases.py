@@ -167,6 +167,44 @@ def test_a_mark_that_a_person_took_away_does_not_come_back_after_a_restart(shelf
     assert shelf.state_of("v1.4.0") is ReleaseState.BUILT
 
 
+@pytest.mark.parametrize("status", [Status.ROLLING_BACK, Status.ROLLED_BACK])
+@pytest.mark.parametrize("name", ["v1.4.0", "1.4.0"])
+def test_one_that_becomes_known_after_it_was_taken_back_is_quarantined_at_once(
+    shelf: Shelf, status: Status, name: str
+) -> None:
+    """DESIGN section 8: a rollout may name a version that is built or adopted here only later."""
+    # given a rollout of a version that nobody registered, taken back and looked at
+    shelf.register("v1.3.0", is_adopted=True)
+    started = shelf.world.rollouts.start(a_plan(), release=name, actor=ADA)
+    shelf.set_status(started.id, status)
+    shelf.follower.follow()
+    # when it is registered, by whichever way
+    registered = shelf.register("v1.4.0", is_adopted=True)
+    # then it is quarantined before anybody could start it, and the audit says why
+    assert (registered.state, shelf.state_of("v1.4.0")) == (ReleaseState.BAD, ReleaseState.BAD)
+    assert registered.bad.reason == f"rollout {started.id} was taken back: {started.reason}"
+    stable = shelf.service.last_stable(shelf.app)
+    assert stable is not None
+    assert stable.version == "v1.3.0"
+    shelf.set_status(started.id, Status.ROLLED_BACK)
+    with pytest.raises(QuarantineError, match="taken back"):
+        shelf.world.rollouts.start(a_plan(), release="v1.4.0", actor=ADA)
+    shelf.world.rollouts.start(a_plan(), release="v1.4.0", actor=ADA, override=True)
+    with shelf.store.transaction() as tx:
+        assert "release.mark_bad" in [row.action for row in tx.audit()]
+    # and whoever takes the mark away is not overruled
+    shelf.service.clear(registered.id, actor=ADA)
+    ReleaseFollower(shelf.store, shelf.clock).follow()
+    assert shelf.state_of("v1.4.0") is ReleaseState.BUILT
+    assert started.id in shelf.service.get(registered.id).rollouts
+
+
+def test_another_apps_version_of_the_same_name_is_none_of_its_business(shelf: Shelf) -> None:
+    started = shelf.world.rollouts.start(a_plan(), release="v1.4.0", actor=ADA)
+    shelf.set_status(started.id, Status.ROLLED_BACK)
+    assert shelf.register("v1.4.0", app="other").state is ReleaseState.BUILT
+
+
 def test_lost_bytes_come_back_marked_and_other_bytes_only_when_that_is_said(shelf: Shelf) -> None:
     """RULES H4: rebuilding is a marked last resort."""
     release = shelf.register("v1.0.0")
