@@ -18,7 +18,7 @@ from ebbgate.core.flags import (
     render_kill,
     render_rollout,
 )
-from ebbgate.core.rollouts.exposure import rule_of
+from ebbgate.core.rollouts.kept_out import served_rule
 from ebbgate.core.rollouts.state import LOOKED_AT, RolloutState, Status
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import (
@@ -162,7 +162,7 @@ def render_flag(row: FlagRow, rollout: RolloutState | None, kill: KillRow | None
     """The flag as it is served: its definition, then the rollout's rule, then the kill, which outranks both."""
     definition = row.definition
     if rollout is not None:
-        definition = render_rollout(definition, rule_of(rollout, opt_in=row.opt_in))
+        definition = render_rollout(definition, served_rule(rollout, opt_in=row.opt_in))
     return render_kill(definition, kill.variant) if kill is not None else definition
 
 

@@ -1,5 +1,6 @@
 """What is shown of rollouts, put together from the stores."""
 
+from collections.abc import Sequence
 from statistics import quantiles
 
 from ebbgate.control.decisions import facts_of
@@ -66,7 +67,8 @@ class ViewService:
             assignment=inputs.assignment if inputs else None,
             sample_ratio=health.sample_ratio if health else None,
             exposed_share=health.exposed_share if health else None,
-            exposed_units=self._exposed(state, next_version),
+            exposed_units=self._seen(state, next_version, state.plan.treatment_variants),
+            excluded_units=self._excluded(state, next_version),
             evaluators=EvaluatorsView(
                 confirmed=proof.confirmed,
                 expected=proof.expected,
@@ -103,16 +105,20 @@ class ViewService:
             came >= state.plan.min_units and self._clock.plan_now() >= state.phases[0].entered_at + 3 * state.plan.tick
         )
 
-    def _exposed(self, state: RolloutState, next_version: int | None) -> int | None:
-        """Distinct units that saw the new version in this rollout. next_version: where the flag's next one begins."""
+    def _seen(self, state: RolloutState, next_version: int | None, variants: Sequence[str]) -> int | None:
+        """Distinct units that saw one of these in this rollout. next_version: where the flag's next one begins."""
         if not state.phases:
             return None
         return self._events.exposed_units(
             environment=state.plan.environment,
             flag=state.plan.flag,
             versions=(state.phases[0].snapshot_version, next_version),
-            variants=state.plan.treatment_variants,
+            variants=variants,
         )
+
+    def _excluded(self, state: RolloutState, next_version: int | None) -> int | None:
+        """The same of units that the plan excludes; None where it excludes nobody."""
+        return self._seen(state, next_version, state.plan.excluded_variants) if state.plan.exclude else None
 
     def _push(self, state: RolloutState) -> PushView | None:
         """How long the flag-off took to reach those that were connected then: who came later was not pushed to."""

@@ -128,10 +128,10 @@ def _fell_short(view: RolloutView, step: RollbackStep) -> bool:
 
 
 def footer(view: RolloutView, *, width: int) -> Text:
-    """Exposure, sample ratio, evaluators, age of the data; as many on a line as fit."""
+    """Exposure, excluded units, sample ratio, evaluators, age of the data; as many on a line as fit."""
     text = Text()
     line = 0
-    for fact in (_exposure(view), _sample_ratio(view), _evaluators(view), _freshness(view)):
+    for fact in (_exposure(view), _excluded(view), _sample_ratio(view), _evaluators(view), _freshness(view)):
         if fact is None:
             continue
         if text and line + 3 + fact.cell_len > width:
@@ -150,6 +150,12 @@ def _exposure(view: RolloutView) -> Text | None:
     if view.exposed_share is None:
         return Text(f"Exposed so far: {units}") if units else Text("Exposed: no data yet", style=FAINT)
     return Text(f"Exposed {share(view.exposed_share)}" + (f" ({units} so far)" if units else ""))
+
+
+def _excluded(view: RolloutView) -> Text | None:
+    if view.excluded_units is None:
+        return None
+    return Text(f"excluded: {view.excluded_units:,} units", style=FAINT)
 
 
 def _sample_ratio(view: RolloutView) -> Text | None:

@@ -51,7 +51,7 @@ def volume_block(
     counted = [
         entrant.arm
         for entrant in came
-        if not entrant.is_crossed_by(closed_at) and (entrant.audience_at is None or entrant.audience_at >= closed_at)
+        if not entrant.is_left_out_by(closed_at) and (entrant.audience_at is None or entrant.audience_at >= closed_at)
     ]
     return VolumeBlock(
         phase=phase.contrast.phase,

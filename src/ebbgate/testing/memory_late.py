@@ -134,7 +134,7 @@ def _windowed(
         close = at + length
         if place < 0 or close <= opened_at or entrant.known_at >= close or entrant.arm not in arms:
             continue
-        if entrant.is_crossed_by(close) or _is_audience(entrant, close):
+        if entrant.is_left_out_by(close) or _is_audience(entrant, close):
             continue
         window, events = entrant.in_window(at) if place else entrant, events_of.get(entrant.unit, {})
         if metric.kind is MetricKind.COUNT:

@@ -68,7 +68,7 @@ def first_events(
         if at is None or not opened_at - delay < at <= closed_at - delay:
             continue
         close = at + delay
-        if event.known_at >= close or entrant.known_at >= close or entrant.is_crossed_by(close):
+        if event.known_at >= close or entrant.known_at >= close or entrant.is_left_out_by(close):
             continue
         known = found.get(event.unit)
         if known is None or (event.at, event.seq) < (known.event.at, known.event.seq):
@@ -126,7 +126,7 @@ def _windowed(
         place = (closed_at - length - first_at) // metric.window
         at = first_at + place * metric.window
         entrant, close = phase.entrants[unit], at + length
-        if close <= opened_at or entrant.known_at >= close or entrant.is_crossed_by(close):
+        if close <= opened_at or entrant.known_at >= close or entrant.is_left_out_by(close):
             continue
         window = entrant.in_window(at) if place else entrant
         is_treated, events = entrant.is_treated_by(close), events_of.get(unit, {})

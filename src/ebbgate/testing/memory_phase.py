@@ -12,6 +12,7 @@ from ebbgate.core.audiences import unit_bucket
 from ebbgate.core.metrics.blocks import AFTERWARDS
 from ebbgate.core.metrics.contrast import Contrast
 from ebbgate.core.metrics.definition import Metric
+from ebbgate.core.rollouts.kept_out import excluded_of
 
 
 class SeenExposure(NamedTuple):
@@ -65,6 +66,7 @@ class Entrant:
         "audience_at",
         "bucket",
         "control_at",
+        "excluded_at",
         "is_treated",
         "known_at",
         "occurred_at",
@@ -80,6 +82,7 @@ class Entrant:
         self.treated_at: datetime | None = None  # when it was first known to have seen the treatment
         self.control_at: datetime | None = None
         self.audience_at: datetime | None = None
+        self.excluded_at: datetime | None = None  # when it was first known to be one that the plan excludes
 
     @property
     def crossed_at(self) -> datetime | None:
@@ -88,8 +91,10 @@ class Entrant:
             return None
         return max(self.treated_at, self.control_at)
 
-    def is_crossed_by(self, close: datetime) -> bool:
-        """Known only after its close, it has been counted, and stays (RULES D5)."""
+    def is_left_out_by(self, close: datetime) -> bool:
+        """Crossed or excluded. Known only after its close, it has been counted, and stays (RULES D5)."""
+        if self.excluded_at is not None and self.excluded_at < close:
+            return True
         crossed_at = self.crossed_at
         return crossed_at is not None and crossed_at < close
 
@@ -99,7 +104,7 @@ class Entrant:
             return False
         if self.audience_at is not None and self.audience_at < close:
             return False
-        return not self.is_crossed_by(close)
+        return not self.is_left_out_by(close)
 
     def is_treated_by(self, close: datetime) -> bool:
         """Its side for absolute limits. After a rollback the audience is on it as soon as it is known to be one."""
@@ -135,6 +140,8 @@ class MemoryPhase:
         self.late: Counter[Arm] = Counter()
         self.dropped: Counter[Arm] = Counter()
         self._audience: dict[str, datetime] = {}
+        self._excluded: dict[str, datetime] = {}
+        self._excluding = excluded_of(contrast)
         self._returning: set[str] = set()
         self._exposures_read = 0
         self._events_read = 0
@@ -155,9 +162,13 @@ class MemoryPhase:
                 and contrast.returning_from <= exposure.version < contrast.version_from
             ):
                 self._returning.add(exposure.unit)
-            # The recovery check leaves out everybody who was ever exposed by attribute: they were never randomised.
-            if exposure.variant == contrast.audience_variant and (is_inside or contrast.phase in AFTERWARDS):
-                self._note_audience(exposure)
+            # The recovery check leaves out everybody who was ever excluded or exposed by attribute: they were never
+            # randomised.
+            if is_inside or contrast.phase in AFTERWARDS:
+                if exposure.variant in self._excluding:
+                    self._note_excluded(exposure)
+                elif exposure.variant == contrast.audience_variant:
+                    self._note_audience(exposure)
             if is_inside:
                 self._take(exposure)
 
@@ -182,7 +193,7 @@ class MemoryPhase:
             if entrant is None or event.offset < entrant.offset or entrant.arm not in (Arm.TREATMENT, Arm.CONTROL):
                 continue
             at = entrant.places(event)
-            if at is None:
+            if at is None or (entrant.excluded_at is not None and entrant.excluded_at <= event.known_at):
                 continue
             if event.is_invalid:
                 self.dropped[entrant.arm] += 1
@@ -234,6 +245,7 @@ class MemoryPhase:
             arm = Arm.APART
         entrant = Entrant(exposure, bucket, arm, is_treated=is_treated)
         entrant.audience_at = self._audience.get(exposure.unit)
+        entrant.excluded_at = self._excluded.get(exposure.unit)
         self.entrants[exposure.unit] = entrant
         insort(self.by_time, (exposure.at, bucket, exposure.unit))
         return entrant
@@ -246,6 +258,16 @@ class MemoryPhase:
         if entrant is not None:
             self.counts[_standing(entrant)] -= 1
             entrant.audience_at = exposure.known_at
+            self.counts[_standing(entrant)] += 1
+
+    def _note_excluded(self, exposure: SeenExposure) -> None:
+        if exposure.unit in self._excluded:
+            return
+        self._excluded[exposure.unit] = exposure.known_at
+        entrant = self.entrants.get(exposure.unit)
+        if entrant is not None:
+            self.counts[_standing(entrant)] -= 1
+            entrant.excluded_at = exposure.known_at
             self.counts[_standing(entrant)] += 1
 
 
@@ -267,6 +289,8 @@ def _arm(contrast: Contrast, variant: str, bucket: int) -> Arm:
 
 
 def _standing(entrant: Entrant) -> str:
+    if entrant.excluded_at is not None:
+        return "excluded"
     if entrant.crossed_at is not None:
         return "crossed"
     return Arm.AUDIENCE.value if entrant.audience_at is not None else entrant.arm.value

@@ -161,9 +161,11 @@ class Stream:
     def _variant(self, unit: str, version: int) -> str:
         chance = self._random.random()
         if chance < 0.005:
-            return self._random.choice(("on", "off", "on_audience", "off_holdout", "something_else"))
+            return self._random.choice(("on", "off", "on_audience", "off_holdout", "on_excluded", "something_else"))
         if unit.endswith("3"):
             return "off_holdout"
+        if unit.endswith("5"):  # told by an attribute that not every request carries
+            return "off" if version == 3 or chance < 0.3 else "off_excluded"
         bucket = unit_bucket(SALT, unit)
         if unit.endswith("7"):
             return "off" if version == 3 else "on_audience"

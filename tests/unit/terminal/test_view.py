@@ -175,6 +175,11 @@ def test_a_view_without_evidence_is_drawn_without_tables(a_view: View, drawn: Dr
     assert "Exposed: no data yet · sample ratio not testable · 78 looks" in picture
 
 
+def test_excluded_units_are_counted_apart_where_the_plan_excludes_any(a_view: View, drawn: Draw) -> None:
+    assert "excluded: 1,204 units" in drawn(a_view(excluded_units=1204))
+    assert "excluded" not in drawn(a_view())
+
+
 def test_plan_time_that_is_behind_the_data_has_no_negative_age(a_view: View, drawn: Draw) -> None:
     early = a_view(now=NOON + hours(53) - timedelta(minutes=1))
     assert "newest data 0s old" in drawn(early)

@@ -17,7 +17,7 @@ from ebbgate.core.metrics.arrivals import patience
 from ebbgate.core.metrics.definition import Metric
 from ebbgate.core.metrics.limits_delay import limit_delay
 
-_UNIT = "bucket, arm, is_treated, happened_at, occurred_at, known_at, treated_at, control_at, audience_at"
+_UNIT = "bucket, arm, is_treated, happened_at, occurred_at, known_at, treated_at, control_at, audience_at, excluded_at"
 _EVENT = (
     "v.seq, v.log_offset, u.unit, v.name, v.happened_at, v.occurred_at, v.known_at, v.id, v.value, v.is_invalid,"
     " v.trial_id, v.attributes"

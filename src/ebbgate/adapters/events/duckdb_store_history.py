@@ -60,7 +60,8 @@ def _day(
         CREATE OR REPLACE TEMP TABLE history_entrants AS
         SELECT unit, CAST(0 AS BIGINT) AS bucket, CAST({CONTROL} AS TINYINT) AS arm, false AS is_treated,
           min(happened_at) AS happened_at, CAST({_NEVER} AS BIGINT) AS occurred_at, min(happened_at) AS known_at,
-          CAST(NULL AS BIGINT) AS treated_at, CAST(NULL AS BIGINT) AS control_at, CAST(NULL AS BIGINT) AS audience_at
+          CAST(NULL AS BIGINT) AS treated_at, CAST(NULL AS BIGINT) AS control_at, CAST(NULL AS BIGINT) AS audience_at,
+          CAST(NULL AS BIGINT) AS excluded_at
         FROM events WHERE happened_at >= {begin} AND happened_at < {begin + _DAY} AND hash(unit) % {_PPM} < {ppm}
         GROUP BY unit
         """

@@ -110,7 +110,7 @@ class LateRunner:
             f"""
             CREATE OR REPLACE TEMP VIEW late_entrants AS
             SELECT unit, bucket, arm, {is_treated} AS is_treated, happened_at, occurred_at, known_at, treated_at,
-              control_at, CAST(NULL AS BIGINT) AS audience_at
+              control_at, CAST(NULL AS BIGINT) AS audience_at, excluded_at
             FROM {read.entrants} WHERE arm IN {_listed(arms)} {unseen}
             """
         )

@@ -14,61 +14,25 @@ import msgspec
 import pyarrow as pa
 
 from ebbgate.adapters.events.duckdb_store_schema import to_microseconds
-from ebbgate.adapters.events.queries import APART, AUDIENCE, CONTROL, HOLDOUT, TREATMENT, VETERAN, microseconds
+from ebbgate.adapters.events.duckdb_store_standing import ARM, FRESH, STANDING
+from ebbgate.adapters.events.queries import APART, CONTROL, TREATMENT, microseconds
 from ebbgate.core.audiences import unit_bucket
 from ebbgate.core.metrics.blocks import AFTERWARDS
 from ebbgate.core.metrics.contrast import Contrast
 from ebbgate.core.metrics.definition import Metric
+from ebbgate.core.rollouts.kept_out import excluded_of
 
 CHUNK = 500_000
 """Exposures taken in one transaction: what a first look at a long history holds in memory at once."""
 
-# Arms as `ebbgate.testing.memory_phase` gives them; the contract suite holds the two together. A split audience draws
-# members whose bucket says control: they are audience. Another system's arms are told by the variant alone.
-_ARM = f"""
-CASE
-  WHEN $is_external THEN
-    CASE WHEN variant = $treatment THEN {TREATMENT} WHEN variant = $control THEN {CONTROL} ELSE {APART} END
-  WHEN variant = $holdout THEN {HOLDOUT}
-  WHEN variant = $treatment AND bucket >= $treatment_start AND bucket < $treatment_end THEN {TREATMENT}
-  WHEN variant = $control AND bucket >= $control_start AND bucket < $control_end THEN {CONTROL}
-  WHEN variant = $control THEN {APART}
-  WHEN variant = $audience THEN {AUDIENCE}
-  WHEN variant = $treatment AND bucket >= $control_start AND bucket < $control_end THEN {AUDIENCE}
-  WHEN variant = $treatment THEN {VETERAN}
-  ELSE {APART}
-END
-"""
-
-_FRESH = """
-SELECT unit, hash(unit) AS unit_hash, min(seq) FILTER (is_inside AND (is_control OR is_treated)) AS first_seq,
-  min(known_at) FILTER (is_inside AND is_treated) AS treated_at,
-  min(known_at) FILTER (is_inside AND is_control) AS control_at,
-  min(known_at) FILTER (variant = $audience AND (is_inside OR $is_recovery)) AS audience_at,
-  min(happened_at) FILTER (is_inside AND variant IN ($treatment, $audience)) AS first_treated_at
-FROM (
-  SELECT unit, seq, known_at, happened_at, variant,
-    version >= $version_from AND version < $version_to AS is_inside,
-    variant IN ($control, $holdout) AS is_control,
-    variant NOT IN ($control, $holdout) AND variant IN ($treatment, $audience) AS is_treated
-  FROM exposures
-  WHERE seq >= $seq AND seq < $until AND environment = $environment AND flag = $flag AND known_at >= $since
-    AND ($is_recovery OR (version >= $version_from AND version < $version_to))
-) GROUP BY unit
-"""
-
-_STANDING = f"""
-CASE WHEN treated_at IS NOT NULL AND control_at IS NOT NULL THEN 'crossed'
-  WHEN audience_at IS NOT NULL OR arm = {AUDIENCE} THEN 'audience'
-  WHEN arm = {TREATMENT} THEN 'treatment' WHEN arm = {CONTROL} THEN 'control'
-  WHEN arm = {VETERAN} THEN 'veteran' ELSE 'apart' END
-"""
+TABLES_VERSION = 1
+"""Of a phase's tables. Those of another version are dropped, and made again from the exposures."""
 
 
 class PhaseLedger(msgspec.Struct, kw_only=True):
     """What is known of a contrast beside its units. exposures_read, events_read: rows taken so far. standings: units
     by what they are. late, dropped: events by arm (RULES D4, D5). hashed: a known key's hash by the engine that hashed
-    the units. Times in microseconds.
+    the units. tables: version of the tables; 0 in files that are older than the number. Times in microseconds.
     """
 
     exposures_read: int = 0
@@ -78,10 +42,12 @@ class PhaseLedger(msgspec.Struct, kw_only=True):
     late: dict[int, int] = {}
     dropped: dict[int, int] = {}
     hashed: int = 0
+    tables: int = 0
 
 
 class DuckDbPhase:
-    """The entrants of one contrast, in the tables `entrants_<number>`, `audience_<number>` and `returning_<number>`."""
+    """The entrants of one contrast, in the tables `entrants_<number>`, `audience_<number>`, `excluded_<number>` and
+    `returning_<number>`."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, contrast: Contrast, number: int, ledger: PhaseLedger | None = None
@@ -92,9 +58,10 @@ class DuckDbPhase:
         self.entrants = f"entrants_{number}"
         self.watched: set[Metric] = set()
         self._audience = f"audience_{number}"
+        self._excluded = f"excluded_{number}"
         self._returning = f"returning_{number}"
         self._connection = connection
-        self._ledger = ledger or PhaseLedger(hashed=hashed_key(connection))
+        self._ledger = ledger or PhaseLedger(hashed=hashed_key(connection), tables=TABLES_VERSION)
         if ledger is None:
             with self._transaction():
                 connection.execute(
@@ -102,8 +69,9 @@ class DuckDbPhase:
                     CREATE TABLE {self.entrants} (
                       unit VARCHAR, unit_hash UBIGINT, bucket BIGINT, arm TINYINT, is_treated BOOLEAN,
                       happened_at BIGINT, occurred_at BIGINT, known_at BIGINT, log_offset BIGINT,
-                      treated_at BIGINT, control_at BIGINT, audience_at BIGINT);
+                      treated_at BIGINT, control_at BIGINT, audience_at BIGINT, excluded_at BIGINT);
                     CREATE TABLE {self._audience} (unit VARCHAR, known_at BIGINT);
+                    CREATE TABLE {self._excluded} (unit VARCHAR, known_at BIGINT);
                     CREATE TABLE {self._returning} (unit VARCHAR, seq BIGINT);
                     """
                 )
@@ -117,8 +85,8 @@ class DuckDbPhase:
     def drop(self) -> None:
         """Forget it; asked for again, it is made from the exposures."""
         with self._transaction():
-            for table in (self.entrants, self._audience, self._returning):
-                self._connection.execute(f"DROP TABLE {table}")
+            for table in (self.entrants, self._audience, self._excluded, self._returning):
+                self._connection.execute(f"DROP TABLE IF EXISTS {table}")
             self._connection.execute("DELETE FROM phases WHERE number = ?", [self.number])
 
     def read_exposures(self, total: int) -> None:
@@ -190,6 +158,7 @@ class DuckDbPhase:
             SELECT arm, count(*) FILTER ({late}), count(*) FILTER (v.is_invalid)
             FROM doubtful v JOIN {self.entrants} e USING (unit_hash)
             WHERE v.log_offset >= e.log_offset AND arm IN ({TREATMENT}, {CONTROL})
+              AND coalesce(e.excluded_at > v.known_at, true)
               AND (v.happened_at >= e.happened_at
                 OR (v.occurred_at >= e.occurred_at AND v.known_at >= e.happened_at))
             GROUP BY arm
@@ -201,11 +170,14 @@ class DuckDbPhase:
     def _take(self, ledger: PhaseLedger, until: int) -> None:
         """One run of exposures, into the tables and the ledger."""
         connection, contrast, seq = self._connection, self.contrast, self._ledger.exposures_read
+        old_excluded, new_excluded = excluded_of(contrast)
         arguments = {
             "treatment": contrast.treatment_variant,
             "control": contrast.control_variant,
             "holdout": f"{contrast.control_variant}_holdout",
             "audience": contrast.audience_variant,
+            "old_excluded": old_excluded,
+            "new_excluded": new_excluded,
             "environment": contrast.environment,
             "flag": contrast.flag,
             "version_from": contrast.version_from,
@@ -215,7 +187,7 @@ class DuckDbPhase:
             "seq": seq,
             "until": until,
         }
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {_FRESH}", arguments)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {FRESH}", arguments)
         if contrast.returning_from is not None:
             self._note_returning(contrast.returning_from, until)
         self._join_fresh(ledger)
@@ -244,30 +216,37 @@ class DuckDbPhase:
         )
 
     def _join_fresh(self, ledger: PhaseLedger) -> None:
-        """Units that were here already may have seen the other value, or turned out to be exposed by attribute."""
+        """Units that were here already may have seen the other value, or turned out to be exposed by attribute, or
+        excluded."""
         connection = self._connection
         connection.execute(
             f"""
             INSERT INTO {self._audience} SELECT unit, audience_at FROM fresh ANTI JOIN {self._audience} USING (unit)
             WHERE audience_at IS NOT NULL;
+            INSERT INTO {self._excluded} SELECT unit, excluded_at FROM fresh ANTI JOIN {self._excluded} USING (unit)
+            WHERE excluded_at IS NOT NULL;
             CREATE OR REPLACE TEMP TABLE met AS
             SELECT e.rowid AS place, f.unit, e.arm, e.treated_at AS old_treated_at, e.control_at AS old_control_at,
-              e.audience_at AS old_audience_at, coalesce(e.treated_at, f.treated_at) AS treated_at,
-              coalesce(e.control_at, f.control_at) AS control_at, coalesce(e.audience_at, f.audience_at) AS audience_at
+              e.audience_at AS old_audience_at, e.excluded_at AS old_excluded_at,
+              coalesce(e.treated_at, f.treated_at) AS treated_at, coalesce(e.control_at, f.control_at) AS control_at,
+              coalesce(e.audience_at, f.audience_at) AS audience_at,
+              coalesce(e.excluded_at, f.excluded_at) AS excluded_at
             FROM {self.entrants} e JOIN fresh f USING (unit_hash);
             CREATE OR REPLACE TEMP TABLE changed AS SELECT * FROM met
             WHERE (old_treated_at IS NULL AND treated_at IS NOT NULL)
               OR (old_control_at IS NULL AND control_at IS NOT NULL)
-              OR (old_audience_at IS NULL AND audience_at IS NOT NULL);
+              OR (old_audience_at IS NULL AND audience_at IS NOT NULL)
+              OR (old_excluded_at IS NULL AND excluded_at IS NOT NULL);
             """
         )
         before = (
-            "SELECT arm, old_treated_at AS treated_at, old_control_at AS control_at, old_audience_at AS audience_at"
+            "SELECT arm, old_treated_at AS treated_at, old_control_at AS control_at, old_audience_at AS audience_at,"
+            " old_excluded_at AS excluded_at"
         )
-        lost = connection.execute(f"SELECT {_STANDING} AS standing, count(*) FROM ({before} FROM changed) GROUP BY ALL")
+        lost = connection.execute(f"SELECT {STANDING} AS standing, count(*) FROM ({before} FROM changed) GROUP BY ALL")
         if not (rows := lost.fetchall()):
             return
-        gained = connection.execute(f"SELECT {_STANDING} AS standing, count(*) FROM changed GROUP BY ALL").fetchall()
+        gained = connection.execute(f"SELECT {STANDING} AS standing, count(*) FROM changed GROUP BY ALL").fetchall()
         for standing, units in rows:
             ledger.standings[standing] = ledger.standings.get(standing, 0) - units
         for standing, units in gained:
@@ -275,7 +254,7 @@ class DuckDbPhase:
         connection.execute(
             f"""
             UPDATE {self.entrants} AS e SET treated_at = c.treated_at, control_at = c.control_at,
-              audience_at = c.audience_at FROM changed c WHERE e.rowid = c.place
+              audience_at = c.audience_at, excluded_at = c.excluded_at FROM changed c WHERE e.rowid = c.place
             """
         )
 
@@ -284,8 +263,9 @@ class DuckDbPhase:
         connection.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE entering AS
-            SELECT f.*, a.known_at AS noted_at FROM fresh f ANTI JOIN met USING (unit)
-            LEFT JOIN {self._audience} a USING (unit) WHERE f.first_seq IS NOT NULL
+            SELECT f.*, a.known_at AS noted_at, x.known_at AS kept_out_at FROM fresh f ANTI JOIN met USING (unit)
+            LEFT JOIN {self._audience} a USING (unit) LEFT JOIN {self._excluded} x USING (unit)
+            WHERE f.first_seq IS NOT NULL
             """
         )
         units = [unit for (unit,) in connection.execute("SELECT unit FROM entering").fetchall()]
@@ -304,11 +284,12 @@ class DuckDbPhase:
                 f"""
                 CREATE OR REPLACE TEMP TABLE entered AS
                 SELECT n.unit, n.unit_hash, bucket,
-                  CASE WHEN $only_returning AND r.unit IS NULL THEN {APART} ELSE {_ARM} END AS arm,
+                  CASE WHEN $only_returning AND r.unit IS NULL THEN {APART} ELSE {ARM} END AS arm,
                   CASE WHEN $is_recovery
                     THEN variant = $treatment AND bucket >= $treatment_start AND bucket < $treatment_end
                     ELSE variant NOT IN ($control, $holdout) END AS is_treated, x.happened_at, x.occurred_at,
-                  x.known_at, x.log_offset, n.treated_at, n.control_at, n.noted_at AS audience_at
+                  x.known_at, x.log_offset, n.treated_at, n.control_at, n.noted_at AS audience_at,
+                  n.kept_out_at AS excluded_at
                 FROM entering n JOIN buckets USING (unit) JOIN exposures x ON x.seq = n.first_seq
                 LEFT JOIN {self._returning} r ON r.unit = n.unit AND r.seq < n.first_seq
                 WHERE x.seq >= $seq ORDER BY x.happened_at
@@ -333,7 +314,7 @@ class DuckDbPhase:
         finally:
             connection.unregister("buckets")
         connection.execute(f"INSERT INTO {self.entrants} BY NAME SELECT * FROM entered ORDER BY happened_at")
-        rows = connection.execute(f"SELECT {_STANDING} AS standing, count(*) FROM entered GROUP BY ALL").fetchall()
+        rows = connection.execute(f"SELECT {STANDING} AS standing, count(*) FROM entered GROUP BY ALL").fetchall()
         for standing, found in rows:
             ledger.standings[standing] = ledger.standings.get(standing, 0) + found
 
@@ -361,14 +342,14 @@ def hashed_key(connection: duckdb.DuckDBPyConnection) -> int:
 
 def load_phases(connection: duckdb.DuckDBPyConnection) -> dict[Contrast, DuckDbPhase]:
     """The contrasts that were stored, oldest first, each with the metrics whose late events it counts. Those of an
-    engine that hashed otherwise are dropped, and made again when they are asked for."""
+    engine that hashed otherwise, or with other tables, are dropped, and made again when they are asked for."""
     phases: dict[Contrast, DuckDbPhase] = {}
     hashed = hashed_key(connection)
     rows = connection.execute("SELECT number, contrast, body FROM phases ORDER BY number").fetchall()
     for number, contrast, body in rows:
         ledger = msgspec.msgpack.decode(body, type=PhaseLedger)
         phase = DuckDbPhase(connection, msgspec.json.decode(contrast, type=Contrast), number, ledger)
-        if ledger.hashed != hashed:
+        if ledger.hashed != hashed or ledger.tables != TABLES_VERSION:
             phase.drop()
             continue
         watched = connection.execute("SELECT metric FROM watched WHERE contrast = ?", [contrast]).fetchall()

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import ibis
 from ibis import Deferred, _
-from ibis.expr.types import BooleanValue, StructValue, Table
+from ibis.expr.types import BooleanValue, IntegerScalar, StructValue, Table
 
 from ebbgate.core.metrics.definition import Metric, MetricKind, Reading
 from ebbgate.core.metrics.values import FUNCTION_ATTRIBUTE
@@ -20,7 +20,7 @@ OPENED, CLOSED = ibis.literal(_OPENED, type="int64"), ibis.literal(_CLOSED, type
 
 TREATMENT, CONTROL, VETERAN, AUDIENCE, APART, HOLDOUT = range(6)
 """Arms, as they are stored. APART: control outside the control interval: in no comparison. HOLDOUT: compared for late
-harm alone (RULES E3)."""
+harm alone (RULES E3). Excluded units have none: they do not enter, and who turns out to be one has `excluded_at`."""
 
 _EVENTS = "events_that_are_read"
 EVENTS = ibis.table(
@@ -53,6 +53,7 @@ _ENTRANT_COLUMNS = {
     "treated_at": "int64",
     "control_at": "int64",
     "audience_at": "int64",
+    "excluded_at": "int64",
 }
 
 
@@ -74,6 +75,14 @@ def of_events(sql: str, events: str = "events") -> str:
 def entrants() -> Table:
     """The units of the contrast, with their first exposure."""
     return ibis.table(_ENTRANT_COLUMNS, name=ENTRANTS)
+
+
+def left_out(close: Deferred | IntegerScalar) -> Deferred:
+    """Of a unit: known before its close to have seen both values, or to be one that the plan excludes (RULES D5).
+
+    A null time is never before the close: the comparison must be false then, not unknown.
+    """
+    return (((_.treated_at < close) & (_.control_at < close)) | (_.excluded_at < close)).fill_null(False)
 
 
 def observations(metric: Metric, on: Sequence[str]) -> Table:
@@ -107,15 +116,15 @@ def closing(metric: Metric) -> Table:
         "treated_at",
         "control_at",
         "audience_at",
+        "excluded_at",
         "arm",
         close=_.happened_at + length,
         first_at=_.happened_at,
         first_occurred_at=_.occurred_at,
     )
-    # A null time is never before the close: the comparison must be false then, not unknown.
-    units = units.filter(~((_.treated_at < _.close) & (_.control_at < _.close)).fill_null(False))
+    units = units.filter(~left_out(_.close))
     units = units.filter(_.arm.isin([TREATMENT, CONTROL]), ~(_.audience_at < _.close).fill_null(False))
-    return units.drop("treated_at", "control_at", "audience_at")
+    return units.drop("treated_at", "control_at", "audience_at", "excluded_at")
 
 
 def _known(metric: Metric, units: Table, name: str) -> Table:

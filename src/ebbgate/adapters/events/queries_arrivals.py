@@ -16,6 +16,7 @@ from ebbgate.adapters.events.queries import (
     closing,
     entrants,
     is_inside,
+    left_out,
     microseconds,
     order_of,
 )
@@ -42,7 +43,7 @@ def volume(names: Sequence[str]) -> Table:
     """is_treated, n: units that sent one of these in `[OPENED, CLOSED)`, by when it was known."""
     units = entrants().filter(
         _.arm.isin([TREATMENT, VETERAN, CONTROL, HOLDOUT]),
-        ~((_.treated_at < CLOSED) & (_.control_at < CLOSED)).fill_null(False),
+        ~left_out(CLOSED),
         ~(_.audience_at < CLOSED).fill_null(False),
     )
     events = EVENTS.filter(_.name.isin(list(names)), _.known_at >= OPENED, _.known_at < CLOSED)

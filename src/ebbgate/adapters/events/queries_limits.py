@@ -18,6 +18,7 @@ from ebbgate.adapters.events.queries import (
     TREATMENT,
     entrants,
     is_on,
+    left_out,
     microseconds,
     windowed_values,
 )
@@ -56,6 +57,7 @@ def _placed(metric: Metric, name: str) -> Table:
         "treated_at",
         "control_at",
         "audience_at",
+        "excluded_at",
         "is_treated",
         first_at=_.happened_at,
         first_occurred_at=_.occurred_at,
@@ -73,8 +75,7 @@ def _first_events(metric: Metric, on: Sequence[str]) -> Table:
     placed = _placed(metric, metric.trial or metric.event)
     found = placed.filter(_.at > OPENED - delay, _.at <= CLOSED - delay).mutate(close=_.at + delay)
     found = found.filter(_.known_at < _.close, _.first_known_at < _.close)
-    # A null time is never before the close: the comparison must be false then, not unknown.
-    found = found.filter(~((_.treated_at < _.close) & (_.control_at < _.close)).fill_null(False))
+    found = found.filter(~left_out(_.close))
     if on:
         found = found.filter(is_on(metric, found, on))
     if metric.trial is None:
@@ -127,7 +128,7 @@ def _newest_windows(metric: Metric) -> Table:
     begun = begun.mutate(first_at=_.happened_at + _.place * window)
     begun = begun.mutate(close=_.first_at + length)
     begun = begun.filter(_.close > OPENED, _.known_at < _.close)
-    begun = begun.filter(~((_.treated_at < _.close) & (_.control_at < _.close)).fill_null(False))
+    begun = begun.filter(~left_out(_.close))
     return begun.select(
         "unit",
         "bucket",

@@ -11,6 +11,7 @@ from ebbgate.core.flags.rollout_rule import (
     AudienceRule,
     RolloutRule,
     assignment_of,
+    excluded_variants,
     render_kill,
     render_rollout,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "assignment_of",
     "decode_snapshot",
     "encode_snapshot",
+    "excluded_variants",
     "parse_document",
     "raw_document",
     "render_kill",

@@ -13,7 +13,7 @@ Ppm = Annotated[int, msgspec.Meta(ge=0, le=TOTAL_PPM)]
 
 
 class AudienceRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A named audience that a phase has reached.
+    """A named audience that a phase has reached, or that is excluded from all of them.
 
     rule: JsonLogic, true for members. split_ppm: None exposes every member (`on_audience`, B3); otherwise members are
     randomised by the rollout's own hash, up to this share or the rollout's, whichever is larger.
@@ -29,6 +29,7 @@ class RolloutRule(msgspec.Struct, frozen=True, kw_only=True):
 
     salt: the rollout's lineage id. hash_ppm: the share of all units in treatment by hash, in millionths of 1.
     opt_in: targeting keys exposed by list (B5). holdout_ppm: the share kept out on purpose, by its own hash (B4).
+    excluded: audiences that are in no comparison. Exclusion outranks everything that exposes (docs/adr/0017).
     """
 
     salt: str
@@ -38,6 +39,7 @@ class RolloutRule(msgspec.Struct, frozen=True, kw_only=True):
     opt_in: tuple[str, ...] = ()
     hash_ppm: Ppm = 0
     holdout_ppm: Ppm = 0
+    excluded: tuple[AudienceRule, ...] = ()
 
     @property
     def audience_variant(self) -> str:
@@ -49,11 +51,21 @@ class RolloutRule(msgspec.Struct, frozen=True, kw_only=True):
         """The variant of held-out units (B3)."""
         return f"{self.control_variant}_holdout"
 
+    @property
+    def excluded_variants(self) -> tuple[str, str]:
+        """The variants of excluded units: as long as anybody is to keep the control, and once nobody is."""
+        return excluded_variants(self.control_variant, self.treatment_variant)
+
+
+def excluded_variants(control_variant: str, treatment_variant: str) -> tuple[str, str]:
+    """What excluded units report, with the control's and with the treatment's value (B3)."""
+    return f"{control_variant}_excluded", f"{treatment_variant}_excluded"
+
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """What a reported variant says about a unit. bucket: 0 to 999,999, or None where the unit was not randomised."""
 
-    arm: Literal["treatment", "control", "audience", "holdout", "unknown"]
+    arm: Literal["treatment", "control", "audience", "holdout", "excluded", "unknown"]
     bucket: int | None = None
 
 
@@ -67,23 +79,21 @@ def render_rollout(
 ) -> dict[str, Any]:
     """The flag, as flagd's JSON object, with the rollout's rule as its targeting. The argument is not changed.
 
-    No valid targeting key: control, by default. Whole audiences and opt-ins: `on_audience`. Holdout: `off_holdout`.
-    Everyone else, and `split` audiences with their own share: by hash, `on` first. Raises FlagDocumentError when the
+    No valid targeting key: control, by default. Excluded audiences: `off_excluded`, and `on_excluded` once the hash
+    exposes everybody. Whole audiences and opt-ins: `on_audience`. Holdout: `off_holdout`. Everyone else, and `split`
+    audiences with their own share: by hash, `on` first. Raises FlagDocumentError when the
     flag lacks the control or the treatment, or has another value under a name that the rollout needs (B3), and
     RuleError when an audience's rule cannot be applied: such a flag would give everyone the code's default.
     evaluators: the document's `$evaluators`, where audiences refer to them.
     """
-    for audience in rule.audiences:
+    for audience in (*rule.audiences, *rule.excluded):
         compile_rule(audience.rule, evaluators=evaluators)
     variants = dict(_variants(flag, rule.control_variant, rule.treatment_variant))
-    for name, source in (
-        (rule.audience_variant, rule.treatment_variant),
-        (rule.holdout_variant, rule.control_variant),
-    ):
+    for name, source in _reported(rule):
         if variants.setdefault(name, variants[source]) != variants[source]:
             raise FlagDocumentError(
                 f"variant {name!r} exists with another value than {source!r}",
-                hint="Rename it: the rollout reports its audience and holdout under these names.",
+                hint="Rename it: the rollout reports its audience, holdout and excluded units under these names.",
             )
     return {
         **flag,
@@ -92,6 +102,14 @@ def render_rollout(
         "defaultVariant": rule.control_variant,
         "targeting": {"if": [_HAS_KEY, _for_keyed_units(rule), None]},
     }
+
+
+def _reported(rule: RolloutRule) -> list[tuple[str, str]]:
+    """Variants that tell the assignment, each with the one whose value it has (B3); all of them in every phase."""
+    names = [(rule.audience_variant, rule.treatment_variant), (rule.holdout_variant, rule.control_variant)]
+    if rule.excluded:
+        names += zip(rule.excluded_variants, (rule.control_variant, rule.treatment_variant), strict=True)
+    return names
 
 
 def _for_keyed_units(rule: RolloutRule) -> dict[str, Any]:
@@ -105,9 +123,16 @@ def _for_keyed_units(rule: RolloutRule) -> dict[str, Any]:
     if rule.opt_in:
         exposed.append({"in": [_KEY, list(rule.opt_in)]})
     if exposed:
-        test = {"or": exposed} if len(exposed) > 1 else exposed[0]
-        chosen = {"if": [test, rule.audience_variant, chosen]}
+        chosen = {"if": [_any_of(exposed), rule.audience_variant, chosen]}
+    if rule.excluded:
+        while_drawn, once_everybody = rule.excluded_variants
+        variant = once_everybody if rule.hash_ppm == TOTAL_PPM else while_drawn
+        chosen = {"if": [_any_of([audience.rule for audience in rule.excluded]), variant, chosen]}
     return chosen
+
+
+def _any_of(tests: list[Any]) -> Any:
+    return {"or": tests} if len(tests) > 1 else tests[0]
 
 
 def _hashed(rule: RolloutRule, on_ppm: int) -> dict[str, Any]:
@@ -167,6 +192,8 @@ def assignment_of(rule: RolloutRule, unit: str, variant: str | None, *, bucketin
         return Assignment(arm="audience")
     if variant == rule.holdout_variant:
         return Assignment(arm="holdout")
+    if variant in rule.excluded_variants:
+        return Assignment(arm="excluded")
     if not unit or variant not in (rule.control_variant, rule.treatment_variant):
         return Assignment(arm="unknown")
     arm: Literal["treatment", "control"] = "treatment" if variant == rule.treatment_variant else "control"

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from ebbgate.core.flags import excluded_variants
 from ebbgate.core.metrics.definition import Goal, Guardrail, Metric
 from ebbgate.core.releases.terms import BuildTerms, DeployTerms
 
@@ -183,6 +184,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     stale_after: machine time without any heartbeat after which
     data is unfit.
     critical: names of guardrails that must have data. min_units: of each arm before any gate passes.
+    exclude: names of audiences whose units are never drawn and are in no comparison (docs/adr/0017).
     """
 
     app: str
@@ -193,6 +195,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     treatment_variant: str = "on"
     control_variant: str = "off"
     audiences: tuple[Audience, ...] = ()
+    exclude: tuple[str, ...] = ()
     guardrails: tuple[Guardrail, ...] = ()
     goals: tuple[Goal, ...] = ()
     when: Policy = Policy()
@@ -228,3 +231,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def treatment_variants(self) -> tuple[str, ...]:
         return (self.treatment_variant, f"{self.treatment_variant}_audience")
+
+    @property
+    def excluded_variants(self) -> tuple[str, ...]:
+        """Of the old version and of the new one; neither is among the control's or the treatment's."""
+        return excluded_variants(self.control_variant, self.treatment_variant)
+
+    @property
+    def excluded(self) -> tuple[Audience, ...]:
+        """The audiences that `exclude` names, in the order in which the plan defines them."""
+        return tuple(audience for audience in self.audiences if audience.name in self.exclude)
+
+    @property
+    def excluded_share(self) -> float:
+        """Expected share of all active units that are excluded; audiences without a `share` are taken to be empty."""
+        return min(1.0, sum(audience.share or 0.0 for audience in self.excluded))

@@ -12,7 +12,7 @@ from ebbgate.core.errors import PlanError
 from ebbgate.core.metrics.definition import Goal, Guardrail
 from ebbgate.core.rollouts.overlay import apply_overlay, overlay_names
 from ebbgate.core.rollouts.plan import Audience, Mode, Phase, Plan, Policy, PreflightTerms, Source, VerifyTerms
-from ebbgate.core.rollouts.plan_file_audiences import read_audiences
+from ebbgate.core.rollouts.plan_file_audiences import read_audiences, read_exclude
 from ebbgate.core.rollouts.plan_file_external import read_exposures, refuse_unobservable
 from ebbgate.core.rollouts.plan_file_metrics import read_goals, read_guardrails
 from ebbgate.core.rollouts.plan_file_phases import read_phases
@@ -44,6 +44,7 @@ PLAN_KEYS = (
         "build",
         "deploy",
         "audiences",
+        "exclude",
         "phases",
         "guardrails",
         "goals",
@@ -91,6 +92,7 @@ def _plan(data: dict[str, Any]) -> Plan:
     treatment, control = fields.take("variants", read_variants, ("on", "off"))
     audiences: tuple[Audience, ...] = fields.take("audiences", read_audiences, ())
     names = tuple(audience.name for audience in audiences)
+    exclude: tuple[str, ...] = fields.take("exclude", lambda v, p: read_exclude(v, p, audiences=audiences), ())
     phases, phase_watch = fields.need("phases", lambda v, p: read_phases(v, p, audiences=names))
     guardrails: tuple[Guardrail, ...] = fields.take("guardrails", read_guardrails, ())
     goals: tuple[Goal, ...] = fields.take("goals", read_goals, ())
@@ -108,6 +110,7 @@ def _plan(data: dict[str, Any]) -> Plan:
         treatment_variant=treatment,
         control_variant=control,
         audiences=audiences,
+        exclude=exclude,
         guardrails=guardrails,
         goals=goals,
         when=fields.take("when", read_policy, Policy()),

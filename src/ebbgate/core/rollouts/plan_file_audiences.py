@@ -17,6 +17,7 @@ from ebbgate.core.rollouts.plan_file_reader import (
     read_texts,
     refusal,
     shown,
+    suggestion,
 )
 from ebbgate.core.rollouts.values import exposure
 
@@ -32,6 +33,26 @@ def read_audiences(value: Any, path: str) -> tuple[Audience, ...]:
     if not isinstance(value, Mapping):
         raise refusal(f"audiences are {shown(value)}, not a mapping", path=path, hint=f"write `internal: {_EXAMPLE}`")
     return tuple(_audience(name, item, at_key(path, name)) for name, item in value.items())
+
+
+def read_exclude(value: Any, path: str, *, audiences: tuple[Audience, ...]) -> tuple[str, ...]:
+    """`[bots, test_users]`: audiences of the plan, one or several."""
+    names = read_texts(value, path, example="bots")
+    known = {audience.name: audience for audience in audiences}
+    for i, name in enumerate(names):
+        place = at_index(path, i) if isinstance(value, list) else path
+        if name in (RANDOM, EVERYONE):
+            hint = "name the audiences that are no users of yours: `exclude: [bots, test_users]`"
+            raise refusal(f"`{name}` cannot be excluded", path=place, hint=hint)
+        if name not in known:
+            hint = suggestion(name, known) if known else f"write `audiences: {{{name}: {{user_agent: '*bot*'}}}}`"
+            raise refusal(f"there is no audience `{name}`", path=place, hint=hint)
+        if name in names[:i]:
+            raise refusal(f"`{name}` stands here twice", path=place, hint="name each audience once")
+        if known[name].is_opt_in:
+            hint = "tell its members by attributes, or by `members`; the list of a flag holds those who opted in"
+            raise refusal(f"`{name}` is opted into, which exposes and cannot exclude", path=place, hint=hint)
+    return names
 
 
 def _audience(name: str, value: Any, path: str) -> Audience:

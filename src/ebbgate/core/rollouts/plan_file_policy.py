@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from ebbgate.core.flags import excluded_variants
 from ebbgate.core.rollouts.plan import (
     Meaning,
     Policy,
@@ -171,4 +172,8 @@ def read_variants(value: Any, path: str) -> tuple[str, str]:
     fields.finish()
     if treatment == control:
         raise refusal(f"both variants are `{control}`", path=path, hint="write `{treatment: on, control: off}`")
+    reported = {f"{control}_holdout", f"{treatment}_audience", *excluded_variants(control, treatment)}
+    if taken := reported & {treatment, control}:
+        hint = "give the variant another name: by this one, a rollout reports whom it does not compare"
+        raise refusal(f"`{taken.pop()}` is a name of the rollout's own", path=path, hint=hint)
     return treatment, control

@@ -29,7 +29,7 @@ def lint_phases(plan: Plan) -> list[Finding]:
             message = f"from phase `{phase.name}` on, nothing is taken back by itself"
             hint = "a harm then freezes the rollout and pages"
             findings.append(Finding(level=Level.NOTE, path=f"{path}.reversible", message=message, hint=hint))
-    return [*findings, *_ending(plan), *_tick(plan), *_unused(plan), *_lease(plan)]
+    return [*findings, *_ending(plan), *_tick(plan), *_unused(plan), *_excluded(plan), *_lease(plan)]
 
 
 def _audiences(plan: Plan, phase: Phase, path: str) -> list[Finding]:
@@ -101,8 +101,36 @@ def _unused(plan: Plan) -> list[Finding]:
             hint="name it in a phase's `who`, or remove it",
         )
         for audience in plan.audiences
-        if audience.name not in used
+        if audience.name not in used and audience.name not in plan.exclude
     ]
+
+
+def _excluded(plan: Plan) -> list[Finding]:
+    """Whoever is excluded cannot be exposed: exclusion outranks every phase (docs/adr/0017)."""
+    findings: list[Finding] = []
+    known = {audience.name for audience in plan.audiences}
+    for place, name in enumerate(plan.exclude):
+        if name not in known:  # of a plan that was not read from a file
+            message, hint = f"there is no audience `{name}` to exclude", "define it under `audiences`"
+            findings.append(Finding(level=Level.ERROR, path=f"$.exclude[{place}]", message=message, hint=hint))
+    for index, phase in enumerate(plan.phases):
+        for name in phase.who:
+            if name in plan.exclude:
+                message = f"phase `{phase.name}` exposes the audience `{name}`, which is excluded"
+                hint = "take it out of `who` or out of `exclude`"
+                path = f"$.phases[{index}].who"
+                findings.append(Finding(level=Level.ERROR, path=path, message=message, hint=hint))
+    for audience in plan.excluded:
+        path = f"$.audiences.{audience.name}"
+        if audience.is_split:
+            message = f"`{audience.name}` is excluded whole: `split` says nothing"
+            finding = Finding(level=Level.WARNING, path=f"{path}.split", message=message, hint="remove `split`")
+            findings.append(finding)
+        if audience.share is None:
+            message = f"nobody says how many `{audience.name}` are: `plan power` counts them as users"
+            hint = "write `share: 5%`, the share of all active units that it is expected to be"
+            findings.append(Finding(level=Level.NOTE, path=path, message=message, hint=hint))
+    return findings
 
 
 def lint_people(plan: Plan) -> list[Finding]:

@@ -19,6 +19,7 @@ from ebbgate.core.rollouts.plan_power_goals import goal_cells
 from ebbgate.core.rollouts.plan_power_limits import limit_cells
 from ebbgate.core.rollouts.plan_power_types import Answer, Arms, GoalCell, LimitCell, PowerCell, PowerTable
 from ebbgate.core.rollouts.traffic import Traffic, given_traffic
+from ebbgate.core.rollouts.values import percent_text
 from ebbgate.core.rollouts.values_quantities import SHARES, margin_text
 
 __all__ = [
@@ -71,7 +72,7 @@ def power(plan: Plan, traffic: Traffic | None = None) -> PowerTable:
         guardrails=cells,
         limits=limit_cells(plan, arms, people),
         goals=goal_cells(plan, arms, people),
-        assumptions=(*known, *_unseen(plan, people), *_ASSUMPTIONS),
+        assumptions=(*known, *_unseen(plan, people), *_excluded(plan), *_ASSUMPTIONS),
         traffic=people,
     )
 
@@ -144,6 +145,15 @@ def _unseen(plan: Plan, people: Traffic | None) -> tuple[str, ...]:
     metrics = [guardrail.metric for guardrail in plan.guardrails] + [goal.metric for goal in plan.goals]
     missing = [metric.name for metric in metrics if metric.is_of_events and metric.name not in people.metrics]
     return (f"Past days have nothing of {', '.join(missing)}: taken as the plan says it.",) if missing else ()
+
+
+def _excluded(plan: Plan) -> tuple[str, ...]:
+    """How many of the users are no units of the comparison."""
+    if not plan.exclude:
+        return ()
+    unsized = [audience.name for audience in plan.excluded if audience.share is None]
+    more = f"; {', '.join(unsized)}, without a `share`, is taken to be empty" if unsized else ""
+    return (f"Excluded audiences ({percent_text(plan.excluded_share)} of the users) are not compared{more}.",)
 
 
 def needs_baseline(guardrail: Guardrail) -> bool:

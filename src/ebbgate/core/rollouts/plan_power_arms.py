@@ -13,18 +13,19 @@ _DAY = timedelta(days=1)
 
 
 def expected_arms(plan: Plan) -> tuple[Arms, ...]:
-    """The contrast of each phase, as shares of all active units (RULES B1, D1)."""
+    """The contrast of each phase, as shares of all active units, whether or not they are excluded (RULES B1, D1)."""
     result: list[Arms] = []
     named, previous = 0.0, 0
     for index, phase in enumerate(plan.phases):
         named = attribute_share(plan, index, named)
         opened = hash_share_ppm(phase, attribute_share=named, previous_ppm=previous)
-        drawn = (1 - named) * (1 - plan.holdout) / 1_000_000
+        counted = 1 - plan.excluded_share  # exposure is a share of these alone
+        drawn = counted * (1 - named) * (1 - plan.holdout) / 1_000_000
         result.append(
             Arms(
                 treatment=(opened - previous) * drawn,
                 control=(1_000_000 - opened) * drawn,
-                exposed=min(1.0, named + opened * drawn),
+                exposed=min(1.0, counted * named + opened * drawn),
             )
         )
         previous = opened

@@ -71,6 +71,10 @@ def _top() -> dict[str, Schema]:
         "deploy": deploy_schema(),
         "audiences": mapping_of(_audience(), "Named groups, told by the evaluation context."),
         "phases": {"type": "array", "minItems": 1, "items": _phase(), "description": "In order; exposure only grows."},
+        "exclude": one_or_more(
+            "Audiences whose units are never drawn: the old version until everybody has the new one, in no comparison "
+            "and no limit."
+        ),
         "guardrails": mapping_of(_guardrail(), "Metrics that may stop the rollout."),
         "goals": mapping_of(_goal(), "Targets against the old version; decided at the end, they gate no phase."),
         "probes": mapping_of(_probe(), "Checks from outside; failing takes the version back."),

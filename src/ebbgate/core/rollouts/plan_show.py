@@ -52,6 +52,9 @@ def _summary(plan: Plan) -> list[str]:
     if plan.holdout:
         end = f" for {duration_text(plan.holdout_for)}" if plan.holdout_for else ""
         lines.append(f"{percent_text(plan.holdout)} of the users are held out{end}.")
+    if plan.exclude:
+        kept = f"they get `{plan.control_variant}` until everybody has `{plan.treatment_variant}`"
+        lines.append(f"Excluded: {', '.join(plan.exclude)}; {kept}, and are in no comparison and no limit.")
     return lines
 
 

@@ -63,6 +63,7 @@ class PushView(msgspec.Struct, frozen=True, kw_only=True):
 class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     """Everything shown of a rollout. sentence: what is so and what comes next, in one sentence. silence: what does
     not arrive. metrics: what the analyses and goals are about, so that their values can be written in their units.
+    excluded_units: distinct ones seen so far, of audiences that the plan excludes; None where it excludes nobody.
     """
 
     id: str
@@ -91,6 +92,7 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     sample_ratio: SampleRatio | None = None
     exposed_share: float | None = None
     exposed_units: int | None = None
+    excluded_units: int | None = None
     evaluators: EvaluatorsView | None = None
     push: PushView | None = None
     review: ReviewState | None = None

@@ -103,6 +103,74 @@ def test_a_split_audience_is_randomised_by_the_same_hash(a_flag: Build) -> None:
         before = members
 
 
+BOTS = AudienceRule(name="bots", rule={"in": ["bot", {"var": "agent"}]})
+TESTERS = AudienceRule(name="testers", rule={"in": [{"var": "targetingKey"}, ["user-7", "user-8"]]})
+
+
+@pytest.mark.parametrize(
+    ("share", "variant", "value"), [(500_000, "off_excluded", False), (10**6, "on_excluded", True)]
+)
+def test_excluded_units_are_never_drawn_and_follow_once_everybody_is_exposed(
+    a_flag: Build, share: int, variant: str, value: bool
+) -> None:
+    """B3: a variant of their own. At full exposure they get the new value, held out or not: nobody is left behind."""
+    rule = RolloutRule(salt="r", hash_ppm=share, holdout_ppm=500_000, excluded=(BOTS, TESTERS))
+    evaluator = Evaluator({"flags": {"f": render_rollout(a_flag(), rule)}})
+    for context in [*({"targetingKey": unit, "agent": "a bot"} for unit in UNITS[:50]), {"targetingKey": "user-7"}]:
+        details = evaluator.evaluate("f", None, context, "boolean")
+        assert (details.variant, details.value) == (variant, value)
+    plain = serve(a_flag(), msgspec.structs.replace(rule, excluded=()))
+    for unit in UNITS[20:200]:  # everybody else is drawn as if nobody were excluded
+        assert evaluator.evaluate("f", None, {"targetingKey": unit}, "boolean").variant == plain({"targetingKey": unit})
+
+
+def test_exclusion_outranks_audiences_opt_in_and_holdout_but_not_a_missing_key(a_flag: Build) -> None:
+    """B2, B4, B5: a bot on the opt-in list would otherwise be in the limits of the new version."""
+    half = AudienceRule(name="half", rule={"var": "half"}, split_ppm=500_000)
+    rule = RolloutRule(
+        salt="r", hash_ppm=10, holdout_ppm=10**6, audiences=(STAFF, half), opt_in=("user-9",), excluded=(BOTS,)
+    )
+    variant = serve(a_flag(), rule)
+    bot = {"agent": "bot", "email": "a@example.com", "half": True}
+    assert {variant({"targetingKey": unit, **bot}) for unit in ("user-9", *UNITS[:50])} == {"off_excluded"}
+    assert variant({"targetingKey": "user-9"}) == "on_audience"
+    assert variant({"targetingKey": "user-1"}) == "off_holdout"
+    assert variant(bot) == "off"
+
+
+@pytest.mark.parametrize("share", [0, 300_000, 1_000_000])
+def test_the_engine_and_the_explanation_agree_on_a_rule_that_excludes(a_flag: Build, share: int) -> None:
+    rule = RolloutRule(
+        salt="r", hash_ppm=share, holdout_ppm=100_000, audiences=(STAFF,), opt_in=("user-3",), excluded=(BOTS, TESTERS)
+    )
+    evaluator = Evaluator({"flags": {"f": render_rollout(a_flag(), rule)}})
+    seen = set()
+    for unit in (*UNITS[:25], "", None):
+        for extra in ({}, {"agent": "bot"}, {"email": "a@example.com"}, {"agent": 5, "email": "a@example.com"}):
+            context = {"targetingKey": unit, **extra}
+            explained, details = evaluator.explain("f", context), evaluator.evaluate("f", None, context, "boolean")
+            assert explained.path is not None
+            assert (explained.path.value or "off") == explained.details.variant == details.variant
+            seen.add(details.variant)
+    assert seen >= {"on_audience", "off_holdout", "off", "on_excluded" if share == 10**6 else "off_excluded"}
+
+
+def test_only_a_rule_that_excludes_adds_variants_for_it_and_the_same_ones_in_every_phase(a_flag: Build) -> None:
+    before, after = (
+        render_rollout(a_flag(), RolloutRule(salt="r", hash_ppm=share, excluded=(BOTS,)))["variants"]
+        for share in (0, 10**6)
+    )
+    assert before == after
+    assert (before["off_excluded"], before["on_excluded"]) == (False, True)
+    assert "off_excluded" not in render_rollout(a_flag(), RolloutRule(salt="r"))["variants"]
+    taken = a_flag(variants={"on": True, "off": False, "off_excluded": True})
+    with pytest.raises(FlagDocumentError, match="off_excluded"):
+        render_rollout(taken, RolloutRule(salt="r", excluded=(BOTS,)))
+    broken = AudienceRule(name="bots", rule={"end_with": [{"var": "agent"}, "bot"]})
+    with pytest.raises(RuleError, match="end_with"):
+        render_rollout(a_flag(), RolloutRule(salt="r", excluded=(broken,)))
+
+
 def test_custom_variant_names_and_values_carry_over(a_flag: Build) -> None:
     flag = a_flag(variants={"old": "v1", "new": "v2"}, defaultVariant="new")
     rendered = render_rollout(flag, RolloutRule(salt="r", control_variant="old", treatment_variant="new"))
@@ -155,6 +223,7 @@ def test_an_assignment_is_read_from_the_variant_and_the_bucket() -> None:
     assert assignment_of(rule, "u", "on").arm == "treatment"
     assert assignment_of(rule, "u", "off").bucket == bucket
     assert assignment_of(rule, "u", "on_audience").arm == "audience"
+    assert {assignment_of(rule, "u", name).arm for name in ("off_excluded", "on_excluded")} == {"excluded"}
     assert assignment_of(rule, "u", "off_holdout") == assignment_of(rule, "v", "off_holdout")
     for variant in (None, "other"):
         assert assignment_of(rule, "u", variant).arm == "unknown"

@@ -146,6 +146,18 @@ def test_audiences_can_be_split_opted_into_and_sized() -> None:
     assert (beta.is_opt_in, beta.rule) == (True, {"==": [{"var": "beta"}, True]})
 
 
+def test_excluded_audiences_are_named_once_or_in_a_list() -> None:
+    audiences = {**DATA["audiences"], "bots": {"agent": "*bot*", "share": "4%"}, "testers": {"members": ["user-1"]}}
+    assert plan_from_data(DATA).exclude == ()
+    assert plan_from_data(data_with(audiences=audiences, exclude="bots")).exclude == ("bots",)
+    plan = plan_from_data(data_with(audiences=audiences, exclude=["testers", "bots"]))
+    assert [audience.name for audience in plan.excluded] == ["bots", "testers"]
+    assert plan.excluded_share == 0.04
+    with pytest.raises(PlanError) as caught:
+        plan_from_data({"app": "a", "flag": "f", "phases": [{"to": "100%"}], "exclude": ["bots"]})
+    assert (caught.value.path, "audiences: {bots:" in caught.value.hint) == ("$.exclude[0]", True)
+
+
 def test_what_surrounds_the_phases_is_read() -> None:
     plan = plan_from_data(
         data_with(
@@ -187,6 +199,16 @@ def test_a_plan_survives_its_own_encoding() -> None:
         ({"phases": [{"to": "50%", "who": ["random", "random"]}]}, "$.phases[0].who[1]", "once"),
         ({"phases": [{"to": "50%", "who": ["random", "betta"]}]}, "$.phases[0].who[1]", "did you mean `beta`?"),
         ({"audiences": {"random": "opt-in"}}, "$.audiences.random", "another name"),
+        (
+            {"exclude": ["internal", "botts"], "audiences": {"bots": {"a": 1}, **DATA["audiences"]}},
+            "$.exclude[1]",
+            "`bots`",
+        ),
+        ({"exclude": "everyone"}, "$.exclude", "no users of yours"),
+        ({"exclude": ["internal", "internal"]}, "$.exclude[1]", "once"),
+        ({"exclude": ["beta"]}, "$.exclude[0]", "`members`"),
+        ({"exclude": []}, "$.exclude", "at least one"),
+        ({"variants": {"treatment": "off_excluded", "control": "off"}}, "$.variants", "another name"),
         ({"audiences": {"x": "optin"}}, "$.audiences.x", "`opt-in`"),
         ({"audiences": {"x": {"split": True}}}, "$.audiences.x", "write it like"),
         ({"audiences": {"x": {"email": "a*b*c"}}}, "$.audiences.x.email", "`rule:`"),

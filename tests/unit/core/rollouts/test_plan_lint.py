@@ -3,6 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
+import msgspec
 import pytest
 
 from ebbgate.core.rollouts import init_template, lint_plan, node_snippet, plan_from_data, python_snippet, show_plan
@@ -127,6 +128,26 @@ def test_audiences_larger_than_their_phase_are_an_error() -> None:
     found(findings_of(audiences=audiences, phases=phases), "$.phases[0].to", Level.ERROR)
 
 
+def test_an_excluded_audience_that_a_phase_exposes_is_an_error() -> None:
+    audiences = {"bots": {"agent": "*bot*", "share": "4%"}, "internal": {"role": "qa", "share": "3%"}}
+    phases = [{"to": "5%", "who": ["bots", "internal"], "stay": "1d..2d"}, *DATA["phases"]]
+    finding = found(findings_of(audiences=audiences, phases=phases, exclude="bots"), "$.phases[0].who", Level.ERROR)
+    assert finding.message == "phase `bots` exposes the audience `bots`, which is excluded"
+
+
+def test_an_excluded_audience_is_used_and_its_size_is_asked_for() -> None:
+    findings = findings_of(audiences={"bots": {"agent": "*bot*"}}, exclude=["bots"])
+    assert {finding.level for finding in findings} == {Level.NOTE}
+    assert "share: 5%" in found(findings, "$.audiences.bots", Level.NOTE).hint
+    split = findings_of(audiences={"bots": {"agent": "*bot*", "share": "4%", "split": True}}, exclude=["bots"])
+    found(split, "$.audiences.bots.split", Level.WARNING)
+
+
+def test_a_plan_made_elsewhere_that_excludes_nobody_known_is_an_error() -> None:
+    plan = msgspec.structs.replace(plan_from_data(DATA), exclude=("bots",))
+    assert "bots" in found(lint_plan(plan), "$.exclude[0]", Level.ERROR).message
+
+
 @pytest.mark.parametrize(
     ("changes", "path"),
     [
@@ -156,7 +177,7 @@ def test_errors_come_first() -> None:
 
 
 def test_a_plan_is_shown_in_sentences_with_what_an_overlay_changed() -> None:
-    data = {**deepcopy(DATA), "overlays": {"demo": {"watch": "1d"}}}
+    data = {**deepcopy(DATA), "overlays": {"demo": {"watch": "1d"}}, "audiences": {"bots": {"a": 1}}, "exclude": "bots"}
     view = show_plan(plan_from_data(data, overlay="demo"))
     text = "\n".join(view.lines)
     assert "shop rolls out the flag newWidgets from `off` to `on` in production." in text
@@ -164,6 +185,7 @@ def test_a_plan_is_shown_in_sentences_with_what_an_overlay_changed() -> None:
     assert "1. 20%: 20% of all active users, drawn at random, for 1d at least and 3d at most." in text
     assert "Critical: above 5s for 3m takes the version back." in text
     assert "from 2.4 to 3.84" in text
+    assert "Excluded: bots; they get `off` until everybody has `on`, and are in no comparison and no limit." in text
     assert view.data["overlay"] == "demo"
 
 

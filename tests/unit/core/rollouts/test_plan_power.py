@@ -88,6 +88,21 @@ def test_a_holdout_takes_from_both_arms() -> None:
     assert held.control_units == round(plain.control_units * 0.9)
 
 
+def test_excluded_audiences_take_from_both_arms_and_from_the_limits() -> None:
+    guardrails = {"errors": {"rate": "a / b", "baseline": "1%", "worse_by": "1pp", "critical": "> 5% for 5m"}}
+    audiences = {"internal": {"role": "qa", "share": "5%"}, "bots": {"agent": "*bot*", "share": "20%"}}
+    plain, fewer = (
+        power(plan_with(audiences=audiences, guardrails=guardrails, **extra)) for extra in ({}, {"exclude": ["bots"]})
+    )
+    for before, after in zip(plain.guardrails[1:3], fewer.guardrails[1:3], strict=True):
+        assert after.treatment_units == pytest.approx(before.treatment_units * 0.8, abs=1)
+        assert after.control_units == pytest.approx(before.control_units * 0.8, abs=1)
+    assert [cell.treatment_units for cell in fewer.limits] == pytest.approx(
+        [cell.treatment_units * 0.8 for cell in plain.limits], abs=1
+    )
+    assert any("Excluded audiences (20% of the users) are not compared." in line for line in fewer.assumptions)
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
