@@ -11,8 +11,8 @@ Far beyond is `FAR` standard errors of the whole run's contrast, taken at the to
 log(1 / weight) <= 3.9 for the alternative that fits, so z = 4.1; six more for chance make 10, and half of that again is
 left for gaps in the grids, values cut at their caps, and the guards of ADR 0012.
 
-Not asked here, as the margin is not known exactly then: of rates whose baseline nobody states, or whose level moves; and
-of a rise of a mean that would lie above the cap that is learned from the control.
+Not asked here: rates whose baseline nobody states or whose level moves, as their margin is then converted at a measured
+rate; and a rise of a mean that the cap learned from the control cuts off.
 """
 
 from collections.abc import Callable
