@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -49,6 +49,15 @@ def test_only_open_deliveries_whose_time_has_come_are_due(control_store: Control
         assert [row.key for row in tx.due_deliveries(NOON + timedelta(hours=1))] == ["k1"]
 
 
+def test_what_is_due_for_one_channel_is_found_behind_all_that_waits_for_another(control_store: ControlStore) -> None:
+    with control_store.transaction() as tx:
+        for number in range(60):
+            tx.add_delivery(a_delivery(f"k{number}", channel="mail"))
+        tx.add_delivery(a_delivery("page", channel="chat"))
+        assert [row.key for row in tx.due_deliveries(NOON, channel="chat")] == ["page"]
+        assert [row.key for row in tx.due_deliveries(NOON, channel="mail", limit=2)] == ["k0", "k1"]
+
+
 def test_a_delivery_that_is_not_there_cannot_be_changed(control_store: ControlStore) -> None:
     with pytest.raises(NotFoundError), control_store.transaction() as tx:
         tx.put_delivery(msgspec.structs.replace(a_delivery(), id=7))
@@ -70,13 +79,14 @@ def test_the_newest_of_a_group_is_found_by_channel(control_store: ControlStore) 
 
 
 @contextmanager
-def a_service(status: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """A web service on loopback that answers `status`; what it was told."""
+def a_service(status: int, before: Callable[[], object] = lambda: None) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """A web service on loopback that answers `status`; what it was told. before: it answers, this is called."""
     told: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             told.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            before()
             self.send_response(status)
             self.end_headers()
 
@@ -115,3 +125,24 @@ def test_a_url_that_apprise_cannot_read_is_a_problem_of_that_channel_alone() -> 
     assert "secret" not in channel.problem
     with pytest.raises(StoreUnavailableError):
         channel.send(MESSAGE)
+
+
+def test_what_one_service_refused_is_no_word_on_another_that_is_sent_to_at_the_same_time() -> None:
+    """Apprise says why in its log alone, which all channels share."""
+    refused: list[str] = []
+
+    def send(port: int) -> None:
+        try:
+            AppriseChannel(ChannelRule(name="hook", url=f"json://127.0.0.1:{port}/")).send(MESSAGE)
+        except StoreUnavailableError as error:
+            refused.append(error.message)
+
+    both = threading.Barrier(2, timeout=5)
+    with a_service(500, both.wait) as (one, told), a_service(404, both.wait) as (other, also):
+        threads = [threading.Thread(target=send, args=(port,)) for port in (one, other)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert (len(told), len(also)) == (1, 1)
+    assert sorted(("500" in words, "404" in words) for words in refused) == [(False, True), (True, False)], refused

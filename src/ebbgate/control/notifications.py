@@ -1,40 +1,20 @@
-"""Messages to people: queued in the outbox's transaction, sent by a thread that may wait for slow services."""
+"""Messages to people: queued in the outbox's transaction; `deliveries` sends them."""
 
-import threading
-from collections import deque
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-import msgspec
 import structlog
 
 from ebbgate.control.audit import Actor, record
-from ebbgate.core.alerts import (
-    GIVE_UP_AFTER,
-    QUIET,
-    ChannelView,
-    DeliveryView,
-    Message,
-    Severity,
-    Topic,
-    message_of,
-    retry_after,
-    wants,
-)
-from ebbgate.core.errors import EbbgateError, NotFoundError, StoreUnavailableError
+from ebbgate.control.deliveries import DeliveryWorker
+from ebbgate.core.alerts import QUIET, ChannelView, DeliveryView, Message, Severity, Topic, message_of, wants
+from ebbgate.core.errors import NotFoundError
 from ebbgate.ports.channel import Channel
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlStore, ControlTransaction, OutboxRow
 from ebbgate.ports.delivery_store import DeliveryRow
 
-IDLE = timedelta(seconds=1)
-"""Machine time between passes while nothing is due."""
-
-SHOUTS_MAX = 100
-"""Messages held in memory; older ones give way."""
-
 log = structlog.get_logger("ebbgate.notifications")
-_replace = msgspec.structs.replace
 
 
 class NotificationService:
@@ -44,14 +24,12 @@ class NotificationService:
         self._store = store
         self._clock = clock
         self._channels = {channel.rule.name: channel for channel in channels}
-        self._shouts: deque[Message] = deque(maxlen=SHOUTS_MAX)
+        self._worker = DeliveryWorker(store, clock, self._channels)
         self._shouted: dict[str, datetime] = {}
-        self._stop = threading.Event()
-        self._wake = threading.Event()
 
     def shout(self, title: str, words: str, *, group: str) -> None:
-        """A page that needs no store, as the store is what fails: held in memory until the thread sends it, tried once,
-        and at most once an hour for each group.
+        """A page that needs no store, as the store is what fails: held in memory until each channel's thread sends it,
+        tried once, and at most once an hour for each group.
         """
         now = self._clock.machine_now()
         if (last := self._shouted.get(group)) is not None and now - last < QUIET:
@@ -59,23 +37,7 @@ class NotificationService:
         self._shouted[group] = now
         message = Message(topic=Topic.PAGE, severity=Severity.CRITICAL, title=title, words=words)
         log.critical("shouted", title=title, words=words)
-        self._shouts.append(message)
-        self._wake.set()
-
-    def send_shouts(self) -> int:
-        """Send what was shouted; returns how many channels took something."""
-        taken = 0
-        while self._shouts:
-            message = self._shouts.popleft()
-            for channel in self._channels.values():
-                if not wants(channel.rule, message):
-                    continue
-                try:
-                    _send(channel, message)
-                    taken += 1
-                except StoreUnavailableError as error:
-                    log.error("shout_failed", channel=channel.rule.name, error=error.message)
-        return taken
+        self._worker.shout(message)
 
     def queue(self, tx: ControlTransaction, row: OutboxRow) -> None:
         """Add a delivery for every channel that wants the row; the caller marks the row as delivered."""
@@ -90,33 +52,25 @@ class NotificationService:
             if last is not None and now - last < QUIET:
                 continue
             tx.add_delivery(DeliveryRow(key=row.key, channel=channel.rule.name, message=message, at=now, next_at=now))
-        self._wake.set()
 
     def run(self) -> None:
-        """Deliver until `stop`. Nothing else ends it."""
-        while not self._stop.is_set():
-            try:
-                self.send_shouts()
-                sent = self.deliver()
-            except EbbgateError as error:
-                log.error("deliveries_failed", code=error.code, error=error.message)
-                sent = 0
-            except Exception:  # a channel's defect must not silence the others for good
-                log.exception("deliveries_broke")
-                sent = 0
-            if not sent:
-                self._wake.wait(IDLE.total_seconds())
-                self._wake.clear()
+        """Deliver until `stop`, each channel by itself. Nothing else ends it."""
+        self._worker.run()
 
     def stop(self) -> None:
-        self._stop.set()
-        self._wake.set()
+        self._worker.stop()
+
+    def wake(self) -> None:
+        """Something was queued, and is committed."""
+        self._worker.wake()
+
+    def send_shouts(self) -> int:
+        """Send what was shouted, here and now; returns how many messages were taken."""
+        return self._worker.send_shouts()
 
     def deliver(self) -> int:
-        """Try everything that is due once; returns how many messages were taken."""
-        with self._store.transaction() as tx:
-            due = tx.due_deliveries(self._clock.machine_now())
-        return sum(self._try(row) for row in due if not self._stop.is_set())
+        """Try everything that is due once, here and now; returns how many messages were taken."""
+        return self._worker.deliver()
 
     def channels(self) -> list[ChannelView]:
         """All channels, in the order of the settings."""
@@ -164,51 +118,15 @@ class NotificationService:
                 tx, self._clock, actor, action="notify.test", subject=f"channel:{','.join(c.rule.name for c in chosen)}"
             )
             mine = tx.deliveries(key=key)
-        for row in mine:
-            self._try(row, is_last=True)
+        self._worker.attempt_once(mine)
         with self._store.transaction() as tx:
             return [delivery_view(row) for row in tx.deliveries(key=key)]
-
-    def _try(self, row: DeliveryRow, *, is_last: bool = False) -> bool:
-        channel = self._channels.get(row.channel)
-        now = self._clock.machine_now()
-        row = _replace(row, attempts=row.attempts + 1)
-        try:
-            if channel is None:
-                raise StoreUnavailableError(f"channel {row.channel!r} is no longer configured", hint="add it again")
-            _send(channel, row.message)
-        except StoreUnavailableError as error:
-            is_over = is_last or now - row.at >= GIVE_UP_AFTER
-            row = _replace(
-                row,
-                error=error.message,
-                next_at=now + retry_after(row.attempts),
-                gave_up_at=now if is_over else None,
-            )
-            log.warning("notification_failed", channel=row.channel, title=row.message.title, error=error.message)
-        else:
-            row = _replace(row, delivered_at=self._clock.machine_now(), error="")
-        with self._store.transaction() as tx:
-            tx.put_delivery(row)
-        return row.delivered_at is not None
 
     def _require(self, name: str) -> Channel:
         if (channel := self._channels.get(name)) is None:
             known = ", ".join(self._channels) or "none"
             raise NotFoundError(f"no channel {name!r}", hint=f"channels: {known}")
         return channel
-
-
-def _send(channel: Channel, message: Message) -> None:
-    """Raises StoreUnavailableError, also where the channel breaks: what waits behind it is sent all the same."""
-    try:
-        channel.send(message)
-    except EbbgateError:
-        raise
-    except Exception as error:
-        log.exception("channel_broke", channel=channel.rule.name)
-        why = f"it broke: {type(error).__name__}"  # its words may hold the URL, with its secrets
-        raise StoreUnavailableError(why, hint="see the log of control") from error
 
 
 def delivery_view(row: DeliveryRow) -> DeliveryView:

@@ -45,4 +45,6 @@ class OutboxService:
                     self._notifications.queue(tx, row)
                 tx.mark_delivered(row.id, self._clock.machine_now())
             count += 1
+        if count and self._notifications is not None:
+            self._notifications.wake()
         return count

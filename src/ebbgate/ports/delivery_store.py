@@ -42,8 +42,8 @@ class DeliveryTransaction(Protocol):
         """Replace a stored row. Raises NotFoundError for an id that is not there."""
         ...
 
-    def due_deliveries(self, now: datetime, *, limit: int = 50) -> list[DeliveryRow]:
-        """Open rows with `next_at <= now`, in order of id."""
+    def due_deliveries(self, now: datetime, *, channel: str | None = None, limit: int = 50) -> list[DeliveryRow]:
+        """Open rows with `next_at <= now`, in order of id; of one channel, if given."""
         ...
 
     def deliveries(

@@ -40,8 +40,9 @@ class MemoryDeliveries(ABC):
         self._undo.append(lambda: table.__setitem__(index, before))
         table[index] = row
 
-    def due_deliveries(self, now: datetime, *, limit: int = 50) -> list[DeliveryRow]:
-        return [row for row in self._tables.deliveries if row.is_open and row.next_at <= now][:limit]
+    def due_deliveries(self, now: datetime, *, channel: str | None = None, limit: int = 50) -> list[DeliveryRow]:
+        rows = [row for row in self._tables.deliveries if row.is_open and row.next_at <= now]
+        return [row for row in rows if channel in (None, row.channel)][:limit]
 
     def deliveries(
         self,

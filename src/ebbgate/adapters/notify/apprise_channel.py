@@ -1,6 +1,7 @@
 """A channel through Apprise: mail, Slack, Teams, webhooks, and about a hundred more, each by a URL."""
 
 import logging
+import threading
 from urllib.parse import urlsplit
 
 import apprise
@@ -41,14 +42,16 @@ class AppriseChannel:
 
 
 class _Told(logging.Handler):
-    """What Apprise logs while it sends: its only word on why a service refused."""
+    """What Apprise logs while it sends: its only word on why a service refused. Other threads send to others."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._lines: list[str] = []
+        self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines.append(record.getMessage())
+        if threading.get_ident() == self._thread:
+            self._lines.append(record.getMessage())
 
     @property
     def words(self) -> str:

@@ -27,8 +27,10 @@ class DeliveryTables:
         if self._session.run(change).rowcount == 0:
             raise NotFoundError(f"there is no delivery {row.id}", hint="list the deliveries for those that there are")
 
-    def due_deliveries(self, now: datetime, *, limit: int = 50) -> list[DeliveryRow]:
+    def due_deliveries(self, now: datetime, *, channel: str | None = None, limit: int = 50) -> list[DeliveryRow]:
         query = sa.select(deliveries).where(deliveries.c.is_open, deliveries.c.next_at <= now)
+        if channel is not None:
+            query = query.where(deliveries.c.channel == channel)
         return [_row(row) for row in self._session.rows(query.order_by(deliveries.c.id).limit(limit))]
 
     def deliveries(
