@@ -18,6 +18,8 @@ mode: act
 commander: devops-lead
 audiences:
   internal: {email: "*@example.com"}
+  bots: {agent: "*bot*"}
+exclude: bots
 phases:
   - {name: internal, to: 5%, who: internal, stay: 1d..9d}
   - {name: few, to: 20%, who: random, stay: 1d..9d}
@@ -42,9 +44,13 @@ EXPOSED = {"on", "on_audience"}
 
 
 def users(count: int) -> list[dict[str, Any]]:
-    """A thirtieth of them belongs to the internal audience."""
+    """A thirtieth of them belongs to the internal audience, a fortieth are bots."""
     return [
-        {"targetingKey": f"user-{n}", "email": f"u{n}@{'example.com' if n % 30 == 0 else 'customers.example'}"}
+        {
+            "targetingKey": f"user-{n}",
+            "email": f"u{n}@{'example.com' if n % 30 == 0 else 'customers.example'}",
+            "agent": "a bot" if n % 40 == 7 else "a browser",
+        }
         for n in range(count)
     ]
 
@@ -57,6 +63,7 @@ def test_a_user_has_one_variant_in_sdk_and_ofrep_over_restarts_and_keeps_the_new
     serve: Any, administer: Any, connect: Any, eventually: Any, by_sdk: Any, by_openfeature: Any, by_ofrep: Any
 ) -> None:
     everybody = users(240)
+    bots = {f"user-{n}" for n in range(7, 240, 40)}
     server = serve()
     control = administer(server)
     token = control.tokens.create("server", "test", reason="to ask").secret
@@ -92,7 +99,9 @@ def test_a_user_has_one_variant_in_sdk_and_ofrep_over_restarts_and_keeps_the_new
     for earlier, later in pairwise(reached):
         assert exposed(earlier) < exposed(later)  # nested: nobody loses it, and more get it
         assert all(later[user] == earlier[user] for user in exposed(earlier))
-    assert exposed(reached[3]) == {user["targetingKey"] for user in everybody}
+    assert exposed(reached[3]) == {user["targetingKey"] for user in everybody} - bots
+    told = [{seen[bot] for bot in bots} for seen in reached]
+    assert told == [{"off_excluded"}] * 3 + [{"on_excluded"}]  # by every evaluator alike
 
 
 def test_the_variants_that_flagd_publishes_come_out_of_sdk_provider_and_ofrep(
