@@ -1,5 +1,6 @@
 """A whole `ebbgate serve` on loopback, its control API, and SDKs of it. Everything ends with the test, by its pid."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -54,6 +55,17 @@ def connect(ending: ExitStack) -> Callable[..., Client]:
         return client
 
     return make
+
+
+@pytest.fixture(scope="session")
+def installed() -> Callable[..., None]:
+    """Leaves a test out where a program that it needs is missing."""
+
+    def require(*programs: str) -> None:
+        if missing := [program for program in programs if shutil.which(program) is None]:
+            pytest.skip(f"not installed: {', '.join(missing)} (tests/system-packages.sh does it where it may)")
+
+    return require
 
 
 @pytest.fixture

@@ -222,12 +222,11 @@ def strict(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 @pytest.fixture(scope="module")
-def node() -> Iterator[Callable[..., NodeProcess]]:
+def node(installed: Callable[..., None]) -> Iterator[Callable[..., NodeProcess]]:
     """Starts programs of the folder `node`; left out where node or its packages are missing."""
-    if shutil.which("node") is None:
-        pytest.skip("there is no node here")
+    installed("node")
     if not (NODE / "node_modules").is_dir():
-        pytest.skip("its packages are not installed: `make test` does it, or `npm ci` in tests/e2e/clients/node")
+        pytest.skip("not installed: the packages of tests/e2e/clients/node (tests/node-packages.sh does it)")
     with ExitStack() as stack:
 
         def start(program: str, *arguments: str) -> NodeProcess:

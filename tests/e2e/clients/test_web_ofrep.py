@@ -9,7 +9,9 @@ import pytest
 CHROMIUM = Path("/usr/bin/chromium")
 UNITS = [f"web-ofrep-{n}" for n in range(30)]
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM} here")
+WHY = f"not installed: {CHROMIUM} (tests/system-packages.sh does it where it may)"
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=WHY)
 
 
 @pytest.fixture(scope="module")

@@ -142,10 +142,9 @@ class Onlooker:
 
 
 @pytest.fixture
-def dashboard(ending: ExitStack, tmp_path: Path) -> Callable[[LocalServer], Dashboard]:
+def dashboard(ending: ExitStack, tmp_path: Path, installed: Callable[..., None]) -> Callable[[LocalServer], Dashboard]:
     """Makes the application of a server."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed")
+    installed("node", "npm")
 
     def make(server: LocalServer) -> Dashboard:
         made = Dashboard(tmp_path, server, port=_free_port())

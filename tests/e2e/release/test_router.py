@@ -4,7 +4,6 @@ acceptance 3). It tells no digest, its old process answers while the new one is 
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -145,10 +144,9 @@ class Router:
 
 
 @pytest.fixture
-def router(ending: ExitStack, tmp_path: Path) -> Callable[[LocalServer], Router]:
+def router(ending: ExitStack, tmp_path: Path, installed: Callable[..., None]) -> Callable[[LocalServer], Router]:
     """Makes the application of a server."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed")
+    installed("node", "npm")
 
     def make(server: LocalServer) -> Router:
         with socket.socket() as probe:
