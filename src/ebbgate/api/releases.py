@@ -1,13 +1,16 @@
 """/releases: register, read, compare, mark, deploy. `ref` is a release's id, or its version where one app has it."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 from uuid import uuid4
 
 from litestar import Router, get, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from ebbgate.api.actors import ApiRequest, actor_of
 from ebbgate.api.dependencies import Services
+from ebbgate.control.releases import ReleaseService
 from ebbgate.core.access import may
 from ebbgate.core.access.tokens import TokenKind
 from ebbgate.core.errors import NotFoundError
@@ -27,6 +30,8 @@ from ebbgate.core.releases.requests import (
 
 T = TypeVar("T")
 PAPER_MAX = 64_000_000
+ADOPT = "Take what answers for the stable release, on a person's word, where there is none yet."
+MARK_BAD = "Quarantine it: nothing deploys or starts it without an override."
 
 ReleaseRef = Annotated[str, PathParameter(description="A release's id (`app@v1.4.0`), or its version.")]
 OfApp = Annotated[str | None, QueryParameter(description="Of this application only.")]
@@ -115,46 +120,20 @@ def rebuild_release(
     return _woken(services, services.releases.rebuild(ref, data, actor=actor_of(request, data.reason)))
 
 
-@post("/{ref:str}/adopt", sync_to_thread=True, status_code=200, operation_id="adoptRelease")
-def adopt_release(services: Services, request: ApiRequest, ref: ReleaseRef, data: JSONBody[ActOnRelease]) -> Release:
-    """Take what answers for the stable release, on a person's word, where there is none yet."""
-    return _woken(services, services.releases.adopt(ref, actor=actor_of(request, data.reason)))
-
-
-@post("/{ref:str}/mark-bad", sync_to_thread=True, status_code=200, operation_id="markReleaseBad")
-def mark_release_bad(services: Services, request: ApiRequest, ref: ReleaseRef, data: JSONBody[ActOnRelease]) -> Release:
-    """Quarantine it: nothing deploys or starts it without an override."""
-    return _woken(services, services.releases.mark_bad(ref, actor=actor_of(request, data.reason)))
-
-
-@post("/{ref:str}/clear", sync_to_thread=True, status_code=200, operation_id="clearRelease")
-def clear_release(services: Services, request: ApiRequest, ref: ReleaseRef, data: JSONBody[ActOnRelease]) -> Release:
-    """Take the mark away; it has to prove itself anew."""
-    return _woken(services, services.releases.clear(ref, actor=actor_of(request, data.reason)))
-
-
-@post("/{ref:str}/pin", sync_to_thread=True, status_code=200, operation_id="pinRelease")
-def pin_release(services: Services, request: ApiRequest, ref: ReleaseRef, data: JSONBody[ActOnRelease]) -> Release:
-    """Keep its bytes until it is unpinned."""
-    return _woken(services, services.releases.pin(ref, actor=actor_of(request, data.reason)))
-
-
-@post("/{ref:str}/approve", sync_to_thread=True, status_code=200, operation_id="approveRelease")
-def approve_release(services: Services, request: ApiRequest, ref: ReleaseRef, data: JSONBody[ActOnRelease]) -> Release:
-    """Say yes to it; not for who registered it."""
-    return _woken(services, services.releases.approve(ref, actor=actor_of(request, data.reason)))
-
-
-@post("/{ref:str}/unpin", sync_to_thread=True, status_code=200, operation_id="unpinRelease")
-def unpin_release(services: Services, request: ApiRequest, ref: ReleaseRef, data: JSONBody[ActOnRelease]) -> Release:
-    """Let pruning have it."""
-    return _woken(services, services.releases.unpin(ref, actor=actor_of(request, data.reason)))
-
-
 def _woken(services: Services, made: T) -> T:
     """The loop is told at once: what was changed is to be followed and delivered."""
     services.loop.wake()
     return made
+
+
+def _act(name: str, path: str, act: Callable[..., Release], words: str) -> HTTPRouteHandler:
+    """What a person does with a release, with a reason and nothing else. name: of the operation. act: the service's."""
+
+    def handler(services: Services, request: ApiRequest, ref: ReleaseRef, data: JSONBody[ActOnRelease]) -> Release:
+        return _woken(services, act(services.releases, ref, actor=actor_of(request, data.reason)))
+
+    handler.__doc__ = words
+    return post(f"/{{ref:str}}/{path}", sync_to_thread=True, status_code=200, operation_id=name)(handler)
 
 
 release_router = Router(
@@ -171,11 +150,11 @@ release_router = Router(
         verify_release,
         deploy_release,
         rebuild_release,
-        adopt_release,
-        mark_release_bad,
-        clear_release,
-        pin_release,
-        approve_release,
-        unpin_release,
+        _act("adoptRelease", "adopt", ReleaseService.adopt, ADOPT),
+        _act("markReleaseBad", "mark-bad", ReleaseService.mark_bad, MARK_BAD),
+        _act("clearRelease", "clear", ReleaseService.clear, "Take the mark away; it has to prove itself anew."),
+        _act("pinRelease", "pin", ReleaseService.pin, "Keep its bytes until it is unpinned."),
+        _act("approveRelease", "approve", ReleaseService.approve, "Say yes to it; not for who registered it."),
+        _act("unpinRelease", "unpin", ReleaseService.unpin, "Let pruning have it."),
     ],
 )

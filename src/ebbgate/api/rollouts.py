@@ -1,17 +1,19 @@
 """/rollouts: read, start, and everything that people do with one. `ref` is a rollout's id, or the name of its flag."""
 
 import re
+from collections.abc import Callable
 from typing import cast
 
 import msgspec
 from litestar import Router, get, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 
 from ebbgate.api.actors import ApiRequest, actor_of
 from ebbgate.api.dependencies import ENVIRONMENT, After, Limit, Ref, Sequence, Services
 from ebbgate.control.decisions import inputs_of
 from ebbgate.control.replay import ReplayService
-from ebbgate.control.rollouts import find_rollout
+from ebbgate.control.rollouts import RolloutService, find_rollout
 from ebbgate.core.access import TokenKind, may
 from ebbgate.core.errors import NotFoundError, PermissionDeniedError, PlanError
 from ebbgate.core.rollouts.explain import DecisionView, Explanation, explain
@@ -21,6 +23,9 @@ from ebbgate.core.rollouts.requests import ActOnRollout, RollBackRollout, StartR
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.core.rollouts.view import RolloutLine, RolloutView
 from ebbgate.ports.control_store import DecisionRow
+
+PAUSE = "Pause; exposure stays where it is, and the gates go on looking."
+ABORT = "End it without a verdict; everybody gets the flag's own default."
 
 
 @get("/", sync_to_thread=True, operation_id="listRollouts")
@@ -108,30 +113,6 @@ def replay_rollout(services: Services, ref: Ref) -> ReplayView:
     return ReplayService(services.store).replay(ref)
 
 
-@post("/{ref:str}/pause", sync_to_thread=True, status_code=200, operation_id="pauseRollout")
-def pause_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
-    """Pause; exposure stays where it is, and the gates go on looking."""
-    return _changed(services, services.rollouts.pause(ref, actor=actor_of(request, data.reason)))
-
-
-@post("/{ref:str}/resume", sync_to_thread=True, status_code=200, operation_id="resumeRollout")
-def resume_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
-    """Go on from a pause or a review."""
-    return _changed(services, services.rollouts.resume(ref, actor=actor_of(request, data.reason)))
-
-
-@post("/{ref:str}/promote", sync_to_thread=True, status_code=200, operation_id="promoteRollout")
-def promote_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
-    """Go to the next phase now."""
-    return _changed(services, services.rollouts.promote(ref, actor=actor_of(request, data.reason)))
-
-
-@post("/{ref:str}/abort", sync_to_thread=True, status_code=200, operation_id="abortRollout")
-def abort_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
-    """End it without a verdict; everybody gets the flag's own default."""
-    return _changed(services, services.rollouts.abort(ref, actor=actor_of(request, data.reason)))
-
-
 @post("/{ref:str}/retry", sync_to_thread=True, operation_id="retryRollout")
 def retry_rollout(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
     """Start an ended rollout again, as a new try."""
@@ -168,6 +149,16 @@ def _changed(services: Services, state: RolloutState) -> RolloutView:
     return services.views.get(state.id)
 
 
+def _act(name: str, path: str, act: Callable[..., RolloutState], words: str) -> HTTPRouteHandler:
+    """What a person does with a rollout, with a reason and nothing else. name: of the operation. act: the service's."""
+
+    def handler(services: Services, request: ApiRequest, ref: Ref, data: JSONBody[ActOnRollout]) -> RolloutView:
+        return _changed(services, act(services.rollouts, ref, actor=actor_of(request, data.reason)))
+
+    handler.__doc__ = words
+    return post(f"/{{ref:str}}/{path}", sync_to_thread=True, status_code=200, operation_id=name)(handler)
+
+
 rollout_router = Router(
     path="/rollouts",
     tags=["rollouts"],
@@ -179,10 +170,10 @@ rollout_router = Router(
         list_decisions,
         explain_decision,
         replay_rollout,
-        pause_rollout,
-        resume_rollout,
-        promote_rollout,
-        abort_rollout,
+        _act("pauseRollout", "pause", RolloutService.pause, PAUSE),
+        _act("resumeRollout", "resume", RolloutService.resume, "Go on from a pause or a review."),
+        _act("promoteRollout", "promote", RolloutService.promote, "Go to the next phase now."),
+        _act("abortRollout", "abort", RolloutService.abort, ABORT),
         retry_rollout,
         roll_back_rollout,
         settle_rollout,
