@@ -21,18 +21,14 @@ from hypothesis import strategies as st
 from ebbgate.core.metrics import (
     Direction,
     Guardrail,
-    LimitBlock,
     Margin,
     MetricKind,
     ProportionBlock,
     fold,
-    fold_limit,
     start,
-    start_limit,
 )
 from ebbgate.core.metrics.late import LateBlock, LateEvidence, fold_late
 from ebbgate.core.metrics.ledger import Ledger, late_alphas
-from ebbgate.core.stats import ODDS_WEIGHTS, count_log_e, log_average
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -157,61 +153,3 @@ def test_no_day_of_late_harm_is_expected_to_add_to_its_own_evidence_and_all_days
 
     assert expected(found, arms, grown) <= 1 + ROUNDING
     assert fsum(alpha_of(epoch) for epoch in range(1000)) <= alpha
-
-
-@settings(some_examples, max_examples=100)
-@given(
-    tolerated=st.floats(0.2, 5),
-    better=st.floats(0, 1),
-    exposures=st.tuples(st.floats(0.01, 100), st.floats(0.01, 100)),
-    events=st.integers(0, 30),
-    bad=directions,
-)
-def test_no_count_over_exposure_is_expected_to_add_to_the_evidence(
-    tolerated: float, better: float, exposures: tuple[float, float], events: int, bad: Direction
-) -> None:
-    """Given the events of both arms, those of the treatment are binomial, whatever the rate is and however it moves."""
-    is_increase = bad is Direction.INCREASE
-    for ratio in (tolerated, tolerated * better if is_increase else tolerated / max(better, 0.01)):
-        share = ratio * exposures[0] / (ratio * exposures[0] + exposures[1])
-        expectation = fsum(
-            binomial(events, y, share)
-            * exp(
-                log_average(
-                    count_log_e(y, exposures[0], events - y, exposures[1], tolerated=tolerated, increase=is_increase),
-                    ODDS_WEIGHTS,
-                )
-            )
-            for y in range(events + 1)
-        )
-        assert expectation <= 1 + ROUNDING
-        assert ratio != tolerated or expectation >= 1 - ROUNDING
-
-
-@some_examples
-@given(
-    kind=st.sampled_from([MetricKind.SHARE, MetricKind.RATE, MetricKind.QUANTILE, MetricKind.MEAN]),
-    bad=directions,
-    limit=chances,
-    better=st.floats(0, 1),
-    past=st.lists(counts_of(60), max_size=8),
-    n=st.integers(1, 40),
-)
-def test_no_block_is_expected_to_add_to_the_evidence_of_a_limit_that_is_kept(
-    a_guardrail: Build, kind: MetricKind, bad: Direction, limit: float, better: float, past: Any, n: int
-) -> None:
-    """Wherever the evidence has begun again (RULES G1). At the limit itself the expectation is what there was."""
-    guardrail = a_guardrail(kind, bad=bad, quantile=limit if kind is MetricKind.QUANTILE else None)
-    evidence = start_limit(guardrail, limit=limit, function="", alpha=0.01)
-    head = {"metric": "m", "phase": 0, "opened_at": START, "closed_at": START + HOUR, "limit": limit}
-    for seen, y in past:
-        evidence = fold_limit(evidence, LimitBlock(treatment_n=seen, treatment_y=y, **head))
-    for share in (evidence.share, evidence.share * better):  # of bad observations
-        outcomes = [(y, y if bad is Direction.INCREASE else n - y) for y in range(n + 1)]
-        expectation = fsum(
-            binomial(n, y, share)
-            * exp(fold_limit(evidence, LimitBlock(treatment_n=n, treatment_y=above, **head)).log_e - evidence.log_e)
-            for y, above in outcomes
-        )
-        assert expectation <= 1 + ROUNDING
-        assert share != evidence.share or expectation >= 1 - ROUNDING
