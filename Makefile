@@ -45,9 +45,9 @@ bench-flags: setup
 bench-edge: setup
 	$(BIN)/python benchmarks/edge.py
 
-# False rollbacks of every null (1,500 runs each, about 40 minutes of one core), then detection beside other tools
+# False rollbacks of every null (1,500 runs each, half an hour of one core), then detection beside other tools (as long)
 bench-analysis: setup
-	$(BIN)/python benchmarks/analysis.py --full; status=$$?; $(BIN)/python benchmarks/analysis.py --docs; $(BIN)/python benchmarks/detection.py && exit $$status
+	$(BIN)/python benchmarks/analysis.py --full; status=$$?; $(BIN)/python benchmarks/analysis.py --docs; $(BIN)/python benchmarks/detection.py --full && exit $$status
 
 gen: setup
 	$(BIN)/python -m ebbgate.doors.plan_schema > spec/plan.schema.json
