@@ -39,6 +39,25 @@ def record(
     )
 
 
+def record_and_tell(
+    tx: ControlTransaction,
+    clock: Clock,
+    actor: Actor,
+    *,
+    action: str,
+    subject: tuple[str, str, int],
+    before: dict[str, object] | None,
+    after: dict[str, object],
+) -> None:
+    """One audit row and one outbox row for one change. subject: what was changed (`rollout`, which is the topic, too),
+    its id, and its revision after it. before, after: summaries of it.
+    """
+    topic, name, revision = subject
+    record(tx, clock, actor, action=action, subject=f"{topic}:{name}", before=before, after=after)
+    payload = {"action": action, "actor": actor.name, "reason": actor.reason, **after}
+    tell(tx, clock, topic=topic, subject=name, key=f"{topic}:{name}:{revision}", payload=payload)
+
+
 def tell(tx: ControlTransaction, clock: Clock, *, topic: str, subject: str, key: str, payload: Any) -> None:
     """Add an outbox row. key: its idempotency key; the same event is never told twice."""
     tx.add_outbox(

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import msgspec
 
-from ebbgate.control.audit import Actor, record, tell
+from ebbgate.control.audit import Actor, record_and_tell
 from ebbgate.control.releases_current import current_of
 from ebbgate.control.releases_find import find_release, refuse_quarantined
 from ebbgate.core.errors import BadRequestError, ConflictError, NotFoundError
@@ -143,7 +143,7 @@ def store_deployment(tx: ControlTransaction, before: Deployment, after: Deployme
 
 def note_deployment(tx: ControlTransaction, clock: Clock, actor: Actor, action: str, deployment: Deployment) -> None:
     """One audit row and one outbox row for one change that people are to hear of."""
-    summary = {
+    summary: dict[str, object] = {
         "app": deployment.app,
         "release": deployment.release,
         "status": deployment.status.value,
@@ -152,12 +152,5 @@ def note_deployment(tx: ControlTransaction, clock: Clock, actor: Actor, action: 
         "error": deployment.error,
         "is_rollback": deployment.is_rollback,
     }
-    record(tx, clock, actor, action=action, subject=f"deployment:{deployment.id}", after=summary)
-    tell(
-        tx,
-        clock,
-        topic="deployment",
-        subject=deployment.id,
-        key=f"deployment:{deployment.id}:{deployment.revision}",
-        payload={"action": action, "actor": actor.name, "reason": actor.reason, **summary},
-    )
+    subject = ("deployment", deployment.id, deployment.revision)
+    record_and_tell(tx, clock, actor, action=action, subject=subject, before=None, after=summary)

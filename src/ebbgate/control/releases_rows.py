@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ebbgate.control.audit import Actor, record, tell
+from ebbgate.control.audit import Actor, record_and_tell
 from ebbgate.core.releases import Release
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlTransaction
@@ -17,23 +17,9 @@ def note_release(
     tx: ControlTransaction, clock: Clock, actor: Actor, action: str, before: Release | None, after: Release
 ) -> None:
     """One audit row and one outbox row for one change of a release."""
-    record(
-        tx,
-        clock,
-        actor,
-        action=action,
-        subject=f"release:{after.id}",
-        before=_summary(before) if before is not None else None,
-        after=_summary(after),
-    )
-    tell(
-        tx,
-        clock,
-        topic="release",
-        subject=after.id,
-        key=f"release:{after.id}:{after.revision}",
-        payload={"action": action, "actor": actor.name, "reason": actor.reason, **_summary(after)},
-    )
+    subject = ("release", after.id, after.revision)
+    was = _summary(before) if before is not None else None
+    record_and_tell(tx, clock, actor, action=action, subject=subject, before=was, after=_summary(after))
 
 
 def _summary(release: Release) -> dict[str, object]:

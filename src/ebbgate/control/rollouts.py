@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from ebbgate.control.audit import Actor, record, tell
+from ebbgate.control.audit import Actor, record_and_tell
 from ebbgate.control.flags_rows import check_definition, put_definition, put_kill, require_environment, require_flag
 from ebbgate.control.incidents import open_for_rollback
 from ebbgate.control.releases_find import admit_rollout, has_target, release_of_rollout
@@ -312,23 +312,9 @@ def note_change(
     """One audit row and one outbox row for one change of a rollout; every end state tells the same (DESIGN section
     6).
     """
-    record(
-        tx,
-        clock,
-        actor,
-        action=action,
-        subject=f"rollout:{after.id}",
-        before=_summary(before) if before is not None else None,
-        after=_summary(after),
-    )
-    tell(
-        tx,
-        clock,
-        topic="rollout",
-        subject=after.id,
-        key=f"rollout:{after.id}:{after.revision}",
-        payload={"action": action, "actor": actor.name, "reason": actor.reason, **_summary(after)},
-    )
+    subject = ("rollout", after.id, after.revision)
+    was = _summary(before) if before is not None else None
+    record_and_tell(tx, clock, actor, action=action, subject=subject, before=was, after=_summary(after))
 
 
 def _summary(state: RolloutState) -> dict[str, object]:
