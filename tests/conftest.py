@@ -6,8 +6,8 @@ import pytest
 
 TESTS = Path(__file__).parent
 FIRST = (
-    "e2e/killing/test_kill_at_random.py",
-    "e2e/killing/test_kill_at_steps.py",
+    "e2e/killing/rollouts/test_kill_at_random.py",
+    "e2e/killing/rollouts/test_kill_at_steps.py",
     "simulation/test_harmless_releases.py",
     "e2e/release",
     "simulation/test_harmful_releases.py",

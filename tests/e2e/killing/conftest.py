@@ -1,14 +1,12 @@
-"""Processes that are killed, people who keep coming, and what must be in the stores afterwards."""
+"""Processes that are killed, and what must be in the stores afterwards."""
 
 import signal
 import sqlite3
 import subprocess
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing
 from datetime import timedelta
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,104 +14,14 @@ import duckdb
 import msgspec
 import pytest
 
-from ebbgate import Client, Timing
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.bootstrap.processes import end, spawn
 from ebbgate.bootstrap.settings import Role, ServeSettings
 from ebbgate.client import ControlClient
-from ebbgate.core.audiences import unit_bucket
 from ebbgate.core.rollouts.state import RolloutState
 
 SCALE = 600.0
-FLAG = "newWidgets"
-GOLDEN = 0.6180339887498949
-
-
-def spread(keys: list[str]) -> list[str]:
-    """In an order in which every stretch has its share of all buckets of the first rollout's salt.
-
-    In any other order some stretch of some hundred people, the first that are seen after a kill, has so many exposed by
-    chance that a person is asked (RULES B1), now and then.
-    """
-    ranked = sorted(keys, key=lambda key: unit_bucket(f"{FLAG}-1", key))
-    return [ranked[place] for place in sorted(range(len(ranked)), key=lambda rank: rank * GOLDEN % 1)]
-
-
-KEYS = spread([f"user-{n}" for n in range(800)])
-ERRING = frozenset(KEYS[10::40])
-"""People whose every request fails, whatever version they have: about as many in each part that is compared."""
-
-CYCLE_S = 2.5  # machine seconds in which everybody comes by once
-QUICK = Timing(backoff_base_s=0.05, backoff_cap_s=0.3, flush_interval_s=0.1, heartbeat_s=1.0)
 CLOCK = SystemClock()
-
-
-class Crowd:
-    """People who come by all the time, over an SDK that keeps what it has until it is acknowledged.
-
-    is_harmful: the new version fails for two of three who have it. ids: of all events that were tracked.
-    seen: (snapshot version, user) -> the variants that were served, and how often.
-    """
-
-    def __init__(self, url: str, token: str, *, is_harmful: bool) -> None:
-        self.client = Client(url, token, timing=QUICK, name="crowd")
-        self._is_harmful = is_harmful
-        self.ids: list[str | None] = []
-        self.seen: dict[tuple[int, str], Counter[str | None]] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="crowd")
-
-    def __enter__(self) -> "Crowd":
-        assert self.client.wait_ready(30)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        self.client.close(1.0)
-
-    def stop(self) -> None:
-        """Nobody comes any more; what they did is still being sent."""
-        self._stop.set()
-        self._thread.join()
-
-    def settle(self, control: ControlClient, wait: Callable[..., None]) -> None:
-        """Wait until everything that was tracked is acknowledged, and read by control."""
-        assert self.client.flush(30.0), self.client.status
-        status = self.client.status
-        assert (status.rejected, status.dropped_events, status.dropped_exposures) == ({}, 0, 0)
-
-        def is_read() -> bool:
-            totals = control.observations.totals()
-            return totals.events + totals.exposures >= status.delivered
-
-        wait(is_read, "control to read what was acknowledged", timeout_s=30.0)
-
-    def by_phase(self, state: RolloutState) -> dict[tuple[int, str], set[str | None]]:
-        """(phase, user) -> the variants that were served in it."""
-        ended = state.rollback.off_version if state.rollback is not None else None
-        found: dict[tuple[int, str], set[str | None]] = {}
-        for (version, key), variants in self.seen.items():
-            reached = [record.index for record in state.phases if record.snapshot_version <= version]
-            if reached and (ended is None or version < ended):
-                found.setdefault((reached[-1], key), set()).update(variants)
-        return found
-
-    def _run(self) -> None:
-        for number, key in enumerate(cycle(KEYS)):
-            self._visit(number, key)
-            if number % 20 == 19 and self._stop.wait(CYCLE_S * 20 / len(KEYS)):
-                return
-
-    def _visit(self, number: int, key: str) -> None:
-        before = self.client.snapshot_version
-        details = self.client.boolean_details(FLAG, False, {"targetingKey": key})
-        if before is not None and before == self.client.snapshot_version:
-            self.seen.setdefault((before, key), Counter())[details.variant] += 1
-        request = self.client.track("api_request", key)
-        self.ids.append(request)
-        if key in ERRING or (self._is_harmful and details.value and number % 3):
-            self.ids.append(self.client.track("api_error", key, of=request))
 
 
 class Roles:
@@ -134,7 +42,7 @@ class Roles:
         self._running[role] = process = spawn(settings)
         if end_at:
             return
-        deadline = CLOCK.monotonic() + 60.0
+        deadline = CLOCK.monotonic() + 120.0
         while not port_file.exists() or not port_file.read_text():
             assert process.poll() is None, f"{role.value} ended by itself"
             assert CLOCK.monotonic() < deadline, f"{role.value} does not listen"
@@ -151,7 +59,7 @@ class Roles:
     def wait_killed(self, role: Role) -> None:
         """Wait until the process has ended itself as `kill -9` would."""
         process = self._running.pop(role)
-        assert process.wait(60.0) == -signal.SIGKILL
+        assert process.wait(120.0) == -signal.SIGKILL
         end(process)
 
     def stop(self) -> None:
@@ -206,13 +114,13 @@ class Stores:
         with closing(duckdb.connect(str(self._directory / "analysis.duckdb"), read_only=True)) as store:
             return Counter(dict(store.execute(f"SELECT id, count(*) FROM {table} GROUP BY id").fetchall()))
 
-    def assert_stored_once(self, crowd: Crowd) -> None:
-        """Each acknowledged id is in the store once (RULES C4); nothing else is."""
+    def assert_stored_once(self, tracked: Collection[str | None], delivered: int) -> None:
+        """Each tracked event is in the store once (RULES C4), and with the exposures nothing but what was delivered."""
         events, exposures = self.ids("events"), self.ids("exposures")
-        assert set(events) == set(crowd.ids)
+        assert set(events) == set(tracked)
         assert set(events.values()) == {1}
         assert set(exposures.values()) == {1}
-        assert len(events) + len(exposures) == crowd.client.status.delivered
+        assert len(events) + len(exposures) == delivered
 
     def assert_told_once(self, rollout_id: str) -> None:
         """One outbox row for each decision; one row of outbox and audit for each change of state (RULES I2)."""
@@ -229,15 +137,6 @@ class Stores:
             return store.execute(query, arguments).fetchall()
 
 
-def by_hash(state: RolloutState) -> dict[tuple[int, str], set[str | None]]:
-    """(phase, user) -> what everybody must have been served in each phase (RULES B2)."""
-    return {
-        (record.index, key): {"on" if unit_bucket(state.lineage, key) < record.hash_to else "off"}
-        for record in state.phases
-        for key in KEYS
-    }
-
-
 @pytest.fixture
 def roles(tmp_path: Path) -> Iterator[Roles]:
     with ExitStack() as stack:
@@ -248,21 +147,13 @@ def roles(tmp_path: Path) -> Iterator[Roles]:
 
 
 @pytest.fixture
-def gather(ending: ExitStack) -> Callable[..., Crowd]:
-    """Makes a crowd of an edge, with a token of its own."""
-
-    def make(control: ControlClient, url: str, *, is_harmful: bool = False) -> Crowd:
-        secret = control.tokens.create("server", "crowd", reason="an application").secret
-        return ending.enter_context(Crowd(url, secret, is_harmful=is_harmful))
-
-    return make
+def control(roles: Roles, administer: Callable[..., ControlClient]) -> ControlClient:
+    """The control API of an edge and a control that run."""
+    roles.start(Role.EDGE)
+    roles.start(Role.CONTROL)
+    return administer(roles)
 
 
 @pytest.fixture
 def stores() -> Callable[[Path], Stores]:
     return Stores
-
-
-@pytest.fixture
-def hashed() -> Callable[[RolloutState], dict[tuple[int, str], set[str | None]]]:
-    return by_hash

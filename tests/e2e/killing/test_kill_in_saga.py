@@ -93,11 +93,9 @@ class Site:
 
 
 def test_control_killed_again_and_again_in_the_second_stage_brings_the_old_release_back_once(
-    roles: Any, stores: Any, administer: Any, eventually: Callable[..., None], tmp_path: Path
+    roles: Any, control: ControlClient, stores: Any, eventually: Callable[..., None], tmp_path: Path
 ) -> None:
-    roles.start(Role.EDGE)
-    roles.start(Role.CONTROL)
-    control, site = administer(roles), Site(tmp_path)
+    site = Site(tmp_path)
     for version in ("v1.0.0", "v2.0.0"):
         site.build(control, version, is_adopted=version == "v1.0.0")
         asked = control.releases.deploy(f"dashboard@{version}", reason="first")

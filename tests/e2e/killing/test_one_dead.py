@@ -12,6 +12,7 @@ import msgspec
 from ebbgate import Client
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.bootstrap.settings import Role
+from ebbgate.client import ControlClient
 from ebbgate.core.audiences import unit_bucket
 from ebbgate.core.rollouts.state import RollbackOutcome, Status
 
@@ -33,11 +34,8 @@ verify: {propagation: 1s, recovery: 1h, min_units: 30}
 
 
 def test_with_control_dead_flags_are_served_and_events_are_taken(
-    roles: Any, administer: Any, connect: Callable[..., Client], eventually: Callable[..., None]
+    roles: Any, control: ControlClient, connect: Callable[..., Client], eventually: Callable[..., None]
 ) -> None:
-    roles.start(Role.EDGE)
-    roles.start(Role.CONTROL)
-    control = administer(roles)
     token = control.tokens.create("server", "application", reason="to evaluate").secret
     rollout_id = control.rollouts.start(PLAN, release="v2.0.0", reason="before control dies").id
     roles.kill(Role.CONTROL)
@@ -63,11 +61,8 @@ def test_with_control_dead_flags_are_served_and_events_are_taken(
 
 
 def test_with_the_edge_dead_the_loop_and_the_api_work_and_the_edge_serves_what_was_decided_when_it_is_back(
-    roles: Any, administer: Any, connect: Callable[..., Client], eventually: Callable[..., None]
+    roles: Any, control: ControlClient, connect: Callable[..., Client], eventually: Callable[..., None]
 ) -> None:
-    roles.start(Role.EDGE)
-    roles.start(Role.CONTROL)
-    control = administer(roles)
     token = control.tokens.create("server", "application", reason="to evaluate").secret
     client = connect(roles.edge_url, token, name="app-1")
     control.rollouts.start(PLAN, release="v2.0.0", reason="before the edge dies")
