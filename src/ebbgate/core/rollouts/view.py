@@ -168,7 +168,7 @@ def sentence_of(state: RolloutState, decision: Decision | None, *, now: datetime
     """What is so and what comes next. now: plan time."""
     match state.status:
         case Status.SUCCEEDED:
-            return f"{_upper(state.reason)}; everybody has the new version."
+            return f"{_upper(state.reason)}; {_who_has(state)} the new version."
         case Status.ABORTED:
             return f"Aborted: {state.reason}"
         case Status.ROLLING_BACK:
@@ -188,7 +188,7 @@ def sentence_of(state: RolloutState, decision: Decision | None, *, now: datetime
             left = _in(state.record.entered_at + state.plan.watch - now)
             if state.plan.is_external:
                 return f"Another flag system exposes it; this only observes. The watch ends {left}."
-            return f"Everybody has it. The watch ends {left}."
+            return f"{_upper(_who_has(state))} it. The watch ends {left}."
         case Status.RUNNING:
             return _running(state, decision, now=now)
         case _:
@@ -205,6 +205,15 @@ def _running(state: RolloutState, decision: Decision | None, *, now: datetime) -
             return f"No harm seen. Next: {step}, once every guardrail that can be judged is proven safe."
         return f"No harm seen. Next: {step}, and then a person is asked (mode {state.mode.value})."
     return f"Waiting to go to {following.exposure:.0%}: {why}."
+
+
+def _who_has(state: RolloutState) -> str:
+    """Such as `30% of users have`: a plan may end below everybody, and may keep some users out."""
+    exposure = state.phase.exposure
+    if exposure < 1:
+        return f"{round(exposure * 100, 2):g}% of users have"
+    is_held = state.plan.holdout > 0 and state.holdout_ended_at is None
+    return "everybody but the holdout has" if is_held else "everybody has"
 
 
 def _upper(text: str) -> str:
