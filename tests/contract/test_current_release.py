@@ -171,3 +171,24 @@ def test_a_kill_in_the_middle_leaves_what_the_disk_says_current(quay: Quay, poin
 
     quay.tick(look)
     quay.agrees(B)
+
+
+def test_a_kill_between_the_switch_and_its_note_is_made_good_before_anything_else_is_done(quay: Quay) -> None:
+    (quay.place / "shared" / "mended").touch()
+
+    def kill(step: str) -> None:
+        if step == "deploy.switch.acted":
+            raise Killed
+
+    with pytest.raises(Killed):
+        quay.deploy(B, kill)
+    assert quay.there() == B
+    assert not any(line.is_answering for line in quay.releases.list(APP)), "whatever is said to be current"
+    seen: list[str] = []
+
+    def look(step: str) -> None:
+        quay.agrees(B, is_answering=step == "deploy.check.noted")
+        seen.append(step)
+
+    quay.tick(look)
+    assert seen[0] == "deploy.switch.acted"

@@ -25,6 +25,9 @@ IDLE = timedelta(seconds=1)
 SHOUTS_MAX = 100
 """Messages of one channel held in memory; older ones give way."""
 
+ORPHANS_EVERY = timedelta(seconds=5)
+"""Machine time between looks for messages to channels that are no longer configured."""
+
 _ORPHANS_MAX = 1_000
 _replace = msgspec.structs.replace
 log = structlog.get_logger("ebbgate.notifications")
@@ -48,7 +51,7 @@ class DeliveryWorker:
             threading.Thread(target=self._serve, args=(name,), name=f"deliver-{name}", daemon=True).start()
         while not self._stop.is_set():
             self._guarded(self._retry_orphans)
-            self._stop.wait(IDLE.total_seconds())
+            self._stop.wait(ORPHANS_EVERY.total_seconds())
 
     def stop(self) -> None:
         """What is being sent is sent again after the next start, if it is cut off."""

@@ -174,7 +174,7 @@ class DeploymentWorker:
         if deployment.status is DeploymentStatus.QUEUED:
             deployment = self._begin(deployment, target)
         else:
-            deployment = self._resumed(deployment)
+            deployment = self._resumed(deployment, target)
         while not deployment.is_over and not self._stop.is_set():
             deployment = self._step(deployment, target)
 
@@ -196,12 +196,14 @@ class DeploymentWorker:
                 note_deployment(tx, self._clock, Actor(name=SELF, reason=stored.reason), "deployment.end", stored)
             return stored
 
-    def _resumed(self, deployment: Deployment) -> Deployment:
+    def _resumed(self, deployment: Deployment, target: Target) -> Deployment:
         text = f"went on after a stop, at {deployment.step.value}"
         if deployment.step in REPEATABLE:
             text += ", which may be done twice"
+        here = target.current()  # a switch may have been done, and not been noted
         with self._store.transaction() as tx:
-            return store_deployment(tx, deployment, noted(deployment, text, at=self._clock.machine_now()))
+            after = noted(deployment, text, at=self._clock.machine_now())
+            return store_deployment(tx, deployment, msgspec.structs.replace(after, points_to=here))
 
     def _step(self, deployment: Deployment, target: Target) -> Deployment:
         """One step: journal, act, journal with what follows."""
