@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -15,7 +14,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.client import ControlClient
 from ebbgate.core.flags import Bucketing, Evaluator, decode_snapshot
 from ebbgate.demo.server import LocalServer
@@ -65,9 +63,10 @@ run_edge(
 class World:
     """A server whose flag `newWidgets` is rolled out to half of the users, and which serves FLAGS beside it."""
 
-    def __init__(self, server: LocalServer, control: ControlClient) -> None:
+    def __init__(self, server: LocalServer, control: ControlClient, wait: Callable[..., None]) -> None:
         self.server = server
         self.control = control
+        self._wait = wait
         self.url = server.edge_url
         self.client_token = control.tokens.create("client", "others", reason="to evaluate").secret
         self.server_token = control.tokens.create("server", "edges of others", reason="to read the document").secret
@@ -94,7 +93,7 @@ class World:
     def stopped(self) -> Iterator[None]:
         """Once all that has happened is in the tables, the server is stopped; afterwards it listens where it did."""
         now = self.control.server.clock().plan_at
-        wait_until(lambda: (self.control.observations.totals().watermark or now) > now, "the log to be read")
+        self._wait(lambda: (self.control.observations.totals().watermark or now) > now, "the log to be read")
         self.server.stop()
         try:
             yield
@@ -171,16 +170,8 @@ class NodeProcess:
             self._answers.put(line)
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 15.0) -> None:
-    clock = SystemClock()
-    deadline = clock.monotonic() + timeout_s
-    while not condition():
-        assert clock.monotonic() < deadline, f"not within {timeout_s} s: {what}"
-        clock.sleep(timedelta(milliseconds=20))
-
-
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory, eventually: Callable[..., None]) -> Iterator[World]:
     """One server for all these tests. Each has users of its own, and leaves flags and server as it found them."""
     with (
         LocalServer(
@@ -188,7 +179,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         ) as server,
         ControlClient(server.control_url, server.admin_token, timeout=30.0) as control,
     ):
-        yield World(server, control)
+        yield World(server, control, eventually)
 
 
 HURRIED = ("python", "node", "web")
@@ -204,17 +195,19 @@ class StrictEdge:
 
 
 @pytest.fixture(scope="session")
-def strict(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StrictEdge]:
+def strict(
+    world: World, tmp_path_factory: pytest.TempPathFactory, eventually: Callable[..., None]
+) -> Iterator[StrictEdge]:
     """A second edge with the same flags and the tokens of the first, which lets nobody ask often."""
     data_dir = tmp_path_factory.mktemp("strict")
     create = world.control.tokens.create
     tokens = {name: create("client", f"{name}, in a hurry", reason="to be refused").secret for name in HURRIED}
-    wait_until(lambda: b"undecided" in (world.server.data_dir / "snapshots/production.json").read_bytes(), "the flags")
+    eventually(lambda: b"undecided" in (world.server.data_dir / "snapshots/production.json").read_bytes(), "the flags")
     shutil.copytree(world.server.data_dir / "snapshots", data_dir / "snapshots")
     shutil.copy(world.server.data_dir / "access.json", data_dir)
     process = subprocess.Popen([sys.executable, "-c", STRICT, str(data_dir)])
     try:
-        wait_until(lambda: (data_dir / "edge.grpc.port").exists(), "the edge to listen", timeout_s=30)
+        eventually(lambda: (data_dir / "edge.grpc.port").exists(), "the edge to listen")
         yield StrictEdge(data_dir, tokens)
     finally:
         process.terminate()

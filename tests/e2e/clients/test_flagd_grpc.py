@@ -138,7 +138,7 @@ def test_users_keep_their_variant_over_a_restart_and_remote_evaluations_are_expo
 
     with world.kiosk_off():
         for name in NAMES:
-            eventually(lambda name=name: clients[name].value("boolean", "kiosk", True) is False, name, timeout_s=20)
+            eventually(lambda name=name: clients[name].value("boolean", "kiosk", True) is False, name)
     assert {name: clients[name].variants(units[name]) for name in NAMES} == expected
 
 

@@ -69,7 +69,7 @@ def run(server: LocalServer, *arguments: str, ok: tuple[int, ...] = (0,)) -> Any
     """A command with --json; what it said."""
     command = [str(Path(sys.executable).parent / "ebbgate"), *arguments, "--json"]
     command += ["--url", server.control_url, "--token", server.admin_token]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode in ok, done.stdout + done.stderr
     return json.loads(done.stdout)
 

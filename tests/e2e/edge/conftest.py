@@ -69,7 +69,7 @@ class EdgeProcess:
         """Signal it, and wait; returns its exit status. What it said is in `stderr`."""
         assert self.process is not None
         self.process.send_signal(number)
-        self.stderr += self.process.communicate(timeout=10)[1]
+        self.stderr += self.process.communicate(timeout=30)[1]
         (self.directory / "edge.port").unlink(missing_ok=True)
         process, self.process = self.process, None
         return process.returncode
@@ -170,7 +170,7 @@ class EventSource:
         self._thread.join(5)
 
 
-def wait_for(is_so: Callable[[], bool], *, seconds: float = 10) -> None:
+def wait_for(is_so: Callable[[], bool], *, seconds: float = 60) -> None:
     """Until it is so; a server that does not answer yet is one more reason to wait."""
     deadline = CLOCK.monotonic() + seconds
     while True:

@@ -76,7 +76,7 @@ def test_a_lost_server_means_last_good_values_until_the_lease_ends_and_no_event_
 
     server.start()
     for client in clients:
-        eventually(lambda client=client: client.status.is_live, "the SDK to come back", timeout_s=30.0)
+        eventually(lambda client=client: client.status.is_live, "the SDK to come back")
         assert (served(client, "newWidgets"), served(client, "newSearch")) == before[0]
         assert client.flush(30.0)
         assert (client.status.dropped_events, client.status.dropped_exposures, client.status.rejected) == (0, 0, {})
@@ -123,7 +123,7 @@ def test_started_without_a_server_the_copy_on_disk_serves_within_its_lease_else_
 
     server.start()
     for client in (with_copy, without):
-        eventually(lambda client=client: client.status.is_live, "the SDK to find the server", timeout_s=30.0)
+        eventually(lambda client=client: client.status.is_live, "the SDK to find the server")
         assert (served(client, "newWidgets"), served(client, "newSearch")) == before
         assert client.flush(30.0)
     observations = administer(server).observations

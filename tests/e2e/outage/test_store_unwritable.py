@@ -83,12 +83,12 @@ def test_while_the_store_is_locked_people_are_told_and_then_the_outage_takes_the
         store.execute("BEGIN IMMEDIATE")  # others can read, and nobody can write
         outside.is_well = False
         failing = "ebbgate's control fails at its work"
-        eventually(lambda: any(failing in one for one in outside.titles), "the shout", timeout_s=60.0)
+        eventually(lambda: any(failing in one for one in outside.titles), "the shout")
         [(status,)] = store.execute("SELECT status FROM rollouts WHERE id = ?", (rollout,)).fetchall()
         assert status == Status.RUNNING.value
         store.execute("ROLLBACK")
 
-    eventually(lambda: control.rollouts.get(rollout).status is Status.ROLLING_BACK, "the rollback", timeout_s=60.0)
+    eventually(lambda: control.rollouts.get(rollout).status is Status.ROLLING_BACK, "the rollback")
     [incident] = control.incidents.list()
     assert incident.kind is IncidentKind.OUTAGE
     assert "probe outage failed" in incident.trigger

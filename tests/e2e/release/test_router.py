@@ -186,8 +186,8 @@ def test_an_application_that_helps_with_nothing_is_built_deployed_and_taken_back
     assert waited_s > 1.2, "the old process answered so long, and was not taken for the new one"
 
     control.rollouts.roll_back("newWidgets", reason="it was asked for", redeploy=True)
-    eventually(lambda: app.answers() == "one", "the release before to answer", timeout_s=30.0)
-    eventually(lambda: control.releases.deployments()[0].is_over, "its deployment to end", timeout_s=30.0)
+    eventually(lambda: app.answers() == "one", "the release before to answer")
+    eventually(lambda: control.releases.deployments()[0].is_over, "its deployment to end")
     taken_back = control.releases.deployments()[0]
     assert (taken_back.is_rollback, taken_back.status.value, taken_back.release) == (
         True,

@@ -85,7 +85,7 @@ def taken_back_by_the_flag(
     assert shipped["done"] == ["build", "tag", "deploy", "start"]
     rollout_id = shipped["rollout"]["id"]
     with onlooker(app.url, a_victim(rollout_id)) as harmed:
-        eventually(lambda: control.rollouts.get(rollout_id).status is Status.ROLLED_BACK, "the end", timeout_s=90.0)
+        eventually(lambda: control.rollouts.get(rollout_id).status is Status.ROLLED_BACK, "the end", timeout_s=180.0)
     ended = control.rollouts.get(rollout_id)
     assert ended.rollback is not None
     assert ended.rollback.outcome is RollbackOutcome.RECOVERED, ended.rollback
@@ -113,9 +113,9 @@ def taken_back_by_the_release(
     rollout_id = shipped["rollout"]["id"]
     with onlooker(app.url, a_victim(rollout_id)) as seen:
         with broken(server.data_dir / "snapshots" / "production.json"):
-            eventually(lambda: answers_as(app, stable.digest), "the last stable release to answer", timeout_s=90.0)
+            eventually(lambda: answers_as(app, stable.digest), "the last stable release to answer", timeout_s=180.0)
             assert control.rollouts.get(rollout_id).status is Status.ROLLING_BACK
-        eventually(lambda: control.rollouts.get(rollout_id).status is Status.ROLLED_BACK, "the end", timeout_s=90.0)
+        eventually(lambda: control.rollouts.get(rollout_id).status is Status.ROLLED_BACK, "the end", timeout_s=180.0)
     ended = control.rollouts.get(rollout_id)
     assert ended.rollback is not None
     assert ended.rollback.redeploy_to == stable.id

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from ebbgate.adapters.events import SegmentedLogReader
-from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.core.access import AccessList, StoredToken, encode_access, make_token, token_sha256
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.flags import LeaseTerms, RolloutRule, Snapshot, encode_snapshot, raw_document, render_rollout
@@ -237,20 +236,6 @@ def a_snapshot() -> Callable[..., bytes]:
 
 
 @pytest.fixture
-def eventually() -> Callable[..., None]:
-    """Waits until a condition holds, and fails if it does not within the deadline."""
-    clock = SystemClock()
-
-    def wait(condition: Callable[[], object], what: str = "the condition", timeout_s: float = 5.0) -> None:
-        deadline = clock.monotonic() + timeout_s
-        while not condition():
-            assert clock.monotonic() < deadline, f"not within {timeout_s} s: {what}"
-            clock.sleep(timedelta(milliseconds=5))
-
-    return wait
-
-
-@pytest.fixture
 def kill_file(tmp_path: Path) -> Path:
     return tmp_path / "kill.txt"
 
@@ -298,7 +283,7 @@ class LiveEdge:
         with (self.directory / "edge.out").open("ab") as output:
             command = [sys.executable, "-c", EDGE_PROGRAM, str(self.directory), str(self._port)]
             self._process = subprocess.Popen(command, stdout=output, stderr=output)
-        self._wait(self._is_ready, "the edge to be ready", timeout_s=30)
+        self._wait(self._is_ready, "the edge to be ready")
 
     def kill(self) -> None:
         if self._process is not None:

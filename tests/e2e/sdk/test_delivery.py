@@ -198,5 +198,5 @@ def test_an_exit_sends_what_is_queued(edge: Any, a_snapshot: Any) -> None:
         "assert client.wait_ready(5)\n"
         "client.track('click', 'user-1')\n"
     )
-    subprocess.run([sys.executable, "-c", program, edge.url], check=True, timeout=20)
+    subprocess.run([sys.executable, "-c", program, edge.url], check=True, timeout=60)
     assert [e["name"] for e in edge.of_type("event")] == ["click"]

@@ -96,7 +96,7 @@ def test_importing_the_sdk_stays_light(module: str) -> None:
     heavy = {"asyncio", "ssl", "http.server", "http.client", "openfeature", "sqlalchemy", "email", "logging"}
     program = f"import sys, {module}\nprint(*sorted({heavy!r} & set(sys.modules)))"
     found = subprocess.run(
-        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, timeout=20
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert found.stdout.split() == []
 
@@ -104,7 +104,7 @@ def test_importing_the_sdk_stays_light(module: str) -> None:
 def test_importing_ebbgate_alone_loads_no_part_of_it() -> None:
     program = "import sys, ebbgate\nprint([name for name in sys.modules if name.startswith('ebbgate.')])"
     found = subprocess.run(
-        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, timeout=20
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert found.stdout.strip() == "[]"
 
@@ -117,7 +117,7 @@ def test_the_provider_names_the_extra_that_is_missing() -> None:
         "except MissingExtraError as error:\n    print(error.hint)\n"
     )
     found = subprocess.run(
-        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, timeout=20
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert 'pip install "ebbgate[openfeature]"' in found.stdout
 

@@ -50,10 +50,8 @@ def test_a_killed_edge_costs_no_event_and_comes_back_with_what_was_missed(
     assert client.boolean_value("old", True, {"targetingKey": "user-1"}) is False  # the last good one
     live_edge.start()
 
-    eventually(
-        lambda: client.boolean_value("old", False, {"targetingKey": "user-1"}), "the missed version", timeout_s=15
-    )
-    eventually(lambda: client.status.queued == 0, "delivery", timeout_s=15)
+    eventually(lambda: client.boolean_value("old", False, {"targetingKey": "user-1"}), "the missed version")
+    eventually(lambda: client.status.queued == 0, "delivery")
     assert {entry.id for entry in live_edge.entries() if isinstance(entry, TrackedEvent)} == set(ids)
 
 
