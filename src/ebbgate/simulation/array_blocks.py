@@ -97,6 +97,8 @@ def ratio(head: dict[str, Any], treatment: Array, control: Array) -> RatioBlock:
 
 
 def mean(head: dict[str, Any], metric: Metric, cap: float, treatment: Array, control: Array) -> MeanBlock:
+    if metric.cap is not None:  # the plan says what values above count as: in all that follows
+        treatment, control = np.minimum(treatment, metric.cap), np.minimum(control, metric.cap)
     score, variance = ranks(treatment, control)
     return MeanBlock(
         cap=cap,

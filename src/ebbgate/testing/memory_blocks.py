@@ -61,6 +61,8 @@ def mean_block(
 ) -> MeanBlock:
     """treatment, control: one value for each unit, in order of (bucket, unit). cap: 0 = none known yet."""
     name, phase, opened_at, closed_at = head
+    if metric.cap is not None:  # the plan says what values above count as: in all that follows
+        treatment, control = [min(x, metric.cap) for x in treatment], [min(x, metric.cap) for x in control]
     score, variance = rank_score(treatment, control)
     return MeanBlock(
         metric=name,

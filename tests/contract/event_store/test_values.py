@@ -37,9 +37,24 @@ def test_a_mean_is_the_unit_s_average_capped_and_bet_on(store: EventStore, scrip
     store.ingest(script.records)
     got = phase.block(store, phase.metric(MetricKind.MEAN, cap=10.0))
     assert isinstance(got, MeanBlock)
-    assert (got.treatment.total, got.control.total, got.control_raw_total, got.cap) == (6.0, 10.0, 16.0, 10.0)
+    assert (got.treatment.total, got.control.total, got.control_raw_total, got.cap) == (6.0, 10.0, 10.0, 10.0)
     assert got.log_wealth == pytest.approx([log1p(bet * (6 - 10) / 10) for bet in BET_SIZES], abs=1e-12)
     assert (got.rank_score, got.rank_variance) == (pytest.approx(-0.25), pytest.approx(1 / 2 * 2 / 16))
+
+
+def test_above_a_plan_s_cap_values_count_as_the_cap_in_every_number(
+    store: EventStore, script: EventScript, phase: Any
+) -> None:
+    (high, low), (old,) = phase.treated(2), phase.controls()
+    for unit, variant, value in ((high, "on", 900.0), (low, "on", 4.0), (old, "off", 30.0)):
+        script.expose(unit, variant, 0)
+        script.track(unit, "api_ms", 1, value)
+    store.ingest(script.records)
+    got = phase.block(store, phase.metric(MetricKind.MEAN, cap=10.0))
+    assert isinstance(got, MeanBlock)
+    assert (got.treatment_raw_total, got.treatment_raw_squares) == (14.0, 116.0)
+    assert (got.control_raw_total, got.control_raw_squares) == (10.0, 100.0)
+    assert got.rank_score == pytest.approx((2.5 + 1 - 2 * 2) / 3)  # 900 and 30 are the same to the plan
 
 
 def test_a_fall_is_what_is_bet_on_where_a_fall_is_bad(store: EventStore, script: EventScript, phase: Any) -> None:

@@ -128,9 +128,10 @@ class BlockRunner:
 
     def _mean_block(self, head: dict[str, Any], metric: Metric, cap: float) -> MeanBlock:
         self._put_terms(cap)
-        by_arm = {row[0]: row[1:] for row in self._rows(_compiled(queries_blocks.moments))}
+        is_planned = int(metric.cap is not None)
+        by_arm = {row[0]: row[1:] for row in self._rows(_compiled(queries_blocks.moments, is_planned))}
         treatment, control = by_arm.get(TREATMENT, _NOTHING), by_arm.get(CONTROL, _NOTHING)
-        score, variance = self._rank_score()
+        score, variance = self._rank_score(is_planned)
         wealth: tuple[float, ...] = (0.0,) * len(BET_SIZES)
         if cap > 0 and treatment[0] and control[0]:
             wealth = self._rows(_compiled(queries_blocks.wealth, 1 if metric.bad is Direction.INCREASE else -1))[0]
@@ -183,9 +184,9 @@ class BlockRunner:
             {"limits": list(limits)},
         )
 
-    def _rank_score(self) -> tuple[float, float]:
+    def _rank_score(self, is_planned: int = 0) -> tuple[float, float]:
         """Score and exact permutation variance of the mid-ranks; (0, 0) with an empty arm. Source: analysis.md 1.7."""
-        treated_n, control_n, score, squares = self._rows(_compiled(queries_blocks.ranks))[0]
+        treated_n, control_n, score, squares = self._rows(_compiled(queries_blocks.ranks, is_planned))[0]
         if not treated_n or not control_n:
             return 0.0, 0.0
         n = treated_n + control_n

@@ -47,10 +47,13 @@ def pairs() -> Table:
     )
 
 
-def moments() -> Table:
-    """arm, n, total and squares of capped values, and of the raw ones. A cap of 0 caps nothing."""
+def moments(is_planned: int) -> Table:
+    """arm, n, total and squares of capped values, and of the raw ones. A cap of 0 caps nothing.
+
+    is_planned: 1 where the plan gives the cap, so that the raw ones are what the plan counts, too; else 0.
+    """
     cap = TERMS.cap.as_scalar()
-    capped = OBSERVATIONS.mutate(capped=ibis.cases((cap > 0, ibis.least(_.x, cap)), else_=_.x))
+    capped = _counted(is_planned).mutate(capped=ibis.cases((cap > 0, ibis.least(_.x, cap)), else_=_.x))
     return capped.group_by("arm").agg(
         n=_.count(),
         total=_.capped.sum(),
@@ -87,9 +90,17 @@ def wealth(sign: int) -> Table:
     return gaps.agg(**{f"wealth_{place}": (1 + bet * _.gap).ln().sum() for place, bet in enumerate(BET_SIZES)})
 
 
-def ranks() -> Table:
-    """One row: treated n, control n, score, and the sum of squared centred ranks (analysis.md 1.7); nulls if empty."""
-    tied = OBSERVATIONS.group_by("x").agg(tied=_.count(), treated=(_.arm == TREATMENT).sum())
+def _counted(is_planned: int) -> Table:
+    """The observations; where the plan gives the cap, values above count as the cap in all that is computed."""
+    return OBSERVATIONS.mutate(x=ibis.least(_.x, TERMS.cap.as_scalar())) if is_planned else OBSERVATIONS
+
+
+def ranks(is_planned: int) -> Table:
+    """One row: treated n, control n, score, and the sum of squared centred ranks (analysis.md 1.7); nulls if empty.
+
+    is_planned: 1 where the plan gives the cap in TERMS; else 0.
+    """
+    tied = _counted(is_planned).group_by("x").agg(tied=_.count(), treated=(_.arm == TREATMENT).sum())
     placed = tied.mutate(
         n=_.tied.sum().over(ibis.window()),
         upto=_.tied.sum().over(ibis.cumulative_window(order_by="x")),

@@ -80,7 +80,8 @@ class MeanBlock(Block, frozen=True, kw_only=True, tag="mean"):
     treated
     units of `log(1 + b * sign * D)`, D = (x - mean of the unit's share of the block's control units) / cap, in [-1,
     1], sign = +1
-    if an increase is bad. rank_score, rank_variance: as in QuantileBlock. raw_*: uncapped sums, and sums of squares.
+    if an increase is bad. rank_score, rank_variance: as in QuantileBlock. raw_*: sums, and sums of squares,
+    of the values as they are; where the plan gives the cap, of what it counts them as, and so are the ranks (ADR 0012).
     """
 
     cap: float

@@ -91,8 +91,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     window: plan time from the unit's first exposure in a phase; the observation is what happened inside it.
     lateness: plan time after the window's end until which events may still arrive (RULES D4).
     by: the attribute that names the function or endpoint of an event; on: only these of its values count.
-    cap: values above are taken as `cap` in tests on means (winsorising, fixed before the rollout); None = learned
-    from control.
+    cap: values above count as `cap`, in sums, means and ranks (fixed before the rollout); None = learned from control,
+    for the bets and the guard of a mean alone (ADR 0012).
     scale: bounds of a survey's answers. asked: the event that asks for a survey's answer; None: everybody exposed is
     asked. reading: of gauges. query: where the metric comes from, if not from events; then `event` is its name.
     """

@@ -12,7 +12,7 @@ class PhaseEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
     strata: both arms, stratified by block; of means, of capped values, and `whole` of values as they are.
     *_sketch: histograms of the phase (quantiles only). *_raw_total:
-    uncapped sums, for display. cap: the largest cap so far, 0 if none.
+    sums of values as they are (above a plan's `cap`: as the cap), for display. cap: the largest cap so far, 0 if none.
     """
 
     strata: Strata = Strata()

@@ -196,7 +196,7 @@ def _measured() -> dict[str, Schema]:
         "harm": choice([h.value for h in HarmBy], "Default: distribution for percentiles, else mean."),
         "by": pattern(BARE, "The attribute that names the function or endpoint. Default: function."),
         "only": one_or_more("Measure only these values of `by`."),
-        "cap": {**_quantity("Values above are taken as this in tests.")},
+        "cap": {**_quantity("Values above count as this, in tests and in what is shown.")},
         "scale": pattern(r"^-?[0-9.]+?\s*\.\.\s*-?[0-9.]+$", "A survey's lowest and highest answer: 1..5."),
         "asked": pattern(BARE, "The event that asks for a survey's answer. Default: everybody exposed is asked."),
         "take": choice([r.value for r in Reading], "Which reading of a gauge. Default: last."),
