@@ -66,7 +66,18 @@ def in_mode(decision: Decision, state: RolloutState, *, now: datetime) -> Decisi
     if (expired := _expired(state, now=now)) is not None:
         return expired
     reason = f"recommends to {_verb(decision)}: {decision.reason}"
-    return _review(state, decision.code, reason, decision.metrics, proposes=_verb(decision))
+    asked = _review(state, decision.code, reason, decision.metrics, proposes=_verb(decision))
+    if isinstance(asked, Hold) and state.status is Status.RUNNING and _is_old(state, now):
+        return _asked_too_long(state, asked)
+    return asked
+
+
+def _asked_too_long(state: RolloutState, asked: Hold) -> Decision:
+    """Who went on over a recommendation is asked again when the phase is older than its longest stay."""
+    found = _too_long(state, asked.reason, asked.metrics)
+    if not isinstance(found, Rollback):
+        return found
+    return _review(state, found.code, f"recommends to rollback: {found.reason}", found.metrics, proposes="rollback")
 
 
 def seen_key(code: Code, metrics: tuple[str, ...]) -> str:
@@ -328,7 +339,7 @@ def _review(
     again.
     """
     if seen_key(code, metrics) in state.acknowledged:
-        return Hold(code=Code.WAITING, reason=f"a person has seen it: {reason}", metrics=metrics)
+        return Hold(code=Code.WAITING, reason=f"was asked before in this phase: {reason}", metrics=metrics)
     if _is_known(state, code, metrics):
         return Hold(code=Code.WAITING, reason=f"in review: {reason}", metrics=metrics)
     terms = terms or state.plan.when.off_target

@@ -242,7 +242,42 @@ def test_what_a_person_has_dismissed_is_not_asked_again_in_the_phase() -> None:
     dismissed = resume(open_review(state, asked, now=NOON), reason="we know")
     again = in_mode(look(dismissed, an_analysis(Verdict.HARM)), dismissed, now=NOON + LATER)
     assert isinstance(again, Hold)
-    assert "has seen it" in again.reason
+    assert "was asked before" in again.reason
+
+
+def test_f3_what_nobody_answered_is_not_said_to_have_been_seen() -> None:
+    state = a_rollout(mode=Mode.RECOMMEND)
+    asked = in_mode(look(state, an_analysis(Verdict.HARM)), state, now=NOON + LATER)
+    assert isinstance(asked, Review)
+    expired = pause(open_review(state, asked, now=NOON), reason="nobody answered the review in time")
+    again = in_mode(look(expired, an_analysis(Verdict.HARM)), expired, now=NOON + LATER)
+    assert isinstance(again, Hold)
+    assert "seen" not in again.reason
+
+
+def test_who_goes_on_over_a_recommendation_is_asked_again_after_the_longest_stay() -> None:
+    state, harm = a_rollout(mode=Mode.RECOMMEND), an_analysis(Verdict.HARM)
+    asked = in_mode(look(state, harm), state, now=NOON + LATER)
+    assert isinstance(asked, Review)
+    dismissed = resume(open_review(state, asked, now=NOON), reason="we know")
+    young, old = hours(100), hours(121)
+    assert isinstance(in_mode(look(dismissed, harm, after=young), dismissed, now=NOON + young), Hold)
+    again = in_mode(look(dismissed, harm, after=old), dismissed, now=NOON + old)
+    assert isinstance(again, Review)
+    assert again.code is Code.TOO_LONG
+    kept = resume(open_review(dismissed, again, now=NOON + old), reason="we still know")
+    assert isinstance(in_mode(look(kept, harm, after=hours(122)), kept, now=NOON + hours(122)), Hold)
+
+
+def test_too_long_in_a_mode_that_asks_recommends_the_rollback_that_the_plan_wants() -> None:
+    plan = a_plan(when=msgspec.structs.replace(Policy(), too_long=Response.ROLLBACK))
+    state, harm = a_rollout(plan=plan, mode=Mode.RECOMMEND), an_analysis(Verdict.HARM)
+    asked = in_mode(look(state, harm), state, now=NOON + LATER)
+    assert isinstance(asked, Review)
+    dismissed = resume(open_review(state, asked, now=NOON), reason="we know")
+    again = in_mode(look(dismissed, harm, after=hours(121)), dismissed, now=NOON + hours(121))
+    assert isinstance(again, Review)
+    assert (again.code, again.proposes) == (Code.TOO_LONG, "rollback")
 
 
 def test_a_review_has_an_owner_and_a_deadline() -> None:
