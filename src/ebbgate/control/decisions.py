@@ -12,7 +12,7 @@ import msgspec
 
 from ebbgate.control.audit import tell
 from ebbgate.core.rollouts.decision import Decision
-from ebbgate.core.rollouts.look import LookFacts, LookInputs
+from ebbgate.core.rollouts.look import EDITION, LookFacts, LookInputs
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.ports.clock import Clock
@@ -92,7 +92,7 @@ def record_step(
 
 
 def _encoded(inputs: LookInputs, *, sequence: int, last: DecisionRow | None) -> bytes:
-    fields = msgspec.structs.asdict(inputs)
+    fields = {**msgspec.structs.asdict(inputs), "edition": EDITION}
     state = msgspec.structs.asdict(fields.pop("state"))
     plan = state.pop("plan")
     digest = sha256(msgspec.msgpack.encode(plan, order="deterministic")).hexdigest()

@@ -20,11 +20,11 @@ from ebbgate.control.evidence import (
 )
 from ebbgate.control.evidence_health import health_of
 from ebbgate.control.rollouts import find_rollout
-from ebbgate.core.metrics import Analysis
+from ebbgate.core.metrics import Analysis, LimitAnalysis, LimitStanding
 from ebbgate.core.rollbacks import decision_of, next_move
 from ebbgate.core.rollouts.decide import decide, in_mode
 from ebbgate.core.rollouts.decision import Decision
-from ebbgate.core.rollouts.look import LookData, LookInputs
+from ebbgate.core.rollouts.look import EDITION, LookData, LookInputs
 from ebbgate.core.rollouts.recovery import check_phases, judge_recovery
 from ebbgate.core.rollouts.replay import Difference, ReplayView, differences
 from ebbgate.core.rollouts.state import RollbackStep
@@ -32,6 +32,9 @@ from ebbgate.ports.control_store import ControlStore, DecisionRow, Evidence
 
 PAGE = 500
 """Rows read at once: the loop must not wait for a long history."""
+
+SENTENCES = ("words", "reason")
+"""What follows from the numbers: compared where it was written as it is now, in words of today's edition."""
 
 SHOWN = 50
 """Differences that are told one by one."""
@@ -95,7 +98,8 @@ def recompute(row: DecisionRow, inputs: LookInputs, evidence: Evidence) -> tuple
     else:
         evidence, again, decision = _step(inputs, evidence, row.decision)
     stored = {"decision": row.decision, **{name: getattr(inputs, name) for name in again}}
-    compared, found = differences(row.sequence, stored, {"decision": decision, **again})
+    without = SENTENCES if inputs.edition < EDITION else ()
+    compared, found = differences(row.sequence, stored, {"decision": decision, **again}, without=without)
     return evidence, compared, found
 
 
@@ -120,12 +124,22 @@ def _look(row: DecisionRow, inputs: LookInputs, evidence: Evidence) -> tuple[Evi
 def _as_stored(found: Analysis, inputs: LookInputs) -> Analysis:
     """Without what the version that stored the row did not know yet."""
     stored = inputs.analyses.get(found.metric)
+    if inputs.edition < 1:
+        found = msgspec.structs.replace(found, limits=tuple(_with_share(limit) for limit in found.limits))
     if stored is None or stored.window is not None:
         return found
     if stored.late is None:
         return msgspec.structs.replace(found, late=None, window=None, trail=())
     assert found.late is not None, "both or none"
     return msgspec.structs.replace(found, late=msgspec.structs.replace(found.late, trail=()), window=None, trail=())
+
+
+def _with_share(limit: LimitAnalysis) -> LimitAnalysis:
+    """As before edition 1: of what is only read, all or nothing was beyond its limit."""
+    if limit.value is None:
+        return limit
+    share = 1.0 if limit.standing is LimitStanding.BREACHED else 0.0
+    return msgspec.structs.replace(limit, treatment_share=share, value=None)
 
 
 def _step(inputs: LookInputs, evidence: Evidence, stored: Decision) -> tuple[Evidence, dict[str, object], Decision]:

@@ -10,8 +10,9 @@ from ebbgate.core.metrics import (
     format_change,
     format_value,
 )
+from ebbgate.core.metrics.units import SHARES, unit_of
 from ebbgate.core.rollouts.values import change_text
-from ebbgate.core.rollouts.values_quantities import SHARES, quantity_text, unit_of
+from ebbgate.core.rollouts.values_quantities import quantity_text
 from ebbgate.core.rollouts.view import RolloutView
 
 
@@ -28,17 +29,18 @@ def label(metric: Metric) -> str:
 
 def values(metric: Metric, analysis: Analysis) -> tuple[str, str]:
     """Old and new."""
-    return format_value(metric, analysis.control_value), format_value(metric, analysis.treatment_value)
+    old, new = analysis.control_value, analysis.treatment_value
+    return format_value(metric, old, with_unit=False), format_value(metric, new, with_unit=False)
 
 
 def change(metric: Metric, analysis: Analysis) -> str:
     """The difference with its interval: `+0.03pp [-0.20, +0.30]`."""
     if analysis.estimate is None:
         return "–"
-    words = format_change(metric, analysis.estimate)
+    words = format_change(metric, analysis.estimate, with_unit=False)
     if analysis.interval is None:
         return words
-    low, high = (format_change(metric, end).removesuffix("pp") for end in analysis.interval)
+    low, high = (format_change(metric, end, with_unit=False).removesuffix("pp") for end in analysis.interval)
     return f"{words} [{low}, {high}]"
 
 
@@ -46,7 +48,8 @@ def margin(metric: Metric, analysis: Analysis) -> str:
     """What the change must be proven inside of, signed toward harm: `+0.50pp`."""
     if analysis.margin is None:
         return "–"
-    return format_change(metric, analysis.margin if metric.bad is Direction.INCREASE else -analysis.margin)
+    signed = analysis.margin if metric.bad is Direction.INCREASE else -analysis.margin
+    return format_change(metric, signed, with_unit=False)
 
 
 def goal_change(goal: GoalAnalysis) -> str:
@@ -68,6 +71,8 @@ def limit_words(metric: Metric, limit: LimitAnalysis) -> str:
     """`errors on apply_all: 8.0% of 120, limit 5%`, or `api_time: 12.0% of 400 above 5s`."""
     where = f" on {limit.function}" if limit.function else ""
     written = quantity_text(limit.limit, event=metric.event, kind=metric.kind)
+    if limit.value is not None:
+        return f"{metric.name}{where}: {format_value(metric, limit.value)}, limit {written}"
     if limit.treatment_share is None:
         return f"{metric.name}{where}: no data, limit {written}"
     seen = f"{metric.name}{where}: {limit.treatment_share:.1%} of {limit.treatment_n:,}"

@@ -13,7 +13,7 @@ from ebbgate.core.errors import TransitionError
 from ebbgate.core.metrics import ProportionBlock
 from ebbgate.core.metrics.readings import ReadingBlock
 from ebbgate.core.rollouts.decision import Code, Hold, Rollback, Step
-from ebbgate.core.rollouts.look import LookData, LookInputs
+from ebbgate.core.rollouts.look import EDITION, LookData, LookInputs
 from ebbgate.core.rollouts.state import RollbackOutcome, Status
 from ebbgate.ports.control_store import Evidence
 from ebbgate.simulation.people import Harm
@@ -133,7 +133,7 @@ def as_before(inputs: LookInputs) -> bytes:
     analyses = {n: msgspec.structs.replace(a, **OLD) for n, a in inputs.analyses.items()}
     health = msgspec.structs.replace(inputs.health, arrivals=(), volume=None)
     whole = msgspec.structs.asdict(msgspec.structs.replace(inputs, analyses=analyses, health=health))
-    for name in ("late", "arrivals", "volume", "clustered", "rollback"):
+    for name in ("late", "arrivals", "volume", "clustered", "rollback", "edition"):
         del whole[name]
     return msgspec.msgpack.encode(whole)
 
@@ -176,3 +176,26 @@ def test_a_rollback_that_nobody_can_verify_is_settled_by_hand_and_never_as_recov
     assert found.is_same, found.differences
     world.pass_time(HOUR)
     assert world.rollouts.get(rollout_id).status is Status.ROLLED_BACK
+
+
+def test_sentences_are_compared_only_where_they_were_written_as_they_are_now(taken_back: tuple[World, str]) -> None:
+    """Numbers of an earlier edition are compared all the same."""
+    world, rollout_id = taken_back
+    rows = world.store._tables.decisions[rollout_id]
+    place = next(i for i, row in enumerate(rows) if facts_of(row).analyses and facts_of(row).rollback is None) + 20
+    kept, stored = rows[place], msgspec.msgpack.decode(rows[place].inputs, type=StoredLook)
+    assert stored.edition == EDITION
+    errors = stored.analyses["errors"]
+
+    def found_of(edition: int, **changes: Any) -> list[str]:
+        analyses = {**stored.analyses, "errors": msgspec.structs.replace(errors, **changes)}
+        tampered = msgspec.msgpack.encode(msgspec.structs.replace(stored, analyses=analyses, edition=edition))
+        rows[place] = msgspec.structs.replace(kept, inputs=tampered)
+        try:
+            return [d.path for d in ReplayService(world.store).replay(rollout_id).differences]
+        finally:
+            rows[place] = kept
+
+    assert found_of(EDITION, words="otherwise") == ["analyses.errors.words"]
+    assert found_of(0, words="otherwise") == []
+    assert found_of(0, words="otherwise", log_e=errors.log_e + 1e-6) == ["analyses.errors.log_e"]

@@ -32,7 +32,8 @@ class LimitStanding(StrEnum):
 class LimitAnalysis(msgspec.Struct, frozen=True, kw_only=True):
     """One absolute limit, one function. attributable: of a breach, whether it was the new version's doing when it began
     (RULES F4). window_opened_at: event time from which the breach may date, fixed when it is shown; before, of the
-    trailing window. Compare it, not the time of the look, with an exposure step.
+    trailing window. Compare it, not the time of the look, with an exposure step. value: what was read, of a number
+    without observations: of a release or a source; then there are no shares.
     """
 
     metric: str
@@ -47,6 +48,7 @@ class LimitAnalysis(msgspec.Struct, frozen=True, kw_only=True):
     log_e: float
     threshold: float  # log(1 / alpha) at which log_e crosses
     window_opened_at: datetime | None = None
+    value: float | None = None
 
 
 class LateStanding(StrEnum):

@@ -115,7 +115,6 @@ def _limit(
     is_critical: bool,
     is_own: bool,
 ) -> LimitAnalysis:
-    is_breached = standing is LimitStanding.BREACHED
     return LimitAnalysis(
         metric=guardrail.metric.name,
         function="",
@@ -124,11 +123,12 @@ def _limit(
         standing=standing,
         attributable=is_own,
         treatment_n=evidence.readings,
-        treatment_share=1.0 if is_breached else 0.0,
+        treatment_share=None,
         control_share=None,
         log_e=0.0,
         threshold=0.0,
         window_opened_at=evidence.beyond_since if is_critical else None,
+        value=evidence.newest.treatment if evidence.newest is not None else None,
     )
 
 

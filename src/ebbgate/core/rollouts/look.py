@@ -14,6 +14,10 @@ from ebbgate.core.rollouts.health import Health
 from ebbgate.core.rollouts.recovery import Propagation
 from ebbgate.core.rollouts.state import RolloutState
 
+EDITION = 1
+"""How what is said beside the evidence is written now. 1: values with their units; what is only read after a rollback,
+too, and its limits with the value instead of a share."""
+
 
 class LookData(msgspec.Struct, frozen=True, kw_only=True):
     """What closed since the last look, each in the order in which it is folded. clustered: of rates, all requests of
@@ -67,7 +71,9 @@ class RollbackFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LookFacts(LookData, frozen=True, kw_only=True):
-    """What a look saw, apart from the rollout's state. now: plan time. rollback: of its steps alone."""
+    """What a look saw, apart from the rollout's state. now: plan time. rollback: of its steps alone. edition: with
+    which it was stored.
+    """
 
     now: datetime
     health: Health
@@ -75,6 +81,7 @@ class LookFacts(LookData, frozen=True, kw_only=True):
     analyses: dict[str, Analysis]
     goals: dict[str, GoalAnalysis]
     rollback: RollbackFacts | None = None
+    edition: int = 0
 
 
 class LookInputs(LookFacts, frozen=True, kw_only=True):

@@ -4,11 +4,12 @@ from collections import defaultdict
 
 from ebbgate.core.metrics.definition import Direction, Goal, Guardrail, HarmBy, MetricKind, Reading
 from ebbgate.core.metrics.readings import is_only_read
+from ebbgate.core.metrics.units import SHARES
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.plan_lint_finding import Finding, Level
 from ebbgate.core.rollouts.plan_power import Answer, LimitCell, PowerCell, needs_baseline, power
 from ebbgate.core.rollouts.values import change_text
-from ebbgate.core.rollouts.values_quantities import SHARES, quantity_text
+from ebbgate.core.rollouts.values_quantities import quantity_text
 
 
 def lint_guardrails(plan: Plan) -> list[Finding]:

@@ -7,6 +7,7 @@ import msgspec
 
 from ebbgate.core.metrics.definition import Guardrail, Margin, MetricKind
 from ebbgate.core.metrics.power import POWER, margin_reachable, units_needed
+from ebbgate.core.metrics.units import SHARES
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.plan_power_arms import (
     days_for,
@@ -20,7 +21,7 @@ from ebbgate.core.rollouts.plan_power_limits import limit_cells
 from ebbgate.core.rollouts.plan_power_types import Answer, Arms, GoalCell, LimitCell, PowerCell, PowerTable
 from ebbgate.core.rollouts.traffic import Traffic, given_traffic
 from ebbgate.core.rollouts.values import percent_text
-from ebbgate.core.rollouts.values_quantities import SHARES, margin_text
+from ebbgate.core.rollouts.values_quantities import margin_text
 
 __all__ = [
     "Answer",

@@ -1,5 +1,6 @@
 """What a replay of a rollout's decisions found: every past decision computed again from what was stored with it."""
 
+from collections.abc import Collection
 from math import isclose
 from typing import Any
 
@@ -37,10 +38,13 @@ class ReplayView(msgspec.Struct, frozen=True, kw_only=True):
         return not self.differing and self.state_is_same is not False
 
 
-def differences(sequence: int, stored: Any, recomputed: Any) -> tuple[int, list[Difference]]:
-    """How many values were compared, and those that differ: numbers by more than TOLERANCE, anything else at all."""
+def differences(
+    sequence: int, stored: Any, recomputed: Any, *, without: Collection[str] = ()
+) -> tuple[int, list[Difference]]:
+    """How many values were compared, and those that differ: numbers by more than TOLERANCE, anything else at all.
+    without: names of fields that are not compared."""
     one, other = _flat(msgspec.to_builtins(stored)), _flat(msgspec.to_builtins(recomputed))
-    paths = sorted(one.keys() | other.keys())
+    paths = sorted(path for path in one.keys() | other.keys() if path.rpartition(".")[2] not in without)
     return len(paths), [
         Difference(sequence=sequence, path=path, stored=_shown(one, path), recomputed=_shown(other, path))
         for path in paths

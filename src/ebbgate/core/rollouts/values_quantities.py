@@ -1,60 +1,19 @@
-"""Quantities in a metric's own unit: limits, margins, baselines, caps and budgets.
+"""Quantities in a metric's own unit (`unit_of`): limits, margins, baselines, caps and budgets.
 
-A metric's unit is told by the end of its event's name: `api_ms` is in milliseconds, `dashboard_s` in seconds,
-`widget_memory_mb` in megabytes (1 MB = 1,000,000 bytes, 1 MiB = 1,048,576). Shares and rates are in percent. Anything
-else is a bare number.
+Shares and rates are in percent. What has no unit is a bare number.
 """
 
 import re
 from typing import Any
 
 from ebbgate.core.metrics.definition import CriticalLimit, Margin, MetricKind
+from ebbgate.core.metrics.units import SHARES, SIZE, TIME, unit_of
 from ebbgate.core.rollouts.plan_file_reader import refusal, shown
 from ebbgate.core.rollouts.values import duration, not_notation
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _QUANTITY = re.compile(rf"({_NUMBER})\s*([A-Za-z%]*)")
 _LIMIT = re.compile(r">\s*(.+?)\s+for\s+(\S.*)")
-
-TIME = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-"""Seconds in each."""
-
-SIZE = {
-    "B": 1.0,
-    "KB": 1e3,
-    "MB": 1e6,
-    "GB": 1e9,
-    "TB": 1e12,
-    "KiB": 1024.0,
-    "MiB": 1024.0**2,
-    "GiB": 1024.0**3,
-}
-"""Bytes in each."""
-
-_SUFFIXES: dict[str, tuple[dict[str, float], str]] = {
-    **{f"_{unit}": (TIME, unit) for unit in ("us", "ms", "s", "h")},
-    "_seconds": (TIME, "s"),
-    "_min": (TIME, "min"),
-    "_bytes": (SIZE, "B"),
-    **{f"_{unit.lower()}": (SIZE, unit) for unit in ("KB", "MB", "GB", "KiB", "MiB", "GiB")},
-}
-
-SHARES = (MetricKind.SHARE, MetricKind.RATE)
-
-
-def unit_of(event: str, kind: MetricKind) -> str | None:
-    """`%` for shares and rates, `ms` for `api_ms`; None where values are bare numbers."""
-    if kind in SHARES:
-        return "%"
-    if kind in (MetricKind.RATIO, MetricKind.COUNT, MetricKind.SURVEY):
-        return None
-    suffix = _suffix(event)
-    return _SUFFIXES[suffix][1] if suffix else None
-
-
-def _suffix(event: str) -> str | None:
-    tail = f"_{event.lower().rpartition('_')[2]}"
-    return tail if tail in _SUFFIXES else None
 
 
 def quantity(value: Any, path: str, *, event: str, kind: MetricKind) -> float:

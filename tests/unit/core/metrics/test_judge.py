@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from ebbgate.core.metrics import (
@@ -157,3 +158,22 @@ def test_values_are_shown_in_their_metric_s_words(a_guardrail):
     assert format_value(mean, 1240.2) == "1,240"
     assert format_change(mean, -12.5) == "-12.50"
     assert format_value(mean, None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("kind", "event", "value", "change"),
+    [
+        (MetricKind.MEAN, "api_ms", "93.29 ms", "-4.20 ms"),
+        (MetricKind.QUANTILE, "dashboard_s", "93.29 s", "-4.20 s"),
+        (MetricKind.GAUGE, "widget_memory_mb", "93.29 MB", "-4.20 MB"),
+        (MetricKind.BUILD, "growth_bytes", "93.29 B", "-4.20 B"),
+        (MetricKind.COUNT, "click_ms", "93.29 per user", "-4.20 per user"),
+        (MetricKind.RATIO, "click_ms", "93.29", "-4.20"),
+        (MetricKind.MEAN, "basket", "93.29", "-4.20"),
+    ],
+)
+def test_values_have_the_unit_that_the_event_s_name_tells(a_guardrail, kind, event, value, change):
+    metric = msgspec.structs.replace(a_guardrail(kind).metric, event=event)
+    assert format_value(metric, 93.29) == value
+    assert format_change(metric, -4.2) == change
+    assert format_value(metric, 93.29, with_unit=False) == "93.29"

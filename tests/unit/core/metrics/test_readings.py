@@ -42,6 +42,15 @@ def test_a_number_of_the_release_is_not_applicable_and_beyond_its_limit_a_breach
     assert beyond.limits[0].attributable
     assert not beyond.limits[0].is_critical
     assert "measured on the release" in beyond.words
+    assert beyond.words.startswith("size_bytes is 100 B")
+
+
+def test_what_is_only_read_has_its_value_beside_the_limit_and_no_share() -> None:
+    for value in (50.0, 100.0):
+        limit = judge_reading(
+            a_guardrail(MetricKind.BUILD), folded(a_guardrail(MetricKind.BUILD), (value, None))
+        ).limits[0]
+        assert (limit.value, limit.treatment_share, limit.control_share) == (value, None, None)
 
 
 def test_a_release_without_the_number_has_no_limits_to_break() -> None:
