@@ -63,9 +63,8 @@ class Guard:
         token = _token_of(scope)
         grant = self._seen.get(token) or self._grants.get(token_sha256(token))
         if grant is None:
-            raise AuthenticationError(
-                "the token is not known, or it was revoked", hint="Ask an admin for a token: `ebbgate token create`."
-            )
+            what = "the token is not known, or it was revoked" if token else "no token was sent"
+            raise AuthenticationError(what, hint="Ask an admin for a token: `ebbgate token create`.")
         self._seen[token] = grant
         if scope.get(BROWSER) and grant.token.kind != "client":
             raise PermissionDeniedError(

@@ -186,9 +186,11 @@ class Client:
     def wait_ready(self, timeout: float) -> bool:
         """Wait until a snapshot is served: the server's, or the disk copy once the server could not be reached.
 
-        Returns at the latest after `timeout` seconds, with whether anything but code defaults is served.
+        Returns at the latest after `timeout` seconds, and at once without a url, with whether anything but code
+        defaults is served.
         """
-        self._holder.ready.wait(timeout)
+        if self._url:
+            self._holder.ready.wait(timeout)
         return self._holder.serving is not None
 
     def close(self, timeout: float = 5.0) -> None:

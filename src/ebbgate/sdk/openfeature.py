@@ -59,11 +59,16 @@ class EbbgateProvider(AbstractProvider):
             self._is_starting = False
             self._is_ready = self._client.snapshot_version is not None
         if not self._is_ready:
-            raise ProviderNotReadyError(f"no snapshot within {self._ready_timeout_s} s, and none on disk")
+            raise ProviderNotReadyError(self._why_not())
         if not self._client.status.is_live:  # ready over the copy on disk: the notice of it may have come before
             timer = threading.Timer(_STALE_TOLD_AFTER_S, self._tell_stale)
             timer.daemon = True
             timer.start()
+
+    def _why_not(self) -> str:
+        why = self._client.status.last_error
+        text = f"no snapshot within {self._ready_timeout_s:g} s, and none on disk"
+        return f"{text}: {why}" if why else text
 
     def shutdown(self) -> None:
         self._client.close()

@@ -166,8 +166,8 @@ def test_without_server_and_disk_the_provider_is_not_ready_until_it_is(
     edge: Any, connect: Any, a_snapshot: Any, eventually: Callable[..., None]
 ) -> None:
     edge.stop()
-    with pytest.raises(ProviderNotReadyError):
-        api.set_provider_and_wait(EbbgateProvider(connect(), ready_timeout_s=0.1))
+    with pytest.raises(ProviderNotReadyError, match="none on disk: the server cannot be reached"):
+        api.set_provider_and_wait(EbbgateProvider(connect(), ready_timeout_s=2.0))
     client = api.get_client()
     details = client.get_boolean_details("old", True, USER)
     assert (details.value, details.error_code) == (True, ErrorCode.PROVIDER_NOT_READY)

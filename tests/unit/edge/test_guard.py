@@ -20,6 +20,11 @@ async def test_an_unknown_or_unreadable_token_is_401(edge: Any, value: str) -> N
     assert (answer.status, answer.headers["content-type"]) == (401, "application/problem+json")
 
 
+async def test_who_sends_an_empty_token_is_told_that_there_is_none(edge: Any) -> None:
+    answer = await edge.call("GET", "/v1/snapshot", kind=None, authorization="Bearer ")
+    assert answer.json()["detail"] == "no token was sent"
+
+
 async def test_the_api_key_header_does_as_well_and_the_scheme_has_no_case(edge: Any) -> None:
     by_key = await edge.call("GET", "/v1/snapshot", kind=None, x_api_key=edge.tokens["server"])
     by_scheme = await edge.call("GET", "/v1/snapshot", kind=None, authorization=f"bearer {edge.tokens['server']}")

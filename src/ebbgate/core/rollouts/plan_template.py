@@ -36,7 +36,7 @@ when:
 """)
 
 _PYTHON = Template('''\
-"""pip install "ebbgate[openfeature]"; set EBBGATE_URL and EBBGATE_TOKEN (a server token)."""
+"""pip install "ebbgate[openfeature]"; set EBBGATE_URL=$url and EBBGATE_TOKEN (a server token)."""
 
 import ebbgate
 from ebbgate.sdk.openfeature import EbbgateProvider
@@ -44,7 +44,8 @@ from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.track import TrackingEventDetails
 
-api.set_provider_and_wait(EbbgateProvider(ebbgate.Client("$url")))  # else the first calls get your default
+# Waits for the first flags, and raises if none come. `set_provider` does neither: the first calls get your default.
+api.set_provider_and_wait(EbbgateProvider(ebbgate.Client()))
 flags = api.get_client()
 
 
@@ -61,12 +62,12 @@ api.shutdown()  # sends what is still buffered
 ''')
 
 _NODE = Template("""\
-// npm install @openfeature/server-sdk @openfeature/ofrep-provider; set EBBGATE_TOKEN (a client token)
+// npm install @openfeature/server-sdk @openfeature/ofrep-provider; set EBBGATE_URL and EBBGATE_TOKEN (a client token)
 import { randomUUID } from 'node:crypto'
 import { OpenFeature } from '@openfeature/server-sdk'
 import { OFREPProvider } from '@openfeature/ofrep-provider'
 
-const url = '$url'
+const url = process.env.EBBGATE_URL ?? '$url'
 const authorization = `Bearer $${process.env.EBBGATE_TOKEN}`
 
 await OpenFeature.setProviderAndWait(
