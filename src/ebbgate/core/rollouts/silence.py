@@ -8,9 +8,10 @@ from ebbgate.core.rollouts.plan import Plan
 
 def silent_events(plan: Plan, seen: Mapping[str, int]) -> list[str]:
     """One sentence for each event name that the plan's metrics need and nobody sends. seen: name -> how many
-    arrived.
+    arrived. Metrics of releases and of queries need no event.
     """
-    metrics = [g.metric for g in plan.guardrails] + [g.metric for g in plan.goals]
+    asked = (*plan.guardrails, *plan.goals)
+    metrics = [one.metric for one in asked if one.metric.is_of_events]
     wanted = dict.fromkeys(name for m in metrics for name in (m.trial, m.event) if name)
     sentences = []
     for name in wanted:

@@ -1,0 +1,24 @@
+"""What does not arrive: said where it should, and only there."""
+
+import msgspec
+
+from ebbgate.core.metrics import Metric, MetricKind
+from ebbgate.core.metrics.definition import Query
+from ebbgate.core.rollouts.silence import silent_events
+from ebbgate.testing.rollouts import ERRORS, a_plan
+
+
+def test_an_event_that_nobody_sends_is_named_with_the_name_that_is_meant() -> None:
+    plan = a_plan(guardrails=(ERRORS,), goals=())
+    assert silent_events(plan, {"api_request": 9, "api_errors": 3}) == ["no `api_error`; seen: `api_errors`"]
+    assert silent_events(plan, {"api_request": 9, "api_error": 3}) == []
+
+
+def test_metrics_of_queries_and_of_releases_need_no_event() -> None:
+    asked = Query(source="mesh", numerator="sum(bad)", arm="version")
+    others: tuple[Metric, ...] = (
+        msgspec.structs.replace(ERRORS.metric, name="sqlm", event="sqlm", trial=None, query=asked),
+        msgspec.structs.replace(ERRORS.metric, name="size", event="growth_bytes", trial=None, kind=MetricKind.BUILD),
+    )
+    plan = a_plan(guardrails=tuple(msgspec.structs.replace(ERRORS, metric=metric) for metric in others), goals=())
+    assert silent_events(plan, {"api_request": 9}) == []
