@@ -56,6 +56,7 @@ def test_exposures_of_another_system_get_verdicts_and_no_actions(
 
     view = control.rollouts.get(started.id)
     assert (view.status.value, view.rollback) == ("watching", None)
+    assert view.exposed_units == sum(entry["variant"] == "blue" for entry in exposures)
     assert view.decision is not None
     assert "would rollback" in view.decision.reason
     assert control.flags.list() == []

@@ -67,8 +67,9 @@ class ViewService:
             assignment=inputs.assignment if inputs else None,
             sample_ratio=health.sample_ratio if health else None,
             exposed_share=health.exposed_share if health else None,
-            exposed_units=self._seen(state, next_version, state.plan.treatment_variants),
+            exposed_units=self._exposed(state, next_version, inputs),
             excluded_units=self._excluded(state, next_version),
+            is_external=state.plan.is_external,
             evaluators=EvaluatorsView(
                 confirmed=proof.confirmed,
                 expected=proof.expected,
@@ -104,6 +105,13 @@ class ViewService:
         return (
             came >= state.plan.min_units and self._clock.plan_now() >= state.phases[0].entered_at + 3 * state.plan.tick
         )
+
+    def _exposed(self, state: RolloutState, next_version: int | None, inputs: LookFacts | None) -> int | None:
+        """Distinct units that saw the new version. What another flag system exposes has no snapshot version: those of
+        the last look, without those seen in both arms."""
+        if state.plan.is_external:
+            return inputs.assignment.treatment if inputs is not None else None
+        return self._seen(state, next_version, state.plan.treatment_variants)
 
     def _seen(self, state: RolloutState, next_version: int | None, variants: Sequence[str]) -> int | None:
         """Distinct units that saw one of these in this rollout. next_version: where the flag's next one begins."""

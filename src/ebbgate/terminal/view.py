@@ -199,7 +199,10 @@ def stop_lines(view: RolloutView) -> list[RenderableType]:
         lines.append(Text(f"Choose: ebbgate rollout promote|resume|pause {view.id} --reason ...{asked}", style=WARN))
     if view.status is Status.PAUSED:
         lines.append(Text(f"Go on: ebbgate rollout resume {view.id} --reason ...", style=BUSY))
-    if view.status in _STOPPABLE:
+    if view.is_external:
+        if view.status in _STOPPABLE and view.status is not Status.SUCCEEDED:
+            lines.append(Text(f'Stop watching: ebbgate rollout abort {view.id} --reason "..."', style=FAINT))
+    elif view.status in _STOPPABLE:
         verb = "Take it back" if view.status is Status.SUCCEEDED else "Stop"
         lines.append(Text(f'{verb}: ebbgate rollback {view.flag} --reason "..."', style=FAINT))
     if view.status in (Status.ROLLED_BACK, Status.ABORTED):

@@ -121,6 +121,15 @@ def test_stragglers_are_named(a_view: View, drawn: Draw) -> None:
     assert "evaluators 1/6 confirmed (waiting for a, b, c and 2 more)" in drawn(a_view(evaluators=late))
 
 
+def test_what_another_system_exposes_cannot_be_taken_back_here_so_that_its_watch_is_ended(
+    a_view: View, drawn: Draw
+) -> None:
+    picture = drawn(a_view(is_external=True, status=Status.WATCHING, mode=Mode.OBSERVE))
+    assert picture.endswith('Stop watching: ebbgate rollout abort newWidgets-1 --reason "..."')
+    assert "ebbgate rollback" not in picture
+    assert "ebbgate" not in drawn(a_view(is_external=True, status=Status.SUCCEEDED, mode=Mode.OBSERVE))
+
+
 def test_silence_is_said_aloud(a_view: View, drawn: Draw) -> None:
     assert "! no `click`; seen: `clicks`" in drawn(a_view(silence=("no `click`; seen: `clicks`",)))
 
