@@ -112,11 +112,14 @@ def replay(control: "ControlClient", out: Output, ref: str) -> Status:
     within 1e-9. The exit status is 0 if all are, else 1.
     """
     found = control.rollouts.replay(ref)
-    out.give(found, _replayed)
+    out.give(found, replay_lines)
     return None if found.is_same else Exit.ERROR
 
 
-def _replayed(found: ReplayView) -> list[RenderableType]:
+def replay_lines(found: ReplayView) -> list[RenderableType]:
+    """What a replay found; nothing was compared where nothing was decided yet."""
+    if not found.decisions:
+        return [f"{found.rollout_id}: no decision yet, so that there is nothing to replay"]
     people = f", {found.by_person} of them by a person" if found.by_person else ""
     head = f"{found.rollout_id}: {found.decisions:,} decisions replayed{people}, {found.values:,} values compared"
     if found.is_same:

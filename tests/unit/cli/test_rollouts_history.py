@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from ebbgate.cli.rollouts_history import kept_out, runs_of
+from ebbgate.cli.rollouts_history import kept_out, replay_lines, runs_of
 from ebbgate.core.metrics.blocks import Assignment
 from ebbgate.core.rollouts.decision import Advance, Code, Decision, Hold
 from ebbgate.core.rollouts.explain import DecisionView, explain
 from ebbgate.core.rollouts.look import LookInputs
+from ebbgate.core.rollouts.replay import ReplayView
 from ebbgate.core.rollouts.state import Status
 from ebbgate.testing.rollouts import NOON, a_plan, a_rollout, good_health
 
@@ -70,3 +71,10 @@ def test_an_explanation_ends_with_how_many_units_the_plan_has_kept_out(
     views = {"newWidgets-1": SimpleNamespace(excluded_units=1204)}
     control: Any = SimpleNamespace(rollouts=SimpleNamespace(get=views.__getitem__))
     assert kept_out(control, explain(rows(YOUNG)[0], inputs)) == told
+
+
+def test_a_replay_without_decisions_claims_nothing() -> None:
+    (said,) = replay_lines(ReplayView(rollout_id="newWidgets-1", decisions=0, values=0, state_is_same=None))
+    assert said == "newWidgets-1: no decision yet, so that there is nothing to replay"
+    (said,) = replay_lines(ReplayView(rollout_id="newWidgets-1", decisions=2, values=7, state_is_same=True))
+    assert "2 decisions replayed, 7 values compared: all the same" in str(said)
