@@ -78,7 +78,7 @@ def text_of(row: DecisionView, seen: LookInputs) -> str:
 def test_the_decision_its_reason_and_the_span_come_first() -> None:
     first, second, *_ = explain(a_row(), inputs()).sentences
     assert first == "Decision 7 was hold (too_young): phase early is too young"
-    assert second == "New in this look: windows that closed in 30m of plan time, with the log read up to 12,345."
+    assert second == "New in this look: windows that closed in 30m of plan time, with the log read up to record 12,345."
 
 
 def test_a_change_of_state_is_said() -> None:
