@@ -1,6 +1,7 @@
 """`ebbgate plan power` (RULES E7)."""
 
-from math import ceil
+from collections.abc import Mapping
+from math import ceil, exp
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from ebbgate.cli.options import Status, local
 from ebbgate.cli.output import Output, a_table
 from ebbgate.cli.plans_history import Source, metrics_of, read_source, with_history
 from ebbgate.cli.plans_read import OVERLAY, PLAN
+from ebbgate.core.metrics import Metric, MetricKind, format_value
 from ebbgate.core.rollouts import PowerTable
 from ebbgate.core.rollouts import power as power_of
 from ebbgate.core.rollouts.plan_power import Answer, GoalCell, LimitCell, PowerCell
 from ebbgate.core.rollouts.plan_power_changes import with_changes
-from ebbgate.core.rollouts.traffic import Traffic, given_traffic, traffic_of
+from ebbgate.core.rollouts.traffic import MetricTraffic, Traffic, given_traffic, traffic_of
+from ebbgate.core.rollouts.values_quantities import quantity_text
 
+_SPREAD = "spread: one standard deviation between users, ± as a share of the value, × as a factor"
 _ANSWERS = {
     Answer.YES: ("✓ yes", "green"),
     Answer.NO: ("✗ no", "bold red"),
@@ -49,34 +53,41 @@ def power(out: Output, /, plan: Path, overlay: str | None, users: int | None, ne
         traffic = traffic_of(read_source(loaded, source), metrics_of(loaded))
     elif (users or loaded.users) is not None:
         traffic = given_traffic(users or loaded.users or 0, new_users)
-    out.give(with_changes(loaded, power_of(loaded, traffic)), _shown)
+    metrics = {metric.name: metric for metric in loaded.metrics}
+    out.give(with_changes(loaded, power_of(loaded, traffic)), lambda table: power_lines(table, metrics))
     return None
 
 
-def _shown(table: PowerTable) -> list[RenderableType]:
+def power_lines(table: PowerTable, metrics: Mapping[str, Metric]) -> list[RenderableType]:
+    """metrics: those of the plan, by name, whose units the numbers are in."""
     people = f"{table.users:,} active users a day" if table.users else "the plan does not say its `users`"
     lines: list[RenderableType] = [f"Can it be answered? ({people}, power {table.power:g})", Text(""), _grid(table)]
     if whys := _whys(table.guardrails):
         lines += [Text(""), *whys]
     if table.goals:
         lines += [Text(""), *(Text(f"goal {cell.goal} in {cell.phase}: {_goal(cell)}") for cell in table.goals)]
-    if limits := _limits(table.limits):
+    if limits := _limits(table.limits, metrics):
         lines += [Text(""), *limits]
     if table.traffic is not None and table.traffic.metrics:
-        lines += [Text(""), _measured(table.traffic)]
+        lines += [Text(""), _measured(table.traffic, metrics), Text(_SPREAD, style="dim")]
     return [*lines, Text(""), *(Text(f"· {sentence}", style="dim") for sentence in table.assumptions)]
 
 
-def _measured(traffic: Traffic) -> Table:
+def _measured(traffic: Traffic, metrics: Mapping[str, Metric]) -> Table:
     """What past days say of each metric."""
     within = f"within {traffic.days}d" if traffic.days > 1 else "in a day"
     table = a_table("past days", "users", "with it", "value", "spread", right=("users", "with it", "value", "spread"))
     table.add_row(f"all, {within}", f"{traffic.reach[-1]:,.0f}", "", "", "")
     for name, seen in traffic.metrics.items():
-        value = "–" if seen.value is None else f"{seen.value:.4g}"
-        spread = "–" if seen.spread is None else f"{seen.spread:.2f}"
-        table.add_row(name, f"{seen.n:,}", f"{seen.share:.0%}", value, spread)
+        metric = metrics[name]
+        table.add_row(name, f"{seen.n:,}", f"{seen.share:.0%}", format_value(metric, seen.value), _spread(metric, seen))
     return table
+
+
+def _spread(metric: Metric, seen: MetricTraffic) -> str:
+    if seen.spread is None:
+        return "–"
+    return f"×{exp(seen.spread):.2f}" if metric.kind is MetricKind.QUANTILE else f"±{seen.spread:.0%}"
 
 
 def _goal(cell: GoalCell) -> str:
@@ -119,7 +130,7 @@ def _whys(cells: tuple[PowerCell, ...]) -> list[RenderableType]:
     return lines
 
 
-def _limits(cells: tuple[LimitCell, ...]) -> list[RenderableType]:
+def _limits(cells: tuple[LimitCell, ...], metrics: Mapping[str, Metric]) -> list[RenderableType]:
     """One line for each absolute limit that some phase is too small to test (RULES G3)."""
     by_limit: dict[tuple[str, float, str], list[LimitCell]] = {}
     for cell in cells:
@@ -130,9 +141,14 @@ def _limits(cells: tuple[LimitCell, ...]) -> list[RenderableType]:
         if weak:
             where = f" on {function}" if function else ""
             phases = ", ".join(f"{cell.phase} ({cell.treatment_units:,})" for cell in weak)
-            lines.append(
-                Text(f"! limit {limit:g} of {guardrail}{where} needs {weak[0].needed_units:,} exposed users: {phases}")
-            )
+            said = f"limit {_limit_text(metrics[guardrail], limit)} of {guardrail}{where}"
+            lines.append(Text(f"! {said} needs {weak[0].needed_units:,} exposed users: {phases}"))
     if not lines and cells and cells[0].is_testable is not None:
         return [Text("every absolute limit can be tested in every phase")]
     return lines
+
+
+def _limit_text(metric: Metric, limit: float) -> str:
+    """`1s`, `5%` or `3 per user`, as a plan writes it."""
+    per = " per user" if metric.kind is MetricKind.COUNT and metric.is_of_events else ""
+    return quantity_text(limit, event=metric.event, kind=metric.kind) + per

@@ -114,13 +114,15 @@ def _ratio(observations: Sequence[Observation]) -> tuple[float | None, float | N
 
 def _single(metric: Metric, observations: Sequence[Observation]) -> tuple[float | None, float | None]:
     values = sorted(value for value in observations if isinstance(value, float | int))
+    if metric.cap is not None:  # the plan says what values above count as
+        values = [min(value, metric.cap) for value in values]
     if metric.kind is MetricKind.QUANTILE:
         assert metric.quantile is not None, metric.name
         positive = [log(value) for value in values if value > 0]
         return nearest_rank(values, metric.quantile), _deviation(positive) if len(positive) > 1 else None
     mean = fsum(values) / len(values)
-    # The tests take values above the cap as the cap, so their spread is what counts.
-    cap = metric.cap if metric.cap is not None else nearest_rank(values, CAP_QUANTILE) or values[-1]
+    # Where the plan gives no cap, the bounds take values above one that is learned as the cap: their spread counts.
+    cap = nearest_rank(values, CAP_QUANTILE) or values[-1] if metric.cap is None else metric.cap
     return mean, _deviation([min(value, cap) for value in values]) / abs(mean) if mean else None
 
 

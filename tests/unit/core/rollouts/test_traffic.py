@@ -56,6 +56,14 @@ def test_values_and_spreads_are_those_of_the_units() -> None:
     assert "nothing" not in seen  # it may be new with the version
 
 
+def test_values_above_a_plan_s_cap_count_as_the_cap() -> None:
+    rows = tuple(HistoryRow(unit, float(unit), (9e9 if unit == 7 else 2.0,)) for unit in range(100))
+    metric = a_metric("dwell", MetricKind.MEAN, cap=12.0)
+    seen = traffic_of(History(metrics=("dwell",), days=1, rows=rows), [metric]).metrics["dwell"]
+    assert seen.value == pytest.approx(2.1)
+    assert seen.spread == pytest.approx(1.0 / 2.1)
+
+
 def test_given_numbers_of_new_users_add_up_day_by_day() -> None:
     assert given_traffic(1_000).distinct(30) == 1_000
     assert given_traffic(1_000, 100).distinct(11) == 2_000
