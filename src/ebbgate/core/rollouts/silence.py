@@ -10,8 +10,7 @@ def silent_events(plan: Plan, seen: Mapping[str, int]) -> list[str]:
     """One sentence for each event name that the plan's metrics need and nobody sends. seen: name -> how many
     arrived. Metrics of releases and of queries need no event.
     """
-    asked = (*plan.guardrails, *plan.goals)
-    metrics = [one.metric for one in asked if one.metric.is_of_events]
+    metrics = [metric for metric in plan.metrics if metric.is_of_events]
     wanted = dict.fromkeys(name for m in metrics for name in (m.trial, m.event) if name)
     sentences = []
     for name in wanted:
