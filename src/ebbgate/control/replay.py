@@ -125,7 +125,8 @@ def _as_stored(found: Analysis, inputs: LookInputs) -> Analysis:
     """Without what the version that stored the row did not know yet."""
     stored = inputs.analyses.get(found.metric)
     if inputs.edition < 1:
-        found = msgspec.structs.replace(found, limits=tuple(_with_share(limit) for limit in found.limits))
+        limits = tuple(_with_share(limit) for limit in found.limits)
+        found = msgspec.structs.replace(found, limits=limits, response=None)
     if stored is None or stored.window is not None:
         return found
     if stored.late is None:
@@ -154,7 +155,9 @@ def _step(inputs: LookInputs, evidence: Evidence, stored: Decision) -> tuple[Evi
     analyses = recovery_analyses(state, evidence, phase=phase)
     returned = recovery_analyses(state, evidence, phase=returned_phase)
     bounds = harm_bounds_of(evidence)
-    recovery = judge_recovery(state, analyses, bounds, facts.proof, returned=returned, now=inputs.now)
+    recovery = judge_recovery(
+        state, analyses, bounds, facts.proof, returned=returned, now=inputs.now, exposed_units=facts.exposed_units
+    )
     again = msgspec.structs.replace(facts, returned=returned, harm_bounds=bounds)
     decision = decision_of(next_move(state.rollback.step, again, recovery))
     assert decision is not None

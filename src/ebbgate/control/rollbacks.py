@@ -126,6 +126,7 @@ class RollbackService:
             evidence = tx.evidence(state.id)
         summary = fold_recovery(state, evidence, self._events, until=watermark)
         proof = self.propagation(state, state.rollback.off_version)
+        exposed = self._exposed(state, watermark)
         recovery = judge_recovery(
             state,
             summary.analyses,
@@ -133,6 +134,7 @@ class RollbackService:
             proof,
             returned=summary.returned,
             now=self._clock.plan_now(),
+            exposed_units=exposed,
         )
         if recovery.outcome is None and not summary.has_moved:
             return state
@@ -142,11 +144,28 @@ class RollbackService:
             harm_bounds=summary.harm_bounds,
             flag_error=flag_error,
             stage_two=self._stage_two(state),
+            exposed_units=exposed,
         )
         move = next_move(state.rollback.step, seen, recovery)
         decision = decision_of(move)
         assert decision is not None, "what moved the metrics is told"
         return self._commit(state, move, decision, seen, summary=summary)
+
+    def _exposed(self, state: RolloutState, watermark: datetime | None) -> int | None:
+        """Distinct units that saw the new version in this try, by hash or by attribute. None as long as the log has
+        not been read up to the flag-off and the time that evaluators have to follow: until then some may be on their
+        way.
+        """
+        assert state.rollback is not None
+        sent_by = state.rollback.started_at + state.plan.verify.propagation * self._clock.mapping.scale
+        if watermark is None or watermark < sent_by or not state.phases:
+            return None
+        return self._events.exposed_units(
+            environment=state.plan.environment,
+            flag=state.plan.flag,
+            versions=(state.phases[0].snapshot_version, None),
+            variants=state.plan.treatment_variants,
+        )
 
     def _commit(
         self, before: RolloutState, move: Move, decision: Decision, seen: RollbackFacts, *, summary: Summary | None

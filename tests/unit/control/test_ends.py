@@ -6,9 +6,11 @@ import msgspec
 import pytest
 
 from ebbgate.control.audit import Actor
+from ebbgate.control.replay import ReplayService
 from ebbgate.core.errors import BadRequestError, ConflictError, StoreUnavailableError, TransitionError
+from ebbgate.core.events import Entry, Exposure, Heartbeat, Record
 from ebbgate.core.flags import Evaluator, Snapshot
-from ebbgate.core.rollouts.state import RolloutState, Status
+from ebbgate.core.rollouts.state import RollbackOutcome, RolloutState, Status
 from ebbgate.simulation.people import Harm
 from ebbgate.simulation.plans import HOUR, short_plan
 from ebbgate.simulation.world import World
@@ -44,6 +46,63 @@ def test_a_rollback_before_the_first_look_is_carried_out_like_any_other() -> Non
     state = world.run(state.id, until=timedelta(days=3), step=HOUR)
     assert state.status is Status.ROLLED_BACK
     assert world.loop.failures == 0
+
+
+def nobody_came() -> tuple[World, RolloutState]:
+    """A rollout that was taken back before anybody came by, with no evaluator connected."""
+    world = World(seed=3, users=0, evaluators=0)
+    state = world.start(short_plan())
+    world.clock.advance(timedelta(seconds=5))
+    return world, world.rollouts.roll_back(state.id, actor=PERSON)
+
+
+def beat(world: World, length: timedelta) -> None:
+    """The edge's heartbeat after a while, and a tick of the loop."""
+    world.clock.advance(length)
+    arrive(world, Heartbeat(source="edge", received_at=world.clock.plan_now()))
+    world.loop.tick()
+
+
+def arrive(world: World, entry: Entry) -> None:
+    now = world.clock.plan_now()
+    world.log.append_now(Record(received_at=now, machine_at=world.clock.machine_now(), entries=[entry]))
+
+
+def test_a_rollback_of_what_nobody_saw_ends_once_the_log_is_read_past_it() -> None:
+    """RULES H3: there is nobody who could show a recovery, and nobody who needs one."""
+    world, state = nobody_came()
+    beat(world, state.plan.verify.propagation - timedelta(seconds=1))
+    assert world.rollouts.get(state.id).status is Status.ROLLING_BACK
+    beat(world, timedelta(seconds=1))
+    beat(world, timedelta(seconds=1))
+    ended = world.rollouts.get(state.id)
+    assert ended.rollback is not None
+    assert ended.rollback.outcome is RollbackOutcome.RECOVERED
+    assert ended.rollback.outcome_reason.startswith("nobody had the new version: ")
+    found = ReplayService(world.store).replay(state.id)
+    assert found.is_same, found.differences
+
+
+def test_a_user_who_saw_it_and_is_heard_of_late_still_has_to_be_proven_recovered() -> None:
+    world, state = nobody_came()
+    beat(world, timedelta(seconds=30))
+    seen_at = state.phases[0].entered_at + timedelta(seconds=2)
+    exposure = Exposure(
+        id="e-1",
+        unit="ada",
+        environment="production",
+        flag_set="default",
+        flag="newWidgets",
+        variant="on",
+        snapshot_version=state.phases[0].snapshot_version,
+        source="server",
+        occurred_at=seen_at,
+        sent_at=world.clock.plan_now(),
+    )
+    arrive(world, exposure)
+    beat(world, state.plan.verify.propagation)
+    beat(world, timedelta(minutes=1))
+    assert world.rollouts.get(state.id).status is Status.ROLLING_BACK
 
 
 def test_rolling_back_twice_is_no_mistake() -> None:

@@ -16,7 +16,7 @@ from ebbgate.core.rollouts.state import RolloutState
 
 EDITION = 1
 """How what is said beside the evidence is written now. 1: values with their units; what is only read after a rollback,
-too, and its limits with the value instead of a share."""
+too, and its limits with the value instead of a share; of surveys the shares that answered, where they differ."""
 
 
 class LookData(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,8 @@ class RollbackFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a step of a rollback rested on. proof: who serves the off version; None where a person ended it. returned,
     harm_bounds: as `judge_recovery` takes them. look: sequence of the last look before the rollback, 0 if there was
     none. actor: who ended it by hand. flag_error: why the off version could not be published, empty when it was.
-    is_late: whether the proof's deadline had passed (machine time). deployment: of the second stage.
+    is_late: whether the proof's deadline had passed (machine time). deployment: of the second stage. exposed_units: as
+    `judge_recovery` takes it; None of versions that did not count them.
     """
 
     proof: Propagation | None = None
@@ -68,6 +69,7 @@ class RollbackFacts(msgspec.Struct, frozen=True, kw_only=True):
     is_late: bool = False
     stage_two: StageTwo = StageTwo()
     deployment: DeploymentSeen | None = None
+    exposed_units: int | None = None
 
 
 class LookFacts(LookData, frozen=True, kw_only=True):

@@ -104,6 +104,7 @@ def judge_recovery(
     *,
     returned: Mapping[str, Analysis],
     now: datetime,
+    exposed_units: int | None = None,
 ) -> Recovery:
     """The outcome of a rollback, or that it is not known yet. now: plan time.
 
@@ -115,6 +116,9 @@ def judge_recovery(
     `failed` as soon as one lower bound lies outside its tolerance; `recovered` when every metric is proven and no
     evaluator
     lags; `unverified` when the deadline passes first.
+    exposed_units: distinct ones that had the new version in this try, once everything that evaluators sent of the time
+    before the flag went off must have been read; None before that. Nobody had it: there is nothing to recover from,
+    unless an evaluator may still serve it.
     """
     assert state.rollback is not None and state.rollback.recovery_deadline_at is not None
     is_late = now >= state.rollback.recovery_deadline_at
@@ -130,6 +134,9 @@ def judge_recovery(
     if failed := [name for name, verdict in found.items() if verdict is False]:
         words = "; ".join(analyses[name].words for name in failed)
         return Recovery(outcome=RollbackOutcome.FAILED, reason=f"the harm persists: {words}", open=tuple(failed))
+    if exposed_units == 0 and propagation.is_complete and not propagation.unproven:
+        reason = f"nobody had the new version: no user saw it before the flag went off, {_served(propagation)}"
+        return Recovery(outcome=RollbackOutcome.RECOVERED, reason=reason)
     waiting = tuple(name for name, verdict in found.items() if verdict is None)
     if not found:
         reason = "the plan has no guardrail that could show recovery"
@@ -144,6 +151,8 @@ def judge_recovery(
 
 
 def _served(propagation: Propagation) -> str:
+    if not propagation.expected and not propagation.unproven:
+        return "and no evaluator is connected"
     return f"{propagation.confirmed}/{propagation.expected} evaluators confirmed, {propagation.unproven_words}"
 
 

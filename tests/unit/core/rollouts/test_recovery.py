@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+import pytest
 
 from ebbgate.core.metrics.analysis import Analysis, LimitStanding, Verdict
 from ebbgate.core.metrics.blocks import RETURNED
@@ -45,10 +46,19 @@ def judged(
     harm: float = 0.0,
     state: RolloutState | None = None,
     returned: Analysis | None = None,
+    exposed: int | None = None,
 ) -> Recovery:
     analyses = {"errors": analysis} if analysis is not None else {}
     came_back = {"errors": returned or analysis} if analysis is not None else {}
-    return judge_recovery(state or taken_back(), analyses, {"errors": harm}, propagation, returned=came_back, now=at)
+    return judge_recovery(
+        state or taken_back(),
+        analyses,
+        {"errors": harm},
+        propagation,
+        returned=came_back,
+        now=at,
+        exposed_units=exposed,
+    )
 
 
 def test_inside_the_tolerance_and_followed_by_all_is_recovered() -> None:
@@ -105,6 +115,34 @@ def test_a_sentence_names_three_stragglers_and_counts_the_others() -> None:
 def test_no_data_at_all_are_unverified_never_recovered() -> None:
     assert judged(None).outcome is None
     assert judged(None, at=DEADLINE).outcome is RollbackOutcome.UNVERIFIED
+
+
+def test_where_nobody_had_the_new_version_there_is_nothing_to_recover_from() -> None:
+    alone = Propagation(confirmed=0, expected=0, unproven=0)
+    found = judged(None, propagation=alone, exposed=0)
+    assert found.outcome is RollbackOutcome.RECOVERED
+    assert found.reason.startswith("nobody had the new version: ")
+    assert "no evaluator is connected" in found.reason
+    assert "4/4 evaluators confirmed" in judged(None, exposed=0).reason
+    assert judged(None, propagation=alone, exposed=1).outcome is None
+    assert judged(None, propagation=alone, exposed=None).outcome is None
+
+
+@pytest.mark.parametrize(
+    "propagation",
+    [
+        Propagation(confirmed=3, expected=4, unproven=0, stragglers=("app-3",)),
+        Propagation(confirmed=3, expected=3, unproven=1, unheard=("app-3",)),
+        Propagation(confirmed=3, expected=3, unproven=1, lag_s_max=60.0),
+    ],
+)
+def test_nobody_had_it_is_said_only_when_no_evaluator_may_still_serve_it(propagation: Propagation) -> None:
+    assert judged(None, propagation=propagation, exposed=0).outcome is None
+
+
+def test_harm_that_is_proven_outranks_that_nobody_had_the_new_version() -> None:
+    harmed = an_errors_analysis(worsening=0.05, interval=(0.02, 0.08))
+    assert judged(harmed, exposed=0).outcome is RollbackOutcome.FAILED
 
 
 def test_a_plan_without_guardrails_can_show_no_recovery() -> None:
