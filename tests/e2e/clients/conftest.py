@@ -13,6 +13,10 @@ from typing import Any
 
 import duckdb
 import pytest
+from openfeature.client import OpenFeatureClient
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.exception import ErrorCode
+from openfeature.flag_evaluation import Reason
 
 from ebbgate.client import ControlClient
 from ebbgate.core.flags import Bucketing, Evaluator, decode_snapshot
@@ -228,3 +232,22 @@ def node(installed: Callable[..., None]) -> Iterator[Callable[..., NodeProcess]]
             return process
 
         yield start
+
+
+@pytest.fixture
+def assert_every_type() -> Callable[[OpenFeatureClient], None]:
+    """Through Python's OpenFeature, flags of every type come with variant, reason and metadata."""
+
+    def check(client: OpenFeatureClient) -> None:
+        anybody = EvaluationContext("py-anybody")
+        boolean = client.get_boolean_details("kiosk", False, anybody)
+        assert (boolean.value, boolean.variant, boolean.reason) == (True, "on", Reason.STATIC)
+        assert boolean.flag_metadata["flagSetId"] == "production"
+        assert client.get_string_value("greeting", "", anybody) == "Good day"
+        assert client.get_integer_value("pageSize", 0, anybody) == 50
+        assert client.get_float_value("ratio", 0.0, anybody) == 0.5
+        assert client.get_object_value("theme", {}, anybody) == {"colour": "black", "sizes": [1, 2]}
+        missing = client.get_boolean_details("no such flag", True, anybody)
+        assert (missing.value, missing.error_code) == (True, ErrorCode.FLAG_NOT_FOUND)
+
+    return check

@@ -16,8 +16,6 @@ from openfeature.client import OpenFeatureClient
 from openfeature.contrib.provider.flagd import FlagdProvider
 from openfeature.contrib.provider.flagd.config import ResolverType
 from openfeature.evaluation_context import EvaluationContext
-from openfeature.exception import ErrorCode
-from openfeature.flag_evaluation import Reason
 
 UNITS = [f"py-flagd-{n}" for n in range(60)]
 ANYBODY = EvaluationContext("py-anybody")
@@ -54,19 +52,11 @@ def fetch(world: Any) -> Any:
 
 
 def test_a_served_document_in_a_file_gives_values_of_every_type(
-    exported: Path, provide: Callable[..., OpenFeatureClient]
+    exported: Path, provide: Callable[..., OpenFeatureClient], assert_every_type: Callable[..., None]
 ) -> None:
     client = provide(resolver_type=ResolverType.FILE, offline_flag_source_path=str(exported), deadline_ms=100)
 
-    boolean = client.get_boolean_details("kiosk", False, ANYBODY)
-    assert (boolean.value, boolean.variant, boolean.reason) == (True, "on", Reason.STATIC)
-    assert boolean.flag_metadata["flagSetId"] == "production"
-    assert client.get_string_value("greeting", "", ANYBODY) == "Good day"
-    assert client.get_integer_value("pageSize", 0, ANYBODY) == 50
-    assert client.get_float_value("ratio", 0.0, ANYBODY) == 0.5
-    assert client.get_object_value("theme", {}, ANYBODY) == {"colour": "black", "sizes": [1, 2]}
-    missing = client.get_boolean_details("no such flag", True, ANYBODY)
-    assert (missing.value, missing.error_code) == (True, ErrorCode.FLAG_NOT_FOUND)
+    assert_every_type(client)
 
 
 def test_a_toggle_is_seen_when_the_file_is_replaced(
