@@ -131,6 +131,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     that holds at all times at once; relative: those as a share of control. safe_bound: one-sided anytime bound of the
     change toward harm, compared with
     `margin`; all in the metric's unit. *_value: None where there is nothing to say. words: one plain sentence.
+    response: of a survey, the shares of users with the new and with the old version who answered, where they differ.
     """
 
     metric: str
@@ -157,6 +158,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple["Analysis", ...] = ()  # each value of the metric's `by` alone, for display
     window: timedelta | None = None  # plan time that each unit was observed for
     trail: tuple[TrailStep, ...] = ()  # oldest phase first
+    response: tuple[float, float] | None = None
 
 
 class GoalAnalysis(msgspec.Struct, frozen=True, kw_only=True):

@@ -84,15 +84,16 @@ def with_derived(
         if name.startswith(prefix)
     ]
     analysis = msgspec.structs.replace(analysis, parts=tuple(parts))
-    doubt = _response_doubt(metric, found, phase=phase)
-    if doubt is None:
+    response = _differing_response(metric, found, phase=phase)
+    if response is None:
         return analysis
-    is_safe = analysis.verdict is Verdict.SAFE
+    is_safe, doubt = analysis.verdict is Verdict.SAFE, response_words(response)
     return msgspec.structs.replace(
         analysis,
         verdict=Verdict.UNDECIDED if is_safe else analysis.verdict,
         why="response_differs" if is_safe else analysis.why,
-        words=f"{analysis.words}; {doubt}",
+        words=f"{metric.name}: {doubt}" if is_safe else f"{analysis.words}; {doubt}",
+        response=response,
     )
 
 
@@ -100,10 +101,20 @@ def goal_with_derived(
     metric: Metric, analysis: GoalAnalysis, found: Mapping[str, MetricEvidence], *, phase: int
 ) -> GoalAnalysis:
     """A survey's goal is neither met nor missed where other people answered."""
-    doubt = _response_doubt(metric, found, phase=phase)
-    if doubt is None:
+    response = _differing_response(metric, found, phase=phase)
+    if response is None:
         return analysis
-    return msgspec.structs.replace(analysis, standing=GoalStanding.UNKNOWN, words=f"{analysis.words}; {doubt}")
+    words = f"{analysis.words}; {response_words(response)}"
+    return msgspec.structs.replace(analysis, standing=GoalStanding.UNKNOWN, words=words)
+
+
+def response_words(response: tuple[float, float]) -> str:
+    """That other people answered. response: shares of users with the new and with the old version who did."""
+    new, old = response
+    return (
+        f"{new:.1%} answered with the new version and {old:.1%} with the old: those are not the same kinds of people, "
+        "so that their answers cannot be compared"
+    )
 
 
 def value_weight(place: int) -> float:
@@ -113,7 +124,10 @@ def value_weight(place: int) -> float:
     return 6 / (pi * place) ** 2
 
 
-def _response_doubt(metric: Metric, found: Mapping[str, MetricEvidence], *, phase: int) -> str | None:
+def _differing_response(
+    metric: Metric, found: Mapping[str, MetricEvidence], *, phase: int
+) -> tuple[float, float] | None:
+    """The shares that answered, with the new version and with the old, if they are shown to differ."""
     response = response_metric(metric)
     evidence = found.get(response.name) if response is not None else None
     if response is None or evidence is None:
@@ -124,8 +138,7 @@ def _response_doubt(metric: Metric, found: Mapping[str, MetricEvidence], *, phas
     low, high = change.interval
     if low <= 0 <= high:
         return None
-    rates = f"{change.treatment_value:.1%} answered with the new version and {change.control_value:.1%} with the old"
-    return f"{rates}, so that their answers are not those of the same people"
+    return change.treatment_value, change.control_value
 
 
 def _guardrail_of(metrics: Sequence[Metric], name: str) -> Guardrail | None:

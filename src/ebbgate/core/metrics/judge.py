@@ -147,8 +147,10 @@ def _words(guardrail: Guardrail, evidence: MetricEvidence, change: Change, why: 
     match why:
         case "crossed":
             bound = evidence.harm_bound
-            least = f", worse by at least {format_worse(metric, bound)}" if bound is not None and bound > 0 else ""
-            return f"{metric.name} got worse than tolerated: {values}{least}"
+            seen = [values] if change.treatment_n or change.control_n else []  # of another phase: nothing of this one
+            least = [f"worse by at least {format_worse(metric, bound)}"] if bound is not None and bound > 0 else []
+            found = ", ".join((*seen, *least))
+            return f"{metric.name} got worse than tolerated" + (f": {found}" if found else "")
         case "no_contrast":
             return f"{metric.name} has no random contrast in this phase"
         case "no_margin":
@@ -160,6 +162,8 @@ def _words(guardrail: Guardrail, evidence: MetricEvidence, change: Change, why: 
             return f"{metric.name} has {smaller:,} units in the smaller arm, and {needed:,} are needed"
         case "no_bound":
             return f"{metric.name} cannot be bounded yet: {values}"
+    if why == "proven" and change.harm_upper is not None and change.harm_upper < 0:
+        return f"{metric.name} is better by {format_worse(metric, -change.harm_upper)} at least: {values}"
     bound_text = format_worse(metric, change.harm_upper)
     margin_text = format_worse(metric, change.margin)
     if why == "proven":

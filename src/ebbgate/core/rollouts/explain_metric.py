@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from ebbgate.core.metrics.analysis import Analysis, LateStanding, LimitAnalysis, LimitStanding, Verdict
 from ebbgate.core.metrics.definition import Guardrail, Metric, MetricKind
+from ebbgate.core.metrics.derived import response_words
 from ebbgate.core.metrics.display import format_change, format_value, format_worse
 from ebbgate.core.metrics.judge import units_wanted
 from ebbgate.core.metrics.late import EPOCH
@@ -23,6 +24,8 @@ def metric_sentences(guardrail: Guardrail, analysis: Analysis, inputs: LookInput
             f"{name} is known by requests that {metric.query.source} counted, not by users: one busy user counts "
             "often. It is weaker than what is known of each user."
         )
+    if analysis.response is not None and analysis.why != "response_differs":
+        yield f"Of {name} it holds as well that {response_words(analysis.response)}."
     yield from _silent(metric, analysis, inputs)
     if analysis.verdict is Verdict.HARM and _includes_none(analysis):
         low, high = (format_change(metric, bound) for bound in analysis.interval or (0.0, 0.0))
@@ -107,6 +110,8 @@ def _said(guardrail: Guardrail, analysis: Analysis, inputs: LookInputs) -> str:
         case "not_proven":
             bound = format_worse(metric, analysis.safe_bound)
             return f"{name} is open: it may be {bound} worse, and {margin} is allowed; more {whom} will tell: {values}"
+        case "response_differs" if analysis.response is not None:
+            return f"{name} is open: {response_words(analysis.response)}"
     return analysis.words
 
 

@@ -37,6 +37,22 @@ def test_a_guardrail_proven_inside_its_margin_is_safe(a_guardrail, a_block):
     assert "1.00% against 1.00%" in analysis.words
 
 
+def test_a_guardrail_proven_better_is_never_called_worse_by_less_than_nothing(a_guardrail, a_block):
+    block = a_block(treatment_n=20_000, treatment_y=200, control_n=60_000, control_y=6_000)
+    analysis = _judged(a_guardrail(worse_by=HALF_POINT), block)
+    assert analysis.safe_bound < 0
+    assert analysis.words.startswith(f"errors is better by {-analysis.safe_bound * 100:.2f}pp at least: 1.00% against")
+
+
+def test_harm_of_an_earlier_phase_is_not_told_with_values_that_nobody_has_yet(a_guardrail, a_block):
+    block = a_block(treatment_n=2_000, treatment_y=400, control_n=2_000, control_y=20)
+    assert "20.00% against 1.00%, worse by at least" in _judged(a_guardrail(), block).words
+    later = _judged(a_guardrail(), block, phase=1)
+    assert later.verdict is Verdict.HARM
+    assert later.words.startswith("errors got worse than tolerated: worse by at least")
+    assert "–" not in later.words
+
+
 def test_not_shown_worse_is_not_safe(a_guardrail, a_block):
     block = a_block(treatment_n=1000, treatment_y=10, control_n=3000, control_y=30)
     analysis = _judged(a_guardrail(worse_by=HALF_POINT), block)

@@ -138,3 +138,18 @@ def test_a_build_limit_has_the_number_that_was_measured_and_no_share() -> None:
         assert limit_sentence(size, analysis.limits[0]) == expected
         assert told(size, analysis) == f"errors is {number:,.0f} B (measured on the release) [not applicable]."
     assert "%" not in limit_sentence(size, a_breach(treatment_share=1.0, limit=500_000.0)), "of an earlier version"
+
+
+def test_answers_of_other_people_are_not_compared_and_both_shares_are_said() -> None:
+    stars = of(MetricKind.SURVEY, event="stars")
+    fields: dict[str, Any] = {"words": "errors is worse by -1.14 at most", "response": (0.3, 0.412), "threshold": 4.0}
+    text = told(stars, an_analysis(Verdict.UNDECIDED, why="response_differs", **fields))
+    said = (
+        "30.0% answered with the new version and 41.2% with the old: those are not the same kinds of people, so that "
+        "their answers cannot be compared"
+    )
+    assert text.startswith(f"errors is open: {said} [undecided")
+    assert "-1.14" not in text
+    harm = told(stars, an_analysis(Verdict.HARM, why="crossed", **fields))
+    assert harm.startswith("errors got worse than the plan tolerates")
+    assert f"Of errors it holds as well that {said}." in harm
