@@ -92,3 +92,47 @@ def test_missing_values_and_pairs_without_a_denominator_are_no_observations() ->
 def test_an_empty_look_says_nothing() -> None:
     answer = told(a_start(kind="quantile"), {"op": "look", "minute": 0, "phase": 0, "treatment": [], "control": []})[1]
     assert answer == {"decision": "continue", "log_e": 0.0, "interval": None}
+
+
+@pytest.mark.parametrize("kind", ["mean", "quantile"])
+def test_d5_values_that_no_metric_can_use_are_no_observations(kind: str) -> None:
+    """Python's json writes NaN and Infinity bare; a finite value may be too large for any sum of squares."""
+    first, second = looks(kind, 1.0, 2)
+    spoilt = {**first, "treatment": [float("nan"), *first["treatment"], float("inf"), 1e200, None, 1.2e308, -1.2e308]}
+    assert told(a_start(kind=kind), spoilt, second) == told(a_start(kind=kind), first, second)
+    longest = json.dumps(first).replace('"control": [', '"control": [1e999, -Infinity, ' + "9" * 400 + ", ")
+    assert told(a_start(kind=kind), longest.encode(), second) == told(a_start(kind=kind), first, second)
+
+
+def test_d5_a_pair_with_a_number_that_is_missing_is_no_observation() -> None:
+    look = {"op": "look", "treatment": [[1, 4], [float("nan"), 4], [1, float("inf")], [None, 2]], "control": [[1, 4]]}
+    assert told(a_start(kind="ratio"), look) == told(a_start(kind="ratio"), {**look, "treatment": [[1, 4]]})
+
+
+def test_whatever_a_line_makes_fail_is_an_error_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ebbgate.doors.detector as door
+
+    rollout = looks("mean", 1.0, 3)
+    clean = told(a_start(kind="mean"), *rollout)
+
+    def broken(guardrail: Any, evidence: Any, block: Any) -> Any:
+        if block.treatment.n == 7:
+            raise OverflowError("too large")
+        return fold(guardrail, evidence, block)
+
+    fold = door.fold
+    monkeypatch.setattr(door, "fold", broken)
+    spoilt = told(a_start(kind="mean"), rollout[0], {**rollout[2], "treatment": [9.0] * 7}, *rollout[1:])
+    assert spoilt.pop(2) == {"error": "too large"}
+    assert spoilt == clean
+
+
+def test_a_start_that_cannot_be_used_leaves_the_rollout_that_runs() -> None:
+    first, second = looks("mean", 1.0, 2)
+    spoilt = told(a_start(kind="mean"), first, a_start(kind="mean", tolerate=-1.0), second)
+    assert [answer for answer in spoilt if "error" not in answer] == told(a_start(kind="mean"), first, second)
+
+
+def test_what_is_tolerated_beyond_all_numbers_is_an_error_and_not_null() -> None:
+    answer = told(a_start(kind="mean", tolerate=1.7e308), *looks("mean", 1.0, 2))
+    assert all("error" in found or found.get("log_e", 0.0) is not None for found in answer)

@@ -17,12 +17,14 @@ from ebbgate.control.evidence_health import health_of
 from ebbgate.control.readings import ReadingService
 from ebbgate.core.audiences import unit_bucket
 from ebbgate.core.metrics.analysis import GoalStanding, LimitStanding, Verdict
+from ebbgate.core.metrics.blocks import ProportionBlock
 from ebbgate.core.releases import Artifact, BudgetResult, BuildRecord, Documents, Release
 from ebbgate.core.rollouts import plan_from_data
-from ebbgate.core.rollouts.plan import Mode
+from ebbgate.core.rollouts.plan import Mode, Source
 from ebbgate.core.rollouts.state import PhaseRecord, RolloutState, Status
 from ebbgate.ports.control_store import Evidence
 from ebbgate.ports.event_store import EventStore
+from ebbgate.ports.metric_source import Answer, Question
 from ebbgate.testing.event_script import ORIGIN, EventScript, minute
 from ebbgate.testing.memory_control import MemoryControlStore
 from ebbgate.testing.memory_events import MemoryEventStore
@@ -249,6 +251,35 @@ def test_a_source_that_falls_silent_is_missing_data_unless_the_plan_says_never_m
     for until, missing in ((minute(3), ()), (minute(10), ("minded",))):
         summary = fold_rollout(state, Evidence(), MemoryEventStore(), until=until)
         assert health_of(state, summary, stale_for=timedelta(0)).missing == missing
+
+
+class Told:
+    """A source that answers with the numbers that it was given."""
+
+    def __init__(self, **answers: dict[str, float]) -> None:
+        self.answers = answers
+
+    def ask(self, source: Source, question: Question) -> Answer:
+        return dict.fromkeys(question.closes, self.answers[question.expression])
+
+
+def test_d5_a_source_s_numbers_that_no_metric_can_use_are_as_if_nothing_had_been_said() -> None:
+    """An arm whose errors cannot be told is left out with its requests: it is not an arm without errors."""
+    ratio = {"query": "bad", "of": "all", "source": "mesh", "arm": "version", "worse_by": "1pp"}
+    read = {"query": "load", "source": "mesh", "arm": "version", "limit": "10ms"}
+    plan = {
+        "guardrails": {"errors": ratio, "load_ms": read},
+        "sources": {"mesh": {"prometheus": "http://127.0.0.1:1"}},
+    }
+    told = Told(bad={"on": 1e200, "off": 2.0}, all={"on": 100.0, "off": 90.0}, load={"on": -3.0, "off": 1e300})
+    readings = ReadingService(MemoryControlStore(), told).read(a_state(plan), Evidence(), until=minute(3))
+    counted = [block for block in readings.counted if isinstance(block, ProportionBlock)]
+    assert {(block.treatment_n, block.control_n, block.control_y) for block in counted} == {(0, 90, 2)}
+    assert readings.read == []
+    sound = Told(bad={"on": float("inf")}, all={"on": float("nan"), "off": 1e12}, load={"on": 4.0, "off": 5.0})
+    readings = ReadingService(MemoryControlStore(), sound).read(a_state(plan), Evidence(), until=minute(3))
+    assert readings.counted == []
+    assert {(block.treatment, block.control) for block in readings.read} == {(4.0, 5.0)}
 
 
 def test_a_number_of_the_release_is_held_against_its_limit() -> None:

@@ -106,6 +106,7 @@ def test_prometheus_answers_an_instant_query_for_one_interval(prometheus: Promet
         ({"status": "success", "data": {"resultType": "scalar", "result": []}}, "scalar"),
         ({"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}}]}}, "label `version`"),
         (b"<html>", "does not answer as Prometheus does"),
+        (series(on=[(NOON, "many")]), "no number"),  # type: ignore[list-item]
     ],
 )
 def test_an_answer_that_cannot_be_understood_is_none(prometheus: Prometheus, reply: Any, said: str) -> None:

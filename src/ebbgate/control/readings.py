@@ -12,6 +12,7 @@ from ebbgate.core.metrics.blocks import AnyBlock, LimitBlock, ProportionBlock
 from ebbgate.core.metrics.definition import Metric, MetricKind, NoData, Query
 from ebbgate.core.metrics.ledger import limit_keys
 from ebbgate.core.metrics.readings import ReadingBlock
+from ebbgate.core.metrics.values import is_usable, is_usable_count
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.ports.control_store import ControlStore, Evidence
@@ -63,7 +64,9 @@ class ReadingService:
         """The release's number, when it is first known and when it changes."""
         value = release_measures(self._store, state).get(metric.event)
         known = evidence.readings.get(metric.name)
-        if value is None or (known is not None and known.newest is not None and known.newest.treatment == value):
+        if value is None or not is_usable(value, name=metric.name):
+            return []
+        if known is not None and known.newest is not None and known.newest.treatment == value:
             return []
         at = state.record.entered_at
         return [ReadingBlock(metric=metric.name, phase=state.phase_index, closed_at=at, treatment=value)]
@@ -89,6 +92,10 @@ class ReadingService:
             log.warning("source_failed", rollout=state.id, metric=metric.name, error=error.message)
             return []
         self._failed_at.pop((state.id, metric.name), None)
+        if dropped := _dropped(metric, above, below):
+            # Without both its numbers an arm has said nothing: requests with unknown errors are not without errors.
+            log.warning("values_dropped", rollout=state.id, metric=metric.name, values=len(dropped))
+            above, below = _without(above, dropped), _without(below, dropped) if below is not None else None
         found = (_block(state, metric, query, close, above, below) for close in closes)
         return [block for block in found if block is not None]
 
@@ -141,6 +148,24 @@ def release_measures(store: ControlStore, state: RolloutState) -> dict[str, floa
                 found[name] = max(found.get(name, float(result.used)), float(result.used))
         break
     return found
+
+
+def _dropped(metric: Metric, above: Answer, below: Answer | None) -> set[tuple[datetime, str]]:
+    """Intervals and arms in which a number is one that the metric cannot use (RULES D5)."""
+    return {
+        (close, arm)
+        for answer in (above, below or {})
+        for close, arms in answer.items()
+        for arm, value in arms.items()
+        if not (is_usable(value, name=metric.name) if below is None else is_usable_count(value))
+    }
+
+
+def _without(answer: Answer, dropped: set[tuple[datetime, str]]) -> Answer:
+    return {
+        close: {arm: value for arm, value in arms.items() if (close, arm) not in dropped}
+        for close, arms in answer.items()
+    }
 
 
 def _limit_blocks(plan: Plan, block: ProportionBlock) -> list[LimitBlock]:

@@ -177,7 +177,7 @@ class Stream:
         if name in ("api_request", "api_error"):
             return None
         if chance.random() < 0.1:
-            return chance.choice((None, float("nan"), -4.0, float("inf"), 0.0))
+            return chance.choice((None, float("nan"), -4.0, float("inf"), 1e200, 0.0))
         if name == "stars":
             return float(chance.randrange(0, 8))
         return chance.choice((chance.lognormvariate(4, 1), float(chance.randrange(1, 9)))) - (

@@ -15,6 +15,7 @@ from ebbgate.adapters.events.duckdb_store import DuckDbEventStore
 from ebbgate.adapters.events.duckdb_store_phases import PhaseLedger
 from ebbgate.core.errors import StoreUnavailableError
 from ebbgate.core.metrics.contrast import TOTAL_PPM, Interval
+from ebbgate.core.metrics.definition import MetricKind
 from ebbgate.testing.event_script import EventScript
 
 INGEST_FOR_EVER = """
@@ -46,6 +47,25 @@ def test_rows_and_offset_are_kept_together_or_not_at_all(tmp_path: Path) -> None
     store.close()
     again = DuckDbEventStore(tmp_path / "analysis.duckdb")
     assert (again.offset(), again.totals().exposures, again.totals().events) == (300, 2, 1)
+    again.close()
+
+
+def test_d5_values_that_an_earlier_version_kept_are_dropped_when_the_file_is_opened(tmp_path: Path, phase: Any) -> None:
+    script, path = EventScript(), tmp_path / "analysis.duckdb"
+    (new,) = phase.treated()
+    script.expose(new, "on", 0)
+    for at, value in ((1, 3.0), (2, 4.0), (3, 5.0)):
+        script.track(new, "api_ms", at, value)
+    store = DuckDbEventStore(path)
+    store.ingest(script.records)
+    store.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "UPDATE events SET value = 1e200 WHERE value = 4; UPDATE events SET value = 'nan' WHERE value = 5"
+        )
+    again = DuckDbEventStore(path)
+    got = phase.block(again, phase.metric(MetricKind.MEAN))
+    assert (got.treatment.n, got.treatment.total) == (1, 3.0)
     again.close()
 
 

@@ -111,6 +111,7 @@ def test_a_latency_is_the_first_request_s_and_bad_values_are_counted_by_arm(
     script.expose(old, "off", 0)
     script.track(new, "api_ms", 1, -5.0)
     script.track(new, "api_ms", 1, float("nan"))
+    script.track(new, "api_ms", 2, 1e200)  # finite, and no duration (RULES D5)
     script.track(new, "api_ms", 2, 100.0)
     script.track(new, "api_ms", 3, 900.0)
     script.track(old, "api_ms", 1, None, invalid=True)
@@ -121,7 +122,7 @@ def test_a_latency_is_the_first_request_s_and_bad_values_are_counted_by_arm(
     assert (got.treatment_n, got.control_n, got.thresholds) == (1, 0, ())
     assert got.treatment_sketch == {232: 1}
     counts = store.assignment(phase.contrast())
-    assert (counts.treatment_dropped, counts.control_dropped) == (2, 1)
+    assert (counts.treatment_dropped, counts.control_dropped) == (3, 1)
 
 
 def test_thresholds_come_from_earlier_control_units_only(store: EventStore, script: EventScript, phase: Any) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from ebbgate.core.errors import StoreUnavailableError
 from ebbgate.core.events.roster import Roster
+from ebbgate.core.metrics.values import USABLE_MAX
 
 SCHEMA_VERSION = 1
 
@@ -39,6 +40,11 @@ CREATE TABLE IF NOT EXISTS watched (contrast BLOB NOT NULL, metric BLOB NOT NULL
 CREATE TABLE IF NOT EXISTS phases (number INTEGER NOT NULL, contrast BLOB NOT NULL, body BLOB NOT NULL);
 """
 
+_DROP_UNUSABLE = f"""
+UPDATE events SET value = NULL, is_invalid = true WHERE value > {USABLE_MAX!r} OR value < {-USABLE_MAX!r}
+"""
+"""Values that earlier versions kept (RULES D5). The engine orders NaN above every number."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -67,6 +73,7 @@ def open_database(path: Path | str) -> duckdb.DuckDBPyConnection:
     with unavailable():
         connection = duckdb.connect(str(path), config=config)
         connection.execute(_TABLES)
+        connection.execute(_DROP_UNUSABLE)
         row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
         version = row[0] if row else None
         if version is None:

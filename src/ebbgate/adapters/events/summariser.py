@@ -60,7 +60,7 @@ class BlockSummariser:
         self._connection = duckdb.connect(":memory:", config={"threads": "1"})
         self._connection.execute(_TABLES)
         self._runner = _PreparedRunner(self._connection)
-        self._reference: Reference = []
+        self.reference: Reference = []  # what was learned from the control of earlier calls; put back, a call is undone
 
     def block(
         self,
@@ -76,9 +76,9 @@ class BlockSummariser:
         thresholds are learned from the control of earlier calls (core/metrics/reference)."""
         closed = to_microseconds(closed_at)
         self._fill(treatment, control, closed)
-        block = self._runner.block(metric, phase, to_microseconds(opened_at), closed, self._reference)
+        block = self._runner.block(metric, phase, to_microseconds(opened_at), closed, self.reference)
         if needs_reference(metric):
-            self._reference = [*self._reference, *self._runner.newest_control()][-REFERENCE_KEPT:]
+            self.reference = [*self.reference, *self._runner.newest_control()][-REFERENCE_KEPT:]
         return block
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ Source: https://prometheus.io/docs/prometheus/latest/querying/api/
 """
 
 from datetime import UTC, datetime
-from math import isfinite
+from math import isnan
 from typing import Any
 
 import httpx
@@ -83,13 +83,20 @@ def _answer(source: Source, question: Question, reply: _Reply) -> Answer:
         if arm is None:
             raise _unavailable(source, f"answers without the label `{question.arm}`: write `by ({question.arm})`")
         for at, text in [*([series.value] if series.value else []), *series.values]:
-            close, value = closes.get(round(at * 1000)), float(text)
-            if close is None or not isfinite(value):
+            close, value = closes.get(round(at * 1000)), _number(source, text)
+            if close is None or isnan(value):
                 continue  # 0 / 0 is NaN: there is nothing to say
             if arm in found.setdefault(close.astimezone(UTC), {}):
                 raise _unavailable(source, f"answers twice for `{arm}`: sum the other labels away")
             found[close.astimezone(UTC)][arm] = value
     return found
+
+
+def _number(source: Source, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise _unavailable(source, f"answers with {text[:40]!r}, which is no number") from error
 
 
 def _unavailable(source: Source, what: str) -> SourceUnavailableError:

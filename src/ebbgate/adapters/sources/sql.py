@@ -2,7 +2,7 @@
 
 import threading
 from datetime import datetime
-from math import isfinite
+from math import isnan
 from typing import Any
 
 import sqlalchemy
@@ -26,7 +26,15 @@ class SqlSource:
         def run() -> None:
             try:
                 found.update(_ask(source, question))
-            except (SourceUnavailableError, SQLAlchemyError, ImportError, ValueError, OSError) as error:
+            except (
+                SourceUnavailableError,
+                SQLAlchemyError,
+                ImportError,
+                ArithmeticError,
+                TypeError,
+                ValueError,
+                OSError,
+            ) as error:
                 failed.append(error)
 
         thread = threading.Thread(target=run, name=f"source {source.name}", daemon=True)
@@ -67,7 +75,7 @@ def _take(source: Source, question: Question, arms: dict[str, float], row: dict[
     if question.arm not in row or _VALUE not in row:
         raise _unavailable(source, f"answers with {', '.join(row)}, not with `{question.arm}` and `{_VALUE}`")
     arm = str(row[question.arm])
-    if row[_VALUE] is None or not isfinite(value := float(row[_VALUE])):
+    if row[_VALUE] is None or isnan(value := float(row[_VALUE])):
         return
     if arm in arms:
         raise _unavailable(source, f"answers twice for `{arm}`: group by `{question.arm}` alone")

@@ -21,7 +21,8 @@ from ebbgate.core.metrics import (
     measure,
     start,
 )
-from ebbgate.core.metrics.values import kept_value
+from ebbgate.core.metrics.evidence import NotFiniteError
+from ebbgate.core.metrics.values import USABLE_MAX, kept_value
 from ebbgate.core.stats import block_log_e, log_sum, rank_block
 
 HALF_POINT = Margin(absolute=0.005)
@@ -73,7 +74,7 @@ def test_fewer_units_than_wanted_are_never_a_proof(a_guardrail, a_block):
     assert (analysis.verdict, analysis.why) == (Verdict.UNDECIDED, "too_few")
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), -4.0])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), -4.0, 1.01 * USABLE_MAX, 1e200, 1.2e308])
 def test_nan_infinite_and_negative_durations_are_dropped_and_never_zero(value):
     from ebbgate.core.events import TrackedEvent
     from ebbgate.testing.event_script import minute
@@ -82,6 +83,28 @@ def test_nan_infinite_and_negative_durations_are_dropped_and_never_zero(value):
     assert kept_value(TrackedEvent(id="1", unit="u", name="load_ms", value=value, **times)) == (None, True)
     assert kept_value(TrackedEvent(id="2", unit="u", name="load_ms", value=None, **times)) == (None, False)
     assert kept_value(TrackedEvent(id="3", unit="u", name="load_ms", value=0.0, **times)) == (0.0, False)
+
+
+@pytest.mark.parametrize("value", [USABLE_MAX, -USABLE_MAX])
+def test_d5_the_largest_usable_values_of_100_million_units_leave_finite_numbers(a_guardrail, a_block, value):
+    guardrail, n = a_guardrail(MetricKind.MEAN, worse_by=HALF_POINT), 100_000_000
+    arm = Moments(n=n, total=n * value, squares=n * value * value)
+    block = {"treatment": arm, "control": Moments(n=n), "cap": abs(value), "log_wealth": (0.1,) * len(BET_SIZES)}
+    raw = {"treatment_raw_total": n * value, "treatment_raw_squares": n * value * value}
+    analysis = judged(guardrail, *(a_block("mean", minute=minute, **block, **raw) for minute in range(3)))
+    assert analysis.estimate == pytest.approx(value)
+    assert all(map(isfinite, (analysis.log_e, *analysis.interval)))
+
+
+@pytest.mark.parametrize("huge", [1e200, 1.2e308])
+def test_d5_a_fold_refuses_what_would_leave_evidence_that_is_not_finite(a_guardrail, a_block, huge):
+    """Beyond the largest float a sum is infinite, and a difference of two such is no number: nothing mends it."""
+    guardrail = a_guardrail(MetricKind.MEAN)
+    arm = Moments(n=2, total=2 * huge, squares=huge * huge)
+    with pytest.raises((NotFiniteError, OverflowError)):
+        folded(guardrail, a_block("mean", cap=0.0, treatment=arm, control=Moments(n=2, total=2.0, squares=2.0)))
+    with pytest.raises(NotFiniteError):
+        folded(guardrail, a_block("mean", cap=0.0, treatment=Moments(n=2, total=2.0, squares=float("nan"))))
 
 
 def test_missing_values_are_not_filled_with_zero(a_guardrail):
