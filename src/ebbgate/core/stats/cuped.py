@@ -3,7 +3,7 @@
 Source: Deng, Xu, Kohavi, Walker (WSDM 2013); at all times at once: Lindon, Ham, Tingley, Bojinov, arXiv 2210.08589.
 theta and centre must be frozen beforehand or *predictable*, made from earlier blocks alone; then the difference of the
 arms keeps its expectation, whatever theta is, since z has the same distribution in both. Variance falls by the square
-of their correlation.
+of their correlation. No verdict uses it yet, and why: ADR 0018.
 """
 
 import msgspec
