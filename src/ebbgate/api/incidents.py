@@ -7,11 +7,15 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from ebbgate.api.actors import ApiRequest, actor_of
 from ebbgate.api.dependencies import Limit, Services
-from ebbgate.api.services import ApiServices
-from ebbgate.control.audit import Actor
-from ebbgate.control.triggers import Cause
-from ebbgate.core.incidents import Entry, Incident, IncidentKind, Note
-from ebbgate.core.incidents.requests import AddNote, AssignRole, MoveIncident, OpenIncident, SetSeverity
+from ebbgate.core.incidents import Entry, Incident, Note
+from ebbgate.core.incidents.requests import (
+    AddNote,
+    AssignRole,
+    MoveIncident,
+    OpenedIncident,
+    OpenIncident,
+    SetSeverity,
+)
 
 IncidentRef = Annotated[str, PathParameter(description="An incident's id, or the id of its rollout.")]
 OpenOnly = Annotated[bool, QueryParameter(description="Only those that are not closed.")]
@@ -27,35 +31,13 @@ def list_incidents(
 
 
 @post("/", sync_to_thread=True, operation_id="openIncident")
-def open_incident(services: Services, request: ApiRequest, data: JSONBody[OpenIncident]) -> Incident:
+def open_incident(services: Services, request: ApiRequest, data: JSONBody[OpenIncident]) -> OpenedIncident:
     """Open one by hand. A rollout that is taken back has one already. Of corrupted data, it takes the application's
-    running rollouts back, and is the incident of the newest of them.
+    running rollouts back, and is the incident of the newest of them. What became of each is in the answer.
     """
-    actor = actor_of(request, data.reason)
-    opened = _taken_back(services, data, actor) if data.kind is IncidentKind.DATA_CORRUPTION else None
-    if opened is None:
-        opened = services.incidents.open(
-            app=data.app,
-            kind=data.kind,
-            title=data.title,
-            severity=data.severity,
-            environment=data.environment,
-            release=data.release,
-            evidence=data.evidence,
-            actor=actor,
-        )
+    opened = services.triggers.open(data, actor=actor_of(request, data.reason))
     services.loop.wake()
     return opened
-
-
-def _taken_back(services: ApiServices, data: OpenIncident, actor: Actor) -> Incident | None:
-    """Corrupted data take the application's running rollouts back; the incident of the newest of them."""
-    cause = Cause(kind=data.kind, source=f"person:{actor.name}")
-    taken = services.triggers.take_back_app(data.app, data.environment, cause, actor=actor)
-    for incident in taken if data.severity is not None else ():
-        assert data.severity is not None
-        services.incidents.set_severity(incident.id, data.severity, actor=actor)
-    return services.incidents.get(taken[0].id) if taken else None
 
 
 @get("/{ref:str}", sync_to_thread=True, operation_id="getIncident")

@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING, Literal
 
 import click
+from rich.console import RenderableType
 
 from ebbgate.cli.incidents_read import INCIDENT
 from ebbgate.cli.options import ENVIRONMENT, REASON, Status, name, remote, why
 from ebbgate.cli.output import Output
 from ebbgate.core.incidents import Incident, IncidentKind, Role, Severity
+from ebbgate.core.incidents.requests import OpenedIncident
 from ebbgate.core.rollbacks.reports import ReportTaken
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ _ROLES = click.Choice([role.value for role in Role])
 @click.option("--title", metavar="TEXT", help="A few words; the reason, if it is not given.")
 @click.option("--severity", type=_SEVERITIES, help="By default that of the kind.")
 @click.option("--release", metavar="VERSION", help="The version that is suspected.")
+@click.option("--new-app", "is_new_app", is_flag=True, help="Also if nothing is known of the application.")
 @ENVIRONMENT
 @REASON
 @remote
@@ -35,10 +38,13 @@ def open_one(
     title: str | None,
     severity: str | None,
     release: str | None,
+    is_new_app: bool,
     environment: str,
     reason: str,
 ) -> Status:
-    """Open an incident by hand. Corrupted data take the application's running rollouts back at once."""
+    """Open an incident by hand. Corrupted data take the application's running rollouts back at once; the answer says
+    which.
+    """
     opened = control.incidents.open(
         app=app,
         kind=IncidentKind(kind.replace("-", "_")),
@@ -47,9 +53,26 @@ def open_one(
         severity=Severity(severity) if severity else None,
         environment=environment,
         release=release,
+        is_new_app=is_new_app,
     )
-    out.give(opened, lambda one: f"{one.id} is open ({one.severity.value}): {one.title}")
+    out.give(opened, _opened)
     return None
+
+
+def _opened(one: OpenedIncident) -> list[RenderableType]:
+    """What became of what was running is said always: at night nobody looks for what is not there."""
+    lines = [f"{one.id} is open ({one.severity.value}): {one.title}"]
+    if one.taken_back:
+        lines.append(f"taken back: {', '.join(one.taken_back)}")
+    if one.frozen:
+        lines.append(f"paused, as it cannot be reversed by itself: {', '.join(one.frozen)}")
+    if one.left and one.kind is IncidentKind.DATA_CORRUPTION:
+        lines.append(f"not taken back, as another system serves the flag; switch it there: {', '.join(one.left)}")
+    elif one.left:
+        lines.append(f"nothing was taken back; {', '.join(one.left)} goes on: ebbgate rollback {one.left[0]}")
+    if not (one.taken_back or one.frozen or one.left):
+        lines.append(f"nothing of {one.app} was being rolled out in {one.environment}, so nothing was taken back")
+    return list(lines)
 
 
 @click.command()

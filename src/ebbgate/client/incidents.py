@@ -24,6 +24,7 @@ from ebbgate.core.incidents.requests import (
     EndAction,
     MoveIncident,
     MovePostMortem,
+    OpenedIncident,
     OpenIncident,
     SetSeverity,
     WriteSection,
@@ -52,8 +53,11 @@ class Incidents:
         severity: Severity | None = None,
         environment: str = "production",
         release: str | None = None,
-    ) -> Incident:
-        """Open one by hand; of corrupted data, it takes the application's running rollouts back."""
+        is_new_app: bool = False,
+    ) -> OpenedIncident:
+        """Open one by hand; of corrupted data, it takes the application's running rollouts back. Raises NotFoundError
+        for an unknown environment, and for an unknown app that is not said to be new.
+        """
         body = OpenIncident(
             app=app,
             kind=kind,
@@ -62,8 +66,9 @@ class Incidents:
             severity=severity,
             environment=environment,
             release=release,
+            is_new_app=is_new_app,
         )
-        return self._connection.post(_INCIDENTS, body, Incident)
+        return self._connection.post(_INCIDENTS, body, OpenedIncident)
 
     def note(self, ref: str, text: str, *, link: str = "") -> Note:
         return self._connection.post(_path(_INCIDENTS, ref, "notes"), AddNote(reason=text, link=link), Note)

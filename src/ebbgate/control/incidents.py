@@ -162,33 +162,6 @@ class IncidentService:
         with self._store.transaction() as tx:
             return require_incident(tx, reference)
 
-    def open(
-        self,
-        *,
-        app: str,
-        kind: IncidentKind,
-        title: str,
-        actor: Actor,
-        severity: Severity | None = None,
-        environment: str = "production",
-        release: str | None = None,
-        evidence: str = "",
-    ) -> Incident:
-        """Open one by hand or by a monitor; it takes nothing back by itself."""
-        with self._store.transaction() as tx:
-            return open_incident(
-                tx,
-                self._clock,
-                actor,
-                app=app,
-                kind=kind,
-                title=title,
-                severity=severity,
-                environment=environment,
-                release=release,
-                evidence=evidence,
-            )
-
     def note(self, reference: str, text: str, *, actor: Actor, link: str = "") -> Note:
         """Keep what somebody says. Raises NotFoundError."""
         with self._store.transaction() as tx:
@@ -209,11 +182,8 @@ class IncidentService:
 
     def set_severity(self, reference: str, severity: Severity, *, actor: Actor) -> Incident:
         """Say how grave it is."""
-
-        def change(incident: Incident) -> Incident:
-            return _replace(incident, severity=severity, revision=incident.revision + 1)
-
-        return self._change(reference, actor, "incident.severity", change, words=f"severity {severity.value}")
+        with self._store.transaction() as tx:
+            return grade(tx, self._clock, require_incident(tx, reference), severity, actor=actor)
 
     def stabilise(self, reference: str, *, actor: Actor) -> Incident:
         """Say that the harm is over. Raises TransitionError."""
@@ -255,6 +225,14 @@ class IncidentService:
             tx.put_incident(after)
             _note_change(tx, self._clock, actor, action, before, after, words=words or f"now {after.status.value}")
         return after
+
+
+def grade(tx: ControlTransaction, clock: Clock, before: Incident, severity: Severity, *, actor: Actor) -> Incident:
+    """The incident with the severity that somebody gives it."""
+    after = _replace(before, severity=severity, revision=before.revision + 1)
+    tx.put_incident(after)
+    _note_change(tx, clock, actor, "incident.severity", before, after, words=f"severity {severity.value}")
+    return after
 
 
 def stabilised(tx: ControlTransaction, clock: Clock, incident: Incident, actor: Actor) -> Incident:

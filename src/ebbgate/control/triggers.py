@@ -7,11 +7,14 @@ from enum import StrEnum
 
 import msgspec
 
+from ebbgate.control.apps import known_apps, require_app
 from ebbgate.control.audit import Actor, tell
-from ebbgate.control.incidents import open_for_rollback
+from ebbgate.control.flags_rows import require_environment
+from ebbgate.control.incidents import grade, open_for_rollback, open_incident
 from ebbgate.control.rollouts import begin_rollback, note_change, stored
 from ebbgate.control.snapshots import SnapshotService
 from ebbgate.core.incidents import Incident, IncidentKind
+from ebbgate.core.incidents.requests import OpenedIncident, OpenIncident
 from ebbgate.core.rollouts.decide import seen_key
 from ebbgate.core.rollouts.decision import Code, Review
 from ebbgate.core.rollouts.plan import Mode, Response
@@ -63,21 +66,45 @@ class TriggerService:
         self._snapshots.publish()
         return pulled
 
-    def take_back_app(self, app: str, environment: str, cause: Cause, *, actor: Actor) -> list[Incident]:
-        """On a person's word, whatever the mode: every running rollout of the app; the incidents of all that was
-        taken back, or frozen where it cannot be reversed.
+    def open(self, asked: OpenIncident, *, actor: Actor) -> OpenedIncident:
+        """Open an incident on a person's word. Of corrupted data, every running rollout of the app is taken back,
+        whatever its mode, and the incident is the newest one's of those. Raises NotFoundError for an environment that
+        is not there, and for an unknown app, unless it is said to be new: a misspelt one would take nothing back.
         """
         with self._store.transaction() as tx:
-            found = [
-                state.id
-                for state in tx.rollouts(statuses=ACTIVE)
-                if (state.plan.app, state.plan.environment) == (app, environment)
-            ]
-            for rollout_id in found:
-                self.pulled(tx, rollout_id, cause, actor=actor, is_person=True)
-            incidents = [tx.incident_of_rollout(rollout_id) for rollout_id in found]
+            require_environment(tx, asked.environment)
+            if not asked.is_new_app:
+                require_app(asked.app, known_apps(tx), otherwise="open it with --new-app")
+            pulled = self._pulled_of_app(tx, asked, actor)
+            theirs = [(one, tx.incident_of_rollout(one)) for one, outcome in pulled.items() if outcome is not None]
+            acted = {one: incident for one, incident in theirs if incident is not None}
+            opened = next(iter(acted.values()), None) or _opened(tx, self._clock, asked, actor)
         self._snapshots.publish()
-        return [incident for incident in incidents if incident is not None]
+        back = tuple(one for one in acted if pulled[one] is Pulled.TAKEN_BACK)
+        return OpenedIncident(
+            **msgspec.structs.asdict(opened),
+            taken_back=back,
+            frozen=tuple(one for one in acted if one not in back),
+            left=tuple(one for one in pulled if one not in acted),
+        )
+
+    def _pulled_of_app(self, tx: ControlTransaction, asked: OpenIncident, actor: Actor) -> dict[str, Pulled | None]:
+        """The app's rollouts under way, newest first, and what became of each; None where nothing was asked of it."""
+        found = [
+            state.id
+            for state in tx.rollouts(statuses=ACTIVE)
+            if (state.plan.app, state.plan.environment) == (asked.app, asked.environment)
+        ]
+        if asked.kind is not IncidentKind.DATA_CORRUPTION:
+            return dict.fromkeys(found)
+        cause = Cause(kind=asked.kind, source=f"person:{actor.name}")
+        pulled: dict[str, Pulled | None] = {}
+        for rollout_id in found:
+            pulled[rollout_id] = self.pulled(tx, rollout_id, cause, actor=actor, is_person=True)
+            incident = tx.incident_of_rollout(rollout_id)
+            if incident is not None and asked.severity is not None:
+                grade(tx, self._clock, incident, asked.severity, actor=actor)
+        return pulled
 
     def pulled(
         self, tx: ControlTransaction, rollout_id: str, cause: Cause, *, actor: Actor, is_person: bool = False
@@ -136,3 +163,19 @@ class TriggerService:
             after = stored(tx, state, pause(state, reason=why.reason))
             note_change(tx, self._clock, why, "rollout.pause", state, after)
         return Pulled.FROZEN
+
+
+def _opened(tx: ControlTransaction, clock: Clock, asked: OpenIncident, actor: Actor) -> Incident:
+    """One of its own, where nothing was taken back."""
+    return open_incident(
+        tx,
+        clock,
+        actor,
+        app=asked.app,
+        kind=asked.kind,
+        title=asked.title,
+        severity=asked.severity,
+        environment=asked.environment,
+        release=asked.release,
+        evidence=asked.evidence,
+    )

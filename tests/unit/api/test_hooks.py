@@ -50,8 +50,11 @@ def test_corrupted_data_take_the_apps_rollouts_back_when_a_person_says_so(desk: 
     opened = desk.call("POST", "/api/v1/incidents", {**body, "severity": "sev2"}).json()
     assert (opened["rollout"], opened["kind"], opened["severity"]) == (rollout, "data_corruption", "sev2")
     assert desk.client().rollouts.get(rollout).status.value == "rolling_back"
-    other = desk.call("POST", "/api/v1/incidents", {**body, "app": "shop"}).json()
-    assert other["rollout"] is None
+    assert opened["taken_back"] == [rollout]
+    refused = desk.call("POST", "/api/v1/incidents", {**body, "app": "dashbord"})
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+    other = desk.call("POST", "/api/v1/incidents", {**body, "app": "shop", "is_new_app": True}).json()
+    assert (other["rollout"], other["taken_back"]) == (None, [])
     assert desk.call("GET", "/api/v1/probes").json() == []
 
 

@@ -6,8 +6,10 @@ from ebbgate.adapters.reports import HtmlPage
 from ebbgate.control.audit import Actor
 from ebbgate.control.incidents import IncidentService
 from ebbgate.control.postmortems import PostMortemService
+from ebbgate.control.triggers import TriggerService
 from ebbgate.core.errors import TransitionError
 from ebbgate.core.incidents import IncidentKind, IncidentStatus
+from ebbgate.core.incidents.requests import OpenIncident
 from ebbgate.simulation.plans import short_plan
 from ebbgate.simulation.world import World
 
@@ -35,6 +37,7 @@ def test_a_rollbacks_incident_is_not_closed_before_its_post_mortem_is_there_and_
 
 def test_one_that_took_nothing_back_needs_none(world: World) -> None:
     incidents = IncidentService(world.store, world.clock)
-    opened = incidents.open(app="shop", kind=IncidentKind.PERSON, title="the mail is late", actor=ADA)
+    asked = OpenIncident(app="shop", kind=IncidentKind.PERSON, title="the mail is late", reason="seen")
+    opened = TriggerService(world.store, world.clock, world.snapshots).open(asked, actor=ADA)
     incidents.stabilise(opened.id, actor=ADA)
     assert incidents.close(opened.id, actor=ADA).status is IncidentStatus.CLOSED

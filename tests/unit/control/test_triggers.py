@@ -12,8 +12,10 @@ from ebbgate.control.audit import Actor
 from ebbgate.control.incidents import IncidentService
 from ebbgate.control.probes import ProbeService
 from ebbgate.control.triggers import Cause, Pulled, TriggerService
+from ebbgate.core.errors import NotFoundError
 from ebbgate.core.incidents import EntryKind, IncidentKind, Severity
 from ebbgate.core.incidents.alertmanager import AlertmanagerMessage
+from ebbgate.core.incidents.requests import OpenIncident
 from ebbgate.core.rollouts.plan import Meaning, Mode, Plan, Policy, Probe, Response, ReviewTerms
 from ebbgate.core.rollouts.state import RolloutState, Status
 from ebbgate.simulation.plans import HOUR, short_plan
@@ -23,6 +25,12 @@ ADA = Actor(name="ada", reason="rows are lost")
 SECOND = timedelta(seconds=1)
 PROBE = Probe(name="outage", url="http://127.0.0.1:1/health", every=10 * SECOND, fails=3)
 CAUSE = Cause(kind=IncidentKind.OUTAGE, source="probe:outage")
+
+
+def corrupted(**asked: Any) -> OpenIncident:
+    """What somebody asks for who finds rows missing."""
+    given = {"app": "dashboard", "kind": IncidentKind.DATA_CORRUPTION, "title": "rows are lost", "reason": "seen"}
+    return OpenIncident(**{**given, **asked})
 
 
 class Answers:
@@ -278,11 +286,43 @@ def test_corrupted_data_take_every_running_rollout_of_the_app_back_whatever_the_
     watch = Watch(mode=Mode.OBSERVE)
     other: Plan = msgspec.structs.replace(short_plan(), app="shop", flag="cart", mode=Mode.ACT)
     watch.world.start(other)
-    cause = Cause(kind=IncidentKind.DATA_CORRUPTION, source="person:ada")
-    [incident] = watch.triggers.take_back_app("dashboard", "production", cause, actor=ADA)
+    incident = watch.triggers.open(corrupted(severity=Severity.SEV2), actor=ADA)
     assert (incident.rollout, incident.kind) == (watch.rollout, IncidentKind.DATA_CORRUPTION)
+    assert (incident.taken_back, incident.frozen, incident.left) == ((watch.rollout,), (), ())
+    assert (incident.severity, watch.incidents[0].severity) == (Severity.SEV2, Severity.SEV2)
     assert watch.state.status is Status.ROLLING_BACK
     assert watch.world.rollouts.get("cart").status is Status.RUNNING
+
+
+@pytest.mark.parametrize("wrong", [{"app": "dashbord"}, {"environment": "prod"}])
+def test_corrupted_data_of_a_misspelt_app_or_environment_are_refused_with_the_names_and_nothing_is_opened(
+    wrong: dict[str, Any],
+) -> None:
+    """An incident of nothing would look as if the version had been taken back."""
+    watch = Watch()
+    for kind in (IncidentKind.DATA_CORRUPTION, IncidentKind.OUTAGE):
+        with pytest.raises(NotFoundError) as refused:
+            watch.triggers.open(corrupted(**wrong, kind=kind), actor=ADA)
+        assert ("dashboard" if "app" in wrong else "production") in refused.value.hint
+    assert (watch.incidents, watch.state.status) == ([], Status.RUNNING)
+
+
+def test_an_app_that_nothing_is_known_of_has_an_incident_on_purpose_and_what_goes_on_is_told() -> None:
+    watch = Watch()
+    new = watch.triggers.open(corrupted(app="ledger", is_new_app=True), actor=ADA)
+    assert (new.app, new.rollout, new.taken_back, new.left) == ("ledger", None, (), ())
+    by_hand = watch.triggers.open(corrupted(kind=IncidentKind.PERSON), actor=ADA)
+    assert (by_hand.rollout, by_hand.taken_back, by_hand.left) == (None, (), (watch.rollout,))
+
+
+def test_of_corrupted_data_what_cannot_be_reversed_and_what_others_serve_is_told_apart() -> None:
+    """RULES F7; asked twice, too."""
+    frozen = Watch(phases=tuple(msgspec.structs.replace(one, reversible=False) for one in short_plan().phases))
+    external = Watch(is_external=True)
+    for _ in range(2):
+        assert frozen.triggers.open(corrupted(), actor=ADA).frozen == (frozen.rollout,)
+        told = external.triggers.open(corrupted(), actor=ADA)
+        assert (told.rollout, told.taken_back, told.left) == (None, (), (external.rollout,))
 
 
 def test_a_critical_alert_that_asks_for_it_takes_the_version_back_once() -> None:

@@ -7,14 +7,16 @@ import msgspec
 
 from ebbgate.core.access.view import ReasonText
 from ebbgate.core.incidents.actions import ActionItem, ActionKind
-from ebbgate.core.incidents.incident import IncidentKind, Role, Severity
+from ebbgate.core.incidents.incident import Incident, IncidentKind, Role, Severity
 
 Text = Annotated[str, msgspec.Meta(pattern=r"\S", max_length=10_000)]
 Name = Annotated[str, msgspec.Meta(pattern=r"\S", max_length=200)]
 
 
 class OpenIncident(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Open an incident. severity: by its kind, if it is not given. evidence: a link."""
+    """Open an incident. severity: by its kind, if it is not given. evidence: a link. is_new_app: also if nothing is
+    known of the app, such as of one that was never rolled out here.
+    """
 
     app: Name
     kind: IncidentKind
@@ -24,6 +26,17 @@ class OpenIncident(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     environment: str = "production"
     release: str | None = None
     evidence: str = ""
+    is_new_app: bool = False
+
+
+class OpenedIncident(Incident, frozen=True, kw_only=True):
+    """The incident, and what became of the app's rollouts there that were under way, by id. taken_back: the old
+    version is served. frozen: paused, as they cannot be reversed by themselves (RULES F7). left: they go on.
+    """
+
+    taken_back: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 class AddNote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
