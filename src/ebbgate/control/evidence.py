@@ -330,11 +330,13 @@ def _clustered(guardrail: Guardrail, evidence: Evidence, *, phase: int) -> Clust
 
 
 def recovery_analyses(state: RolloutState, evidence: Evidence, *, phase: int) -> dict[str, Analysis]:
-    """What it says after the flag went off. phase: one of AFTERWARDS."""
+    """What it says after the flag went off. phase: one of AFTERWARDS. A number that is only read stays what it was."""
     is_second = phase in (REDEPLOYED, REDEPLOYED_RETURNED)
     contrast = recovery_contrast(state, phase=phase)
     return {
-        guardrail.metric.name: judge(
+        guardrail.metric.name: judge_reading(guardrail, evidence.readings.get(guardrail.metric.name))
+        if is_only_read(guardrail.metric)
+        else judge(
             guardrail,
             evidence.metrics[guardrail.metric.name],
             phase=phase,

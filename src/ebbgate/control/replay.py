@@ -4,7 +4,7 @@ Nothing is read but the decisions' rows: no events, no clock. What a look saw of
 confirmed) is among its inputs; verdicts, health and the decision are computed anew and compared with what was stored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -21,6 +21,7 @@ from ebbgate.control.evidence import (
 from ebbgate.control.evidence_health import health_of
 from ebbgate.control.rollouts import find_rollout
 from ebbgate.core.metrics import Analysis, LimitAnalysis, LimitStanding
+from ebbgate.core.metrics.readings import is_only_read
 from ebbgate.core.rollbacks import decision_of, next_move
 from ebbgate.core.rollouts.decide import decide, in_mode
 from ebbgate.core.rollouts.decision import Decision
@@ -135,6 +136,14 @@ def _as_stored(found: Analysis, inputs: LookInputs) -> Analysis:
     return msgspec.structs.replace(found, late=msgspec.structs.replace(found.late, trail=()), window=None, trail=())
 
 
+def as_recovered(found: dict[str, Analysis], stored: Mapping[str, Analysis], inputs: LookInputs) -> dict[str, Analysis]:
+    """Before edition 1, what is only read was judged as if it were compared: no recovery was ever asked of it."""
+    if inputs.edition >= 1:
+        return found
+    read = {g.metric.name for g in inputs.state.plan.guardrails if is_only_read(g.metric)}
+    return {name: stored.get(name, one) if name in read else one for name, one in found.items()}
+
+
 def _with_share(limit: LimitAnalysis) -> LimitAnalysis:
     """As before edition 1: of what is only read, all or nothing was beyond its limit."""
     if limit.value is None:
@@ -152,8 +161,8 @@ def _step(inputs: LookInputs, evidence: Evidence, stored: Decision) -> tuple[Evi
     assert facts.proof is not None
     evidence = fold_after(state.plan, evidence, inputs.blocks)
     phase, returned_phase = check_phases(state)
-    analyses = recovery_analyses(state, evidence, phase=phase)
-    returned = recovery_analyses(state, evidence, phase=returned_phase)
+    analyses = as_recovered(recovery_analyses(state, evidence, phase=phase), inputs.analyses, inputs)
+    returned = as_recovered(recovery_analyses(state, evidence, phase=returned_phase), facts.returned, inputs)
     bounds = harm_bounds_of(evidence)
     recovery = judge_recovery(
         state, analyses, bounds, facts.proof, returned=returned, now=inputs.now, exposed_units=facts.exposed_units

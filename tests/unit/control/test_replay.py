@@ -8,10 +8,13 @@ import pytest
 
 from ebbgate.control.audit import Actor
 from ebbgate.control.decisions import StoredLook, facts_of, inputs_of
-from ebbgate.control.replay import ReplayService, recompute
+from ebbgate.control.evidence import recovery_analyses
+from ebbgate.control.replay import ReplayService, as_recovered, recompute
 from ebbgate.core.errors import TransitionError
-from ebbgate.core.metrics import ProportionBlock
-from ebbgate.core.metrics.readings import ReadingBlock
+from ebbgate.core.metrics import ProportionBlock, Verdict
+from ebbgate.core.metrics.blocks import RECOVERY, RETURNED
+from ebbgate.core.metrics.definition import MetricKind
+from ebbgate.core.metrics.readings import ReadingBlock, ReadingEvidence, fold_reading, judge_reading
 from ebbgate.core.rollouts.decision import Code, Hold, Rollback, Step
 from ebbgate.core.rollouts.look import EDITION, LookData, LookInputs
 from ebbgate.core.rollouts.state import RollbackOutcome, Status
@@ -19,6 +22,7 @@ from ebbgate.ports.control_store import Evidence
 from ebbgate.simulation.people import Harm
 from ebbgate.simulation.plans import HOUR, short_plan
 from ebbgate.simulation.world import World
+from ebbgate.testing.rollouts import an_analysis
 
 OLD: dict[str, Any] = {"late": None, "clustered": None, "window": None, "trail": ()}
 ADA = Actor(name="ada", reason="nobody will come back tonight")
@@ -199,3 +203,27 @@ def test_sentences_are_compared_only_where_they_were_written_as_they_are_now(tak
     assert found_of(EDITION, words="otherwise") == ["analyses.errors.words"]
     assert found_of(0, words="otherwise") == []
     assert found_of(0, words="otherwise", log_e=errors.log_e + 1e-6) == ["analyses.errors.log_e"]
+
+
+def test_what_is_only_read_stays_what_it_was_after_a_rollback(taken_back: tuple[World, str]) -> None:
+    """A number of the release is neither compared nor recovered; rows of before are replayed as they were."""
+    world, rollout_id = taken_back
+    state = world.rollouts.get(rollout_id)
+    errors = state.plan.guardrails[0]
+    metric = msgspec.structs.replace(errors.metric, name="size", kind=MetricKind.BUILD, event="size_bytes")
+    size = msgspec.structs.replace(errors, metric=metric, limit=500_000.0, critical=None)
+    plan = msgspec.structs.replace(state.plan, guardrails=(*state.plan.guardrails, size))
+    state = msgspec.structs.replace(state, plan=plan)
+    with world.store.transaction() as tx:
+        evidence = tx.evidence(rollout_id)
+        inputs = inputs_of(tx, tx.decisions(rollout_id)[-1])
+    block = ReadingBlock(metric="size", phase=1, closed_at=state.record.entered_at, treatment=480_000.0)
+    evidence = msgspec.structs.replace(evidence, readings={"size": fold_reading(size, ReadingEvidence(), block)})
+    for phase in (RECOVERY, RETURNED):
+        found = recovery_analyses(state, evidence, phase=phase)
+        assert found["size"] == judge_reading(size, evidence.readings["size"])
+        assert found["size"].verdict is Verdict.NOT_APPLICABLE
+        before = an_analysis(metric="size", verdict=Verdict.UNDECIDED)
+        old = msgspec.structs.replace(inputs, state=state, edition=0)
+        assert as_recovered(found, {"size": before}, old) == {**found, "size": before}
+        assert as_recovered(found, {"size": before}, msgspec.structs.replace(old, edition=EDITION)) == found
