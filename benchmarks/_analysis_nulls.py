@@ -8,18 +8,20 @@ from _analysis_stream import Delay, Effect, World
 from ebbgate.core.metrics.definition import CriticalLimit, Direction, Guardrail, HarmBy, Margin, Metric, MetricKind
 from ebbgate.core.rollouts.plan import Mode, Phase, Plan
 
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 UP, DOWN = Direction.INCREASE, Direction.DECREASE
 
 
 class Null(msgspec.Struct, frozen=True, kw_only=True):
-    """name: as in the result. says: what is so, in a few words."""
+    """name: as in the result. says: what is so, in a few words. stay: in each phase, and of the watch."""
 
     name: str
     says: str
     world: World
     guardrails: tuple[Guardrail, ...]
     holdout: float = 0.0
+    stay: timedelta = 24 * HOUR
+    tick: timedelta = 4 * HOUR
 
 
 def a_metric(name: str, kind: MetricKind, event: str, bad: Direction, harm: HarmBy = HarmBy.MEAN, **more) -> Metric:
@@ -62,6 +64,8 @@ def over(guardrail: Guardrail, **more) -> Guardrail:
 EVEN = World(units=2500, visit_habit=0.0, error_habit=0.0, speed_habit=0.0, dwell_habit=0.0, drift=0.0)
 MOST = frozenset({"request", "dwell", "view"})
 ALL = MOST | {"task", "ticket", "survey"}
+VISITS = Guardrail(metric=a_metric("visits", MetricKind.COUNT, "dashboard_s", DOWN))
+LATE = frozenset({"request", "dwell", "task", "ticket"})
 SLOW = Delay(outcome=0.4, outcome_most=1.2, late=0.4, late_mean=0.3, late_most=0.6)
 
 NULLS = (
@@ -152,6 +156,22 @@ NULLS = (
         ),
     ),
     Null(
+        name="late_beyond",
+        says="a third of the treated send their events every six hours, mostly too late to be counted",
+        world=World(units=3000, families=LATE, treatment_delay=Delay(slow=1 / 3)),
+        guardrails=(ERRORS, API_TIME, DWELL, DONE, TICKETS),
+    ),
+    Null(
+        name="busy_looks",
+        says="looked at every five minutes, phases of three hours",
+        world=World(units=2500, visits=12.0),
+        guardrails=tuple(
+            over(guardrail, window=20 * MINUTE, lateness=10 * MINUTE) for guardrail in (ERRORS, API_TIME, DWELL)
+        ),
+        stay=3 * HOUR,
+        tick=5 * MINUTE,
+    ),
+    Null(
         name="ten_metrics",
         holdout=0.1,
         says="ten metrics of seven kinds at once, on the same people",
@@ -169,22 +189,41 @@ NULLS = (
 )  # fmt: skip
 
 
-def a_plan(null: Null, *, tick: timedelta = 4 * HOUR) -> Plan:
-    """5, 20, 50 % for a day each, and a watch of a day over everybody: the ramp ends by time, whatever is proven."""
-    day = timedelta(days=1)
+UNTOLD = (
+    Null(
+        name="late_outcomes",
+        says="a fifth of the treated's errors, completions and tickets come too late, their trials in time",
+        world=World(units=3000, families=LATE, treatment_delay=Delay(late=0.2, late_mean=20.0, late_most=30.0)),
+        guardrails=(ERRORS, API_TIME, DWELL, DONE, TICKETS),
+    ),
+    Null(
+        name="late_counts",
+        says="a third of the treated send every six hours, and fewer visits are harm",
+        world=World(units=3000, families=LATE, treatment_delay=Delay(slow=1 / 3)),
+        guardrails=(ERRORS, API_TIME, DWELL, DONE, VISITS),
+    ),
+)
+"""Measured only if named. The new version does no harm, but by RULES D4 what has not come by the close has not
+happened: an outcome that is missing is no completion, and a count is lower. That is harm by the definition of the
+metric, and harm outranks doubts about the data (RULES F2): these are taken back more often than alpha."""
+
+
+def a_plan(null: Null, *, tick: timedelta | None = None) -> Plan:
+    """5, 20, 50 % for `stay` each, and a watch over everybody: the ramp ends by time, whatever is proven."""
+    stay = null.stay
     return Plan(
         app="bench",
         flag="newWidgets",
         mode=Mode.ACT,
         phases=(
-            Phase(name="first", exposure=0.05, who=("random",), stay_min=day, stay_max=2 * day),
-            Phase(name="early", exposure=0.2, who=("random",), stay_min=day, stay_max=2 * day),
-            Phase(name="broad", exposure=0.5, who=("random",), stay_min=day, stay_max=2 * day),
+            Phase(name="first", exposure=0.05, who=("random",), stay_min=stay, stay_max=2 * stay),
+            Phase(name="early", exposure=0.2, who=("random",), stay_min=stay, stay_max=2 * stay),
+            Phase(name="broad", exposure=0.5, who=("random",), stay_min=stay, stay_max=2 * stay),
             Phase(name="full", exposure=1.0, who=("everyone",), stay_min=timedelta(0)),
         ),
         guardrails=null.guardrails,
         holdout=null.holdout,
-        holdout_for=2 * day if null.holdout else None,
-        watch=2 * day if null.holdout else day,
-        tick=tick,
+        holdout_for=2 * stay if null.holdout else None,
+        watch=2 * stay if null.holdout else stay,
+        tick=tick or null.tick,
     )

@@ -1,17 +1,18 @@
 """An event store over arrays: the blocks of one run, made from its events by rules D1 to D5, fast enough for thousands.
 
 It answers what control asks of a store while a rollout runs. `_analysis_verify` holds it to the product's stores. What
-decides no rollback is left out, as it could only hold a rollout that goes on here: how events arrive, who comes by at
-all, and the clustered rate that is shown beside the one that decides.
+decides no rollback is left out, as it could only hold a rollout that goes on here: who comes by at all, and the
+clustered rate that is shown beside the one that decides.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 import numpy as np
 from _analysis_stream import Happened, PhaseStream
 
-from ebbgate.core.metrics.arrivals import VolumeBlock
+from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock, patience
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment, LimitBlock
 from ebbgate.core.metrics.contrast import Contrast, Interval, LimitQuery
 from ebbgate.core.metrics.definition import Metric, MetricKind
@@ -128,8 +129,29 @@ class ArrayStore:
             reference=lambda: phase.late_reference(metric, epoch, opened),
         )
 
-    def arrival_block(self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime) -> None:
-        return None
+    def arrival_block(
+        self, contrast: Contrast, metric: Metric, *, opened_at: datetime, closed_at: datetime
+    ) -> ArrivalBlock | None:
+        phase = self._phases[contrast.phase]
+        phase.arm(contrast)
+        found, waited = phase.arrivals(metric), microseconds(patience(metric))
+        span = [self.microseconds(opened_at) - waited, self.microseconds(closed_at) - waited]
+        start, stop = np.searchsorted(found.close, span, side="right")
+        if start == stop:
+            return None
+        is_new, is_late = found.is_new[start:stop], found.is_late[start:stop]
+        treated, late = int(is_new.sum()), int(is_late.sum())
+        treated_late = int((is_new & is_late).sum())
+        return ArrivalBlock(
+            metric=metric.name,
+            phase=contrast.phase,
+            opened_at=opened_at,
+            closed_at=closed_at,
+            treatment_n=treated,
+            treatment_late=treated_late,
+            control_n=int(stop - start) - treated,
+            control_late=late - treated_late,
+        )
 
     def volume_block(
         self, contrast: Contrast, names: Sequence[str], *, opened_at: datetime, closed_at: datetime
@@ -169,6 +191,15 @@ class _Observed:
         return self._closes[first:stop], self._values[first:stop]
 
 
+class _Arrivals(msgspec.Struct, kw_only=True):
+    """Of each randomised unit whose first eligible event came at all while it was waited for, in order of close:
+    whether it was treated anew, and whether the event came after the close."""
+
+    close: Array
+    is_new: Array
+    is_late: Array
+
+
 class _Trials:
     """What a limit counts, in order of time: unit, at, value."""
 
@@ -195,6 +226,7 @@ class _Phase:
         self.watched: set[Metric] = set()
         self._observed: dict[Metric, _Observed] = {}
         self._trials: dict[Metric, _Trials] = {}
+        self._arrivals: dict[Metric, _Arrivals] = {}
         self._late: tuple[frozenset[Metric], Array, Array] | None = None
         self._armed: tuple[Interval, Interval] | None = None
         self.is_treatment = self.is_control = self.is_veteran = self.is_never = np.zeros(len(buckets), dtype=bool)
@@ -220,6 +252,11 @@ class _Phase:
         if metric not in self._trials:
             self._trials[metric] = self._tried(metric)
         return self._trials[metric]
+
+    def arrivals(self, metric: Metric) -> _Arrivals:
+        if metric not in self._arrivals:
+            self._arrivals[metric] = self._arrived(metric)
+        return self._arrivals[metric]
 
     def late_rows(self, metric: Metric, chosen: Array, *, epoch: int, opened: int, closed: int) -> _Rows:
         """Each unit's first observation of the epoch, if it closes in the span."""
@@ -333,13 +370,13 @@ class _Phase:
         x[found.unit[chosen]] = found.value[chosen]
         return counts > 0, x
 
-    def _inside(self, metric: Metric, name: str | None) -> Happened:
-        """Events in their unit's window that were known when it closed."""
+    def _inside(self, metric: Metric, name: str | None, *, waited: int = 0) -> Happened:
+        """Events in their unit's window that were known when it closed, or so long after."""
         assert name is not None
         found, window = self.stream.names[name], microseconds(metric.window)
         first = self.stream.first[found.unit]
         close = first + window + microseconds(metric.lateness)
-        inside = (first >= 0) & (found.at >= first) & (found.at < first + window) & (found.known < close)
+        inside = (first >= 0) & (found.at >= first) & (found.at < first + window) & (found.known < close + waited)
         return found.where(inside)
 
     def _first_trials(self, metric: Metric) -> tuple[Array, Array]:
@@ -355,6 +392,15 @@ class _Phase:
         mine = (hits.of == first_id[hits.unit]) & known & (hits.at < first + window)
         x[hits.unit[mine]] = 1.0
         return first_id != -2, x
+
+    def _arrived(self, metric: Metric) -> _Arrivals:
+        found = self._inside(metric, metric.trial or metric.event, waited=microseconds(patience(metric)))
+        found = found.where(np.diff(found.unit, prepend=-1) > 0)
+        found = found.where((self.is_treatment | self.is_control)[found.unit])
+        close = self.stream.first[found.unit] + microseconds(metric.window) + microseconds(metric.lateness)
+        order = np.argsort(close, kind="stable")
+        unit, close = found.unit[order], close[order]
+        return _Arrivals(close=close, is_new=self.is_treatment[unit], is_late=found.known[order] >= close)
 
     def _tried(self, metric: Metric) -> _Trials:
         assert metric.kind not in WINDOWED, "these nulls have no limits on counts and ratios"

@@ -36,6 +36,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 class Delay(msgspec.Struct, frozen=True, kw_only=True):
     """How outcomes come. outcome: mean time until a task is done or a ticket is written, at most `outcome_most`.
     late: share of outcomes that are delivered late, by `late_mean` on average, at most `late_most` (times in hours).
+    slow: share of people whose events, all of them, are sent once every `slow_every` hours; that they were exposed is
+    known at once, as the server that evaluates the flag records it.
     """
 
     outcome: float = 0.02
@@ -43,6 +45,8 @@ class Delay(msgspec.Struct, frozen=True, kw_only=True):
     late: float = 0.0
     late_mean: float = 0.5
     late_most: float = 0.9
+    slow: float = 0.0
+    slow_every: float = 6.0
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +74,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     control_delay: Delay = Delay()
     families: frozenset[str] = frozenset({"request", "dwell"})
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether events come so late that the rollout may be held for it (RULES D4)."""
+        return max(self.treatment_delay.slow, self.control_delay.slow) > 0
+
 
 DRIFT_OVER = 5 * DAY
 BASE_MS, BASE_DWELL, BASE_CLICKS, BASE_DONE = 300.0, 120.0, 0.2, 0.5
@@ -96,6 +105,7 @@ class Habits(msgspec.Struct, kw_only=True):
     errors: Array
     speed: Array
     dwell: Array
+    slow: Array  # evenly in [0, 1): the lowest have the slow senders
 
 
 def habits(rng: np.random.Generator, world: World) -> Habits:
@@ -107,6 +117,7 @@ def habits(rng: np.random.Generator, world: World) -> Habits:
         errors=lasting(world.error_habit),
         speed=lasting(world.speed_habit),
         dwell=lasting(world.dwell_habit),
+        slow=rng.random(world.units) if world.is_slow else np.ones(world.units),
     )
 
 
@@ -126,6 +137,7 @@ class PhaseStream:
         carried: dict[str, Happened],
     ) -> None:
         self._rng, self._world, self.treated, self.next_id = rng, world, treated, next_id
+        self._slow = habits.slow
         unit, at = self._visits(habits, begin, until)
         self.first = np.full(world.units, -1, dtype=np.int64)
         starts = np.flatnonzero(np.diff(unit, prepend=-1))
@@ -255,7 +267,7 @@ class PhaseStream:
     ) -> Array:
         """Keep events, and give their ids."""
         at = at.astype(np.int64)
-        sent = at + self._lateness(unit) if late else at
+        sent = self._sent(unit, at + self._lateness(unit) if late else at)
         ids = self.next_id + np.arange(len(unit))
         self.next_id += len(unit)
         order = in_order(unit, at)
@@ -281,6 +293,19 @@ class PhaseStream:
                 hours = np.minimum(rng.exponential(terms.late_mean, len(unit)), terms.late_most)
                 out = np.where(is_late, hours * HOUR, out)
         return out.astype(np.int64)
+
+    def _sent(self, unit: Array, at: Array) -> Array:
+        """When it leaves the client: at once, or with the client's next batch, whose time lies anywhere."""
+        if not self._world.is_slow:
+            return at
+        sent, treated = at, self.treated[unit]
+        for terms, arm in ((self._world.treatment_delay, treated), (self._world.control_delay, ~treated)):
+            if terms.slow:
+                every = int(terms.slow_every * HOUR)
+                begun = unit * (every // len(self.treated))  # people's batches, spread evenly
+                end = at + (begun - at) % every
+                sent = np.where(arm & (self._slow[unit] < terms.slow), end, sent)
+        return sent
 
     def _carry(self, carried: dict[str, Happened]) -> None:
         """What visits of the phase before lead to now."""

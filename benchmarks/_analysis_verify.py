@@ -10,6 +10,7 @@ from _analysis_run import START, Run
 from _analysis_store import ArrayStore
 
 from ebbgate.core.events import Exposure, Heartbeat, Record, TrackedEvent
+from ebbgate.core.metrics.arrivals import ArrivalBlock
 from ebbgate.core.metrics.blocks import AnyBlock
 from ebbgate.ports.event_store import EventStore
 
@@ -27,7 +28,7 @@ class CheckedStore:
         self._arrays, self._run, self._product = arrays, run, product
         self._offset, self._fed_to = 0, -1
         self._metrics = {guardrail.metric for guardrail in run.plan.guardrails}
-        self.arrival_block, self.volume_block = arrays.arrival_block, arrays.volume_block
+        self.volume_block = arrays.volume_block
         self.compared = 0
 
     def block(self, *arguments: Any, **span: Any) -> AnyBlock | None:
@@ -43,6 +44,11 @@ class CheckedStore:
     def late_block(self, *arguments: Any, **span: Any) -> AnyBlock | None:
         mine, theirs = self._arrays.late_block(*arguments, **span), self._product.late_block(*arguments, **span)
         return self._same(mine, theirs)
+
+    def arrival_block(self, *arguments: Any, **span: Any) -> ArrivalBlock | None:
+        return self._same(
+            self._arrays.arrival_block(*arguments, **span), self._product.arrival_block(*arguments, **span)
+        )
 
     def assignment(self, contrast: Any) -> Any:
         return self._same(self._arrays.assignment(contrast), self._product.assignment(contrast))

@@ -16,7 +16,7 @@ from collections import Counter
 from time import process_time
 
 import msgspec
-from _analysis_nulls import NULLS, Null, a_plan
+from _analysis_nulls import NULLS, UNTOLD, Null, a_plan
 from _analysis_result import ALPHA, RUNS, Result, commit, digest, joined, keep, line, read, wilson, write_docs
 from _analysis_run import Outcome, Run
 from _analysis_verify import CheckedStore, Disagreement
@@ -31,7 +31,7 @@ VERIFY_UNITS = 400
 
 def main() -> int:
     arguments = parsed()
-    chosen = [null for null in NULLS if not arguments.null or null.name in arguments.null]
+    chosen = [null for null in (*NULLS, *UNTOLD) if null.name in arguments.null] if arguments.null else list(NULLS)
     if arguments.docs:
         write_docs()
         return 0
@@ -56,7 +56,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="1,500 runs a null, kept")
     parser.add_argument("--runs", type=int, help="runs a null")
     parser.add_argument("--seed", type=int, default=SEED, help="of the first run; each run takes the next one")
-    parser.add_argument("--null", action="append", choices=[null.name for null in NULLS], help="only this one")
+    parser.add_argument(
+        "--null", action="append", choices=[null.name for null in (*NULLS, *UNTOLD)], help="only this one"
+    )
     parser.add_argument("--again", action="store_true", help="measure what the result file has already")
     parser.add_argument("--verify", type=int, metavar="RUNS", help="compare with the product's stores")
     parser.add_argument("--docs", action="store_true", help="write the table of the docs")
