@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from _analysis_result import commit
+from _analysis_result import ALPHA, commit, wilson
 from _detection_streams import Case
 
 FOLDER = Path(__file__).parent
@@ -39,6 +39,15 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     must: float | None = None
     goal: float | None = None
 
+    @property
+    def fails(self) -> bool:
+        """Whether so many rollouts show that a harm needs more than its *must*, or that ebbgate takes harmless
+        versions back more often than alpha: where even the lower end of the 95 % interval is above it."""
+        if self.ratio is None:
+            return wilson(round(self.fired["ebbgate"] * self.runs), self.runs)[0] > ALPHA
+        low, most = self.spread[0] if self.spread else self.ratio, self.must or 0.0
+        return not low <= most  # nor where the SPRT itself never fired, and nothing is known
+
 
 def result_of(case: Case, units: dict[str, np.ndarray], *, seed: int, seconds: float) -> Result:
     runs = len(units["ebbgate"])
@@ -70,8 +79,11 @@ def result_of(case: Case, units: dict[str, np.ndarray], *, seed: int, seconds: f
 def line(result: Result) -> str:
     if result.ratio is None:
         rates = ", ".join(f"{name} {share:.1%}" for name, share in result.fired.items())
-        return f"{result.case:26} {result.runs:4} runs {result.seconds:5.0f} s  {rates}"
-    mark = "goal" if result.ratio <= (result.goal or 0) else "must" if result.ratio <= (result.must or 0) else "FAILS"
+        mark = "FAILS  " if result.fails else ""
+        return f"{result.case:26} {result.runs:4} runs {result.seconds:5.0f} s  {mark}{rates}"
+    mark = "FAILS" if result.fails else "above must, within the noise"
+    if result.ratio <= (result.must or 0):
+        mark = "goal" if result.ratio <= (result.goal or 0) else "must"
     others = ", ".join(f"{name} {value and round(value)}" for name, value in result.units.items())
     head = f"{result.case:26} {result.runs:4} runs {result.seconds:5.0f} s"
     return f"{head}  {result.ratio:.2f} {result.spread} {mark}  {others}"
