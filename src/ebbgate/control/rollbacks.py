@@ -172,7 +172,7 @@ class RollbackService:
     ) -> RolloutState:
         """The move, its row, its evidence and its messages in one transaction."""
         assert before.rollback is not None
-        looked = _looked(before, seen, summary)
+        looked = _looked(before, seen, summary, at=self._clock.machine_now())
         with self._store.transaction() as tx:
             after = stored(tx, before, self._moved(tx, looked, move, seen))
             if summary is not None:
@@ -204,6 +204,7 @@ class RollbackService:
                     redeploy_why=move.reason,
                     redeploy_to=seen.stage_two.release,
                     redeploy_from_at=machine_now,
+                    is_recovery_skipped=rollback.step is not RollbackStep.RECOVERY or seen.actor is not None,
                 )
             case Go(step=RollbackStep.VERIFY):
                 rollback = _replace(
@@ -334,8 +335,8 @@ def _step_of(state: RolloutState) -> str:
     return state.rollback.step.value
 
 
-def _looked(state: RolloutState, seen: RollbackFacts, summary: Summary | None) -> RolloutState:
-    """The state with what this look saw."""
+def _looked(state: RolloutState, seen: RollbackFacts, summary: Summary | None, *, at: datetime) -> RolloutState:
+    """The state with what this look saw. at: machine time."""
     assert state.rollback is not None
     rollback: RollbackState = state.rollback
     if seen.proof is not None:
@@ -345,6 +346,7 @@ def _looked(state: RolloutState, seen: RollbackFacts, summary: Summary | None) -
             expected=seen.proof.expected,
             unproven=seen.proof.unproven,
             stragglers=seen.proof.stragglers,
+            served_at=(rollback.served_at or at) if seen.proof.is_complete and seen.proof.expected else None,
         )
     read_to = summary.summarised_to if summary is not None else state.summarised_to
     return _replace(state, rollback=rollback, summarised_to=read_to)

@@ -6,10 +6,12 @@ from statistics import quantiles
 from ebbgate.control.decisions import facts_of
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import find_rollout
+from ebbgate.core.rollouts.decision import Code
 from ebbgate.core.rollouts.look import LookFacts
 from ebbgate.core.rollouts.silence import silent_attributes, silent_events, silent_keys
 from ebbgate.core.rollouts.state import LOOKED_AT, RolloutState, contrast_of
 from ebbgate.core.rollouts.view import EvaluatorsView, PushView, RolloutLine, RolloutView, ladder, line_of, sentence_of
+from ebbgate.core.rollouts.way_back import way_back
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlStore, ControlTransaction, DecisionRow
 from ebbgate.ports.event_store import EventStore
@@ -33,6 +35,8 @@ class ViewService:
         with self._store.transaction() as tx:
             state = find_rollout(tx, reference)
             last = _last_look(tx, state.id)
+            newest = tx.last_decision(state.id)
+            incident = tx.incident_of_rollout(state.id)
             looks = tx.decision_count(state.id)
             latest = tx.latest_snapshot(state.plan.environment)
             next_version = _next_version(state, tx.rollouts())
@@ -84,6 +88,12 @@ class ViewService:
             silence=self.silence(state),
             units_seen=totals.units,
             events_seen=totals.events,
+            way_back=way_back(
+                state,
+                mapping=self._clock.mapping,
+                waiting=newest.decision.reason if newest and newest.decision.code is Code.RECOVERING else "",
+                incident=incident.id if incident is not None else None,
+            ),
         )
 
     def silence(self, state: RolloutState) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ def plain_line(view: RolloutView, previous: RolloutView | None) -> str | None:
     if view.status is not Status.ROLLED_BACK:
         parts.append(f"{view.phase} ({position(view)}/{len(view.phases)})")
     line = " ".join(parts) + f": {view.sentence}"
+    if view.way_back:
+        line = " ".join((f"{line.removesuffix('.')}.", *view.way_back))
     if facts := _facts(view):
         line += f" [{'; '.join(facts)}]"
     return line
@@ -38,6 +40,7 @@ def _news(view: RolloutView) -> _News:
         tuple((analysis.metric, analysis.verdict) for analysis in view.analyses),
         tuple((goal.metric, goal.standing) for goal in view.goals),
         view.silence,
+        view.way_back,
         (rollback.step, rollback.outcome) if rollback is not None else None,
     )
 

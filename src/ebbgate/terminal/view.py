@@ -3,7 +3,7 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ebbgate.core.rollouts.state import RollbackStep, Status
+from ebbgate.core.rollouts.state import RollbackState, RollbackStep, Status
 from ebbgate.core.rollouts.values import percent_text
 from ebbgate.core.rollouts.view import PhaseView, RolloutView, Rung
 from ebbgate.terminal.lines import position
@@ -19,7 +19,7 @@ _STEPS = {
 }
 _SECOND_STAGE = {
     RollbackStep.REDEPLOY: "last stable release back",
-    RollbackStep.VERIFY: "metrics recover",
+    RollbackStep.VERIFY: "metrics recover after the release",
 }
 
 
@@ -94,6 +94,8 @@ def rollback_lines(view: RolloutView) -> list[RenderableType]:
             rung = Rung.STOPPED
         sign, style = RUNGS[rung]
         said = f"{words} {rollback.confirmed}/{rollback.expected}" if _has_proof(view, step) else words
+        if rung is not Rung.CURRENT and _is_skipped(rollback, step):
+            sign, style, said = "–", FAINT, f"{words} skipped"
         text.append(f"{_GAP if index else ''}{sign} {said}", style=style)
     lines: list[RenderableType] = [text]
     if rollback.redeploy_why:
@@ -103,6 +105,7 @@ def rollback_lines(view: RolloutView) -> list[RenderableType]:
     if view.push is not None and view.push.ms_p50 is not None and view.push.ms_p99 is not None:
         times = f"p50 {view.push.ms_p50:,.0f} ms, p99 {view.push.ms_p99:,.0f} ms"
         lines.append(Text(f"Flag-off reached {view.push.confirmed} evaluators: {times}", style=FAINT))
+    lines += [Text(line) for line in view.way_back]
     if rollback.step is RollbackStep.DONE:
         lines.append(Text(f"Why it was taken back: {rollback.reason}"))
     return lines
@@ -111,6 +114,13 @@ def rollback_lines(view: RolloutView) -> list[RenderableType]:
 def _has_proof(view: RolloutView, step: RollbackStep) -> bool:
     assert view.rollback is not None
     return step is RollbackStep.PROPAGATION and view.rollback.expected is not None
+
+
+def _is_skipped(rollback: RollbackState, step: RollbackStep) -> bool:
+    """Whether the second stage came before the step could show anything."""
+    if step is RollbackStep.PROPAGATION:
+        return rollback.redeploy_from_at is not None and rollback.expected is None
+    return step is RollbackStep.RECOVERY and rollback.is_recovery_skipped
 
 
 def _fell_short(view: RolloutView, step: RollbackStep) -> bool:

@@ -41,7 +41,7 @@ tick: 6m
 phases:
   - {name: half, to: 50%, who: random, stay: 4h..2d}
   - {name: full, to: 100%, who: everyone, watch: 4h}
-verify: {propagation: 30s, recovery: 8h, min_units: 30}
+verify: {propagation: 10m, recovery: 8h, min_units: 30}
 """
 ENDS = ("deploy.switch.acted", "deploy.restart.acted", "rollback.verify")
 

@@ -54,6 +54,15 @@ def test_each_step_of_a_rollback_is_news_with_its_proof(taken_back: View) -> Non
     assert "41/41 evaluators confirmed" in line
 
 
+def test_what_a_rollback_waits_for_is_on_its_line_and_is_news(taken_back: View) -> None:
+    before = taken_back(step=RollbackStep.RECOVERY, outcome=None)
+    after = msgspec.structs.replace(before, way_back=("Waiting for proof.", "Incident: INC-1"))
+    line = plain_line(after, before)
+    assert line is not None
+    assert "Waiting for proof. Incident: INC-1" in line
+    assert plain_line(after, after) is None
+
+
 def test_a_line_is_one_line(a_view: View, taken_back: View) -> None:
     for view in (a_view(), taken_back()):
         assert "\n" not in (plain_line(view, None) or "\n")

@@ -170,6 +170,24 @@ def test_a_rollback_under_way_shows_what_it_waits_for(taken_back: View, drawn: D
     assert "! not confirmed: app-7" in picture
 
 
+def test_a_rollback_says_what_it_waits_for_and_how_to_end_it(taken_back: View, drawn: Draw) -> None:
+    going = taken_back(step=RollbackStep.RECOVERY, outcome=None)
+    lines = ("The old version is served to everybody.", "To end it now: ...", "Incident: INC-1")
+    picture = drawn(msgspec.structs.replace(going, status=Status.ROLLING_BACK, way_back=lines))
+    assert set(lines) <= set(picture.splitlines())
+
+
+def test_what_was_skipped_on_request_is_not_called_failed(taken_back: View, drawn: Draw) -> None:
+    """`--redeploy` goes straight to the second stage: nobody waited for evaluators or metrics before it."""
+    asked = {"redeploy_why": "asked for by ada", "redeploy_from_at": NOON, "redeployed_at": NOON + hours(1)}
+    skipped = taken_back(**asked, step=RollbackStep.VERIFY, outcome=None, expected=None, is_recovery_skipped=True)
+    picture = drawn(msgspec.structs.replace(skipped, status=Status.ROLLING_BACK))
+    steps = "✓ flag off   – evaluators confirm skipped   – metrics recover skipped   ✓ last stable release back"
+    assert f"{steps}   ● metrics recover after the release" in " ".join(picture.split("\n"))
+    failed = drawn(taken_back(**asked, step=RollbackStep.VERIFY, outcome=None))
+    assert "✗ metrics recover   " in failed
+
+
 @pytest.mark.parametrize("outcome", [RollbackOutcome.UNVERIFIED, RollbackOutcome.FAILED])
 def test_only_a_proven_recovery_gets_a_tick(taken_back: View, drawn: Draw, outcome: RollbackOutcome) -> None:
     picture = drawn(taken_back(outcome=outcome))

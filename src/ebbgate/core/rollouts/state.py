@@ -158,9 +158,11 @@ class RollbackState(msgspec.Struct, frozen=True, kw_only=True):
     expected: int | None = None
     unproven: int | None = None
     stragglers: tuple[str, ...] = ()
+    served_at: datetime | None = None  # machine time at which no evaluator lagged any more
     redeploy_why: str = ""  # why the flag was not enough; empty while it is
     redeploy_to: str | None = None  # id of the release that goes back
     redeploy_from_at: datetime | None = None  # machine time
+    is_recovery_skipped: bool = False  # a person, or evaluators that did not follow, led to the second stage before it
     redeployed_at: datetime | None = None  # machine time at which it answered
     redeployed_version: int | None = None  # first snapshot after that
     outcome: RollbackOutcome | None = None

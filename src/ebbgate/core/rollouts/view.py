@@ -64,7 +64,8 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     """Everything shown of a rollout. sentence: what is so and what comes next, in one sentence. silence: what does
     not arrive. metrics: what the analyses and goals are about, so that their values can be written in their units.
     excluded_units: distinct ones seen so far, of audiences that the plan excludes; None where it excludes nobody.
-    is_external: another flag system exposes, so that nothing can be taken back here.
+    is_external: another flag system exposes, so that nothing can be taken back here. way_back: of a rollback, what is
+    done, what it waits for and until when, and the incident; a sentence each.
     """
 
     id: str
@@ -102,6 +103,7 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     units_seen: int | None = None
     events_seen: int | None = None
     is_external: bool = False
+    way_back: tuple[str, ...] = ()
 
 
 class RolloutLine(msgspec.Struct, frozen=True, kw_only=True):
