@@ -62,7 +62,7 @@ def _next_steps(written: Written) -> list[RenderableType]:
     steps = (
         ("Say what you measure:", f"edit {plan}"),
         ("Check it:", f"ebbgate plan lint {plan} && ebbgate plan power {plan}"),
-        ("Run the server:", "ebbgate serve"),
+        ("Run the server:", "ebbgate serve (its data goes into .ebbgate/: name that in .gitignore)"),
         ("Ask for the flag:", " or ".join(written.files[1:])),
         ("Start:", f"ebbgate rollout start {plan} --release v1 --reason ... --watch"),
     )

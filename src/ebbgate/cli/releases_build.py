@@ -70,7 +70,7 @@ def build(
     if rebuild is not None:
         made = _rebuilt(control, shop, plan.build, rebuild, reason, key_file, accept_other_bytes)
     else:
-        commit = commit_of(shop, ref)
+        commit = commit_of(shop, ref, outputs=outputs_of(plan, folder=plan_file.resolve().parent))
         version = version_of(control, shop, plan, plan.build, version, commit, is_tagging=not no_tag)
         made = make_release(
             control,
@@ -90,14 +90,29 @@ def build(
     return None
 
 
-def commit_of(shop: "Workshop", ref: str | None) -> str:
-    """What is to be built. Raises RepositoryError for HEAD with something uncommitted."""
+def outputs_of(plan: Plan, *, folder: Path) -> tuple[Path, ...]:
+    """Where the plan deploys to, its drills too, and the data of a server of this folder: no source, even where it lies
+    in the repository. folder: of the plan.
+    """
+    from ebbgate.bootstrap.builds import absolute
+    from ebbgate.bootstrap.settings import ServeSettings
+
+    deploy = absolute(plan.deploy, folder=folder)
+    terms = [one for one in (deploy, deploy.drill if deploy is not None else None) if one is not None]
+    targets = [Path(one.to.directory) for one in terms if one.to.directory is not None]
+    return (*targets, folder / ServeSettings().data_dir)
+
+
+def commit_of(shop: "Workshop", ref: str | None, *, outputs: Sequence[Path] = ()) -> str:
+    """What is to be built. outputs: as `outputs_of` has them. Raises RepositoryError for HEAD with something
+    uncommitted.
+    """
     commit = shop.repository.resolve(ref or "HEAD")
-    if ref is None and (dirty := shop.repository.is_dirty()):
+    if ref is None and (dirty := shop.repository.is_dirty(outputs=outputs)):
         more = f" and {len(dirty) - 1} more" if len(dirty) > 1 else ""
         raise RepositoryError(
             f"there are uncommitted changes: {dirty[0]}{more}",
-            hint="commit them; or build a commit as it is, with --ref HEAD",
+            hint="commit them, or name in .gitignore what is no source; or build a commit as it is, with --ref HEAD",
         )
     return commit
 

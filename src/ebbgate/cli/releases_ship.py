@@ -15,7 +15,7 @@ from rich.text import Text
 from ebbgate.cli.exits import Exit
 from ebbgate.cli.options import REASON, Status, duration, name, remote
 from ebbgate.cli.output import Output
-from ebbgate.cli.releases_build import commit_of, make_release, tag_release, tell, version_of
+from ebbgate.cli.releases_build import commit_of, make_release, outputs_of, tag_release, tell, version_of
 from ebbgate.cli.releases_deploy import followed
 from ebbgate.cli.releases_lines import deployment_end, size
 from ebbgate.cli.releases_ship_checks import Standing, look_before
@@ -114,7 +114,8 @@ def _ship(control: "ControlClient", order: Order, timeout: timedelta) -> tuple[S
     from ebbgate.bootstrap.builds import Workshop
 
     shop = Workshop(order.plan_file.resolve().parent)
-    commit = commit_of(shop, order.ref) if order.release is None else None
+    outputs = outputs_of(order.plan, folder=order.plan_file.resolve().parent)
+    commit = commit_of(shop, order.ref, outputs=outputs) if order.release is None else None
     before = look_before(control, order.plan, release=order.release, version=order.version, commit=commit)
     before.refuse(is_first=order.is_first)
     release, done = _released(control, shop, order, before.release, commit)

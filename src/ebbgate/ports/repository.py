@@ -1,5 +1,7 @@
 """What is asked of the client's git repository. Nothing changes in it but new tags."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from ebbgate.core.releases.commits import Commit
@@ -12,8 +14,10 @@ class Repository(Protocol):
         """The commit that a reference names, 40 hex digits."""
         ...
 
-    def is_dirty(self) -> list[str]:
-        """Paths with uncommitted changes, untracked ones too; ignored ones are none."""
+    def is_dirty(self, *, outputs: Sequence[Path] = ()) -> list[str]:
+        """Paths with uncommitted changes, untracked ones too; ignored ones are none. outputs: folders whose untracked
+        files are none either, as they are no source.
+        """
         ...
 
     def commits(self, since: str | None, until: str, *, limit: int = 500) -> list[Commit]:

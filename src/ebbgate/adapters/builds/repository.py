@@ -1,12 +1,14 @@
 """The client's git repository. Nothing changes in it but new tags."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from ebbgate.adapters.builds.git import git
 from ebbgate.core.errors import BadRequestError, ConflictError, RepositoryError
+from ebbgate.core.releases.changes import hides_output, source_changes
 from ebbgate.core.releases.commits import Commit
 
 _RECORD = "%x1e%H%x1f%an%x1f%ct%x1f%s%x1f%b"
@@ -33,9 +35,17 @@ class GitRepository:
             )
         return sha
 
-    def is_dirty(self) -> list[str]:
-        lines = git(self.root, "status", "--porcelain", "--untracked-files=normal", "-z").stdout.split("\0")
-        return [line[3:] for line in lines if line]
+    def is_dirty(self, *, outputs: Sequence[Path] = ()) -> list[str]:
+        beneath = [path.relative_to(self.root).as_posix() for path in outputs if path.is_relative_to(self.root)]
+        named = [path for path in beneath if path != "."]
+        entries = self._entries("normal")
+        if hides_output(entries, named):
+            entries = self._entries("all")
+        return source_changes(entries, named)
+
+    def _entries(self, untracked: str) -> list[tuple[str, str]]:
+        lines = git(self.root, "status", "--porcelain", f"--untracked-files={untracked}", "-z").stdout.split("\0")
+        return [(line[:2], line[3:]) for line in lines if line]
 
     def commits(self, since: str | None, until: str, *, limit: int = 500) -> list[Commit]:
         span = f"{since}..{until}" if since else until
