@@ -127,7 +127,8 @@ def _as_stored(found: Analysis, inputs: LookInputs) -> Analysis:
     stored = inputs.analyses.get(found.metric)
     if inputs.edition < 1:
         limits = tuple(_with_share(limit) for limit in found.limits)
-        found = msgspec.structs.replace(found, limits=limits, response=None)
+        parts = tuple(msgspec.structs.replace(part, outliers=None) for part in found.parts)
+        found = msgspec.structs.replace(found, limits=limits, response=None, outliers=None, parts=parts)
     if stored is None or stored.window is not None:
         return found
     if stored.late is None:

@@ -3,11 +3,13 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ebbgate.core.rollouts.explain_outliers import outlier_sentences
 from ebbgate.core.rollouts.state import RollbackState, RollbackStep, Status
 from ebbgate.core.rollouts.values import percent_text
 from ebbgate.core.rollouts.view import PhaseView, RolloutView, Rung
 from ebbgate.terminal.lines import position
 from ebbgate.terminal.tables import goal_line, goal_table, limit_lines, metric_table, newest_age
+from ebbgate.terminal.values import metric_of
 from ebbgate.terminal.words import BAD, BOLD, BUSY, FAINT, GOOD, RUNGS, WARN, age, first_of, share, status_words
 
 _GAP = "   "
@@ -32,12 +34,20 @@ def render_view(view: RolloutView, *, width: int, is_brief: bool = False) -> Ren
         parts += rollback_lines(view)
     parts += [Text(f"! {sentence}", style=WARN) for sentence in first_of(view.silence)]
     if view.analyses:
-        parts += [Text(""), metric_table(view, width=width), *limit_lines(view)]
+        parts += [Text(""), metric_table(view, width=width), *limit_lines(view), *_outlier_lines(view)]
     if view.goals:
         parts += [goal_line(view)] if is_brief else [Text(""), goal_table(view, width=width)]
     parts += [Text(""), footer(view, width=width)]
     parts += stop_lines(view)
     return Group(*parts)
+
+
+def _outlier_lines(view: RolloutView) -> list[Text]:
+    """Where few values hide whether a mean got worse, and what to do about it."""
+    if view.ended_at is not None:
+        return []
+    told = (outlier_sentences(metric_of(view, found.metric), found) for found in view.analyses if found.outliers)
+    return [Text(f"! {sentence}", style=WARN) for sentences in told for sentence in sentences]
 
 
 def header(view: RolloutView) -> Text:

@@ -8,12 +8,12 @@ import pytest
 
 from ebbgate.control.audit import Actor
 from ebbgate.control.decisions import StoredLook, facts_of, inputs_of
-from ebbgate.control.evidence import recovery_analyses
+from ebbgate.control.evidence import look_analyses, recovery_analyses
 from ebbgate.control.replay import ReplayService, as_recovered, recompute
 from ebbgate.core.errors import TransitionError
-from ebbgate.core.metrics import ProportionBlock, Verdict
-from ebbgate.core.metrics.blocks import RECOVERY, RETURNED
-from ebbgate.core.metrics.definition import MetricKind
+from ebbgate.core.metrics import ProportionBlock, Verdict, fold, start
+from ebbgate.core.metrics.blocks import RECOVERY, RETURNED, MeanBlock, Moments
+from ebbgate.core.metrics.definition import Guardrail, MetricKind
 from ebbgate.core.metrics.readings import ReadingBlock, ReadingEvidence, fold_reading, judge_reading
 from ebbgate.core.rollouts.decision import Code, Hold, Rollback, Step
 from ebbgate.core.rollouts.look import EDITION, LookData, LookInputs
@@ -227,3 +227,40 @@ def test_what_is_only_read_stays_what_it_was_after_a_rollback(taken_back: tuple[
         old = msgspec.structs.replace(inputs, state=state, edition=0)
         assert as_recovered(found, {"size": before}, old) == {**found, "size": before}
         assert as_recovered(found, {"size": before}, msgspec.structs.replace(old, edition=EDITION)) == found
+
+
+def test_outliers_are_compared_only_where_the_row_could_know_them(taken_back: tuple[World, str]) -> None:
+    world, rollout_id = taken_back
+    row = next(one for one in rows_of(world, rollout_id) if facts_of(one).rollback is None)
+    with world.store.transaction() as tx:
+        inputs = inputs_of(tx, row)
+    metric = msgspec.structs.replace(inputs.state.plan.guardrails[0].metric, name="dwell", kind=MetricKind.MEAN)
+    dwell = Guardrail(metric=msgspec.structs.replace(metric, event="dwell_s", trial=None))
+    plan = msgspec.structs.replace(inputs.state.plan, guardrails=(dwell,), goals=())
+    arm = Moments(n=100, total=100.0, squares=110.0)
+    block = MeanBlock(
+        metric="dwell",
+        phase=inputs.state.record.index,
+        opened_at=inputs.now - HOUR,
+        closed_at=inputs.now,
+        cap=3.0,
+        treatment=arm,
+        control=arm,
+        treatment_raw_total=1100.0,
+        control_raw_total=100.0,
+        treatment_raw_squares=1e6,
+        control_raw_squares=110.0,
+    )
+    state = msgspec.structs.replace(inputs.state, plan=plan)
+    evidence = Evidence(metrics={"dwell": fold(dwell, start(dwell, alpha=0.01), block)})
+    seen = msgspec.structs.replace(inputs, state=state, blocks=[], late=[], arrivals=[], volume=None, clustered=[])
+    found = look_analyses(state, evidence)
+    assert found["dwell"].outliers is not None
+    before = {"dwell": msgspec.structs.replace(found["dwell"], outliers=None)}
+
+    def differing(edition: int) -> list[str]:
+        stored = msgspec.structs.replace(seen, analyses=before, edition=edition)
+        return [one.path for one in recompute(row, stored, evidence)[2] if one.path.startswith("analyses")]
+
+    assert differing(0) == []
+    assert {path.split(".")[2] for path in differing(EDITION)} == {"outliers"}

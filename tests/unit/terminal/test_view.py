@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from ebbgate.core.metrics import LimitStanding, SampleRatio, Verdict
+from ebbgate.core.metrics.analysis import Outliers
 from ebbgate.core.rollouts.plan import Mode, Response
 from ebbgate.core.rollouts.state import ReviewState, RollbackOutcome, RollbackStep, Status
 from ebbgate.core.rollouts.view import EvaluatorsView, RolloutView
@@ -128,6 +129,13 @@ def test_what_another_system_exposes_cannot_be_taken_back_here_so_that_its_watch
     assert picture.endswith('Stop watching: ebbgate rollout abort newWidgets-1 --reason "..."')
     assert "ebbgate rollback" not in picture
     assert "ebbgate" not in drawn(a_view(is_external=True, status=Status.SUCCEEDED, mode=Mode.OBSERVE))
+
+
+def test_few_values_that_hide_a_mean_are_told_while_it_runs(a_view: View, drawn: Draw) -> None:
+    errors, api_time = a_view().analyses
+    analyses = (errors, msgspec.structs.replace(api_time, outliers=Outliers(above=9000.0, share=0.9)))
+    assert "! A few values of api_time above 9,000 ms make up 90%" in drawn(a_view(analyses=analyses))
+    assert "A few values" not in drawn(a_view(analyses=analyses, ended_at=NOON))
 
 
 def test_silence_is_said_aloud(a_view: View, drawn: Draw) -> None:

@@ -121,6 +121,14 @@ class ClusteredRate(msgspec.Struct, frozen=True, kw_only=True):
     log_e: float
 
 
+class Outliers(msgspec.Struct, frozen=True, kw_only=True):
+    """Few values that carry most of the spread. above: the cap that was learned, in the metric's unit; share: of the
+    variance of all values, what goes when values above count as that."""
+
+    above: float
+    share: float
+
+
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """One metric's evidence at one time, for display and for `decide()`.
 
@@ -159,6 +167,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     window: timedelta | None = None  # plan time that each unit was observed for
     trail: tuple[TrailStep, ...] = ()  # oldest phase first
     response: tuple[float, float] | None = None
+    outliers: Outliers | None = None  # of a mean without a cap in the plan
 
 
 class GoalAnalysis(msgspec.Struct, frozen=True, kw_only=True):

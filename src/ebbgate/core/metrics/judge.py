@@ -17,6 +17,7 @@ from ebbgate.core.metrics.display import format_change, format_value, format_wor
 from ebbgate.core.metrics.evidence_change import Change, excess, measure
 from ebbgate.core.metrics.evidence_tolerance import sign
 from ebbgate.core.metrics.evidence_types import MetricEvidence, PhaseEvidence
+from ebbgate.core.metrics.outliers import outliers_of
 
 SAFE_ALPHA = 0.05
 """Chance of ever proving a guardrail inside a margin that it breaks. Not divided: every guardrail must pass (RULES
@@ -76,6 +77,7 @@ def judge(
         clustered=clustered,
         window=guardrail.metric.window,
         trail=_trail(guardrail, evidence),
+        outliers=outliers_of(guardrail, evidence, phase=phase),
     )
 
 

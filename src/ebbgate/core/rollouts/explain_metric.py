@@ -11,6 +11,7 @@ from ebbgate.core.metrics.judge import units_wanted
 from ebbgate.core.metrics.late import EPOCH
 from ebbgate.core.metrics.limits_delay import limit_delay
 from ebbgate.core.metrics.readings import is_only_read
+from ebbgate.core.rollouts.explain_outliers import outlier_sentences
 from ebbgate.core.rollouts.look import LookInputs
 from ebbgate.core.rollouts.state import PhaseRecord
 
@@ -26,6 +27,7 @@ def metric_sentences(guardrail: Guardrail, analysis: Analysis, inputs: LookInput
         )
     if analysis.response is not None and analysis.why != "response_differs":
         yield f"Of {name} it holds as well that {response_words(analysis.response)}."
+    yield from outlier_sentences(metric, analysis)
     yield from _silent(metric, analysis, inputs)
     if analysis.verdict is Verdict.HARM and _includes_none(analysis):
         low, high = (format_change(metric, bound) for bound in analysis.interval or (0.0, 0.0))

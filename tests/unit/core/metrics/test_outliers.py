@@ -8,7 +8,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from ebbgate.core.metrics import Direction, Guardrail, MetricEvidence, MetricKind, fold, start
+from ebbgate.core.metrics import (
+    RECOVERY,
+    Analysis,
+    Direction,
+    Guardrail,
+    HarmBy,
+    MetricEvidence,
+    MetricKind,
+    fold,
+    judge,
+    start,
+)
 from ebbgate.simulation.array_blocks import mean
 from ebbgate.testing.memory_blocks import mean_block
 
@@ -54,6 +65,27 @@ def test_without_a_plan_s_cap_the_mean_of_all_values_is_asked(
 ) -> None:
     assert halved(falling(None), noon, outlier=1.0).harm_shown_at is not None
     assert halved(falling(None), noon, outlier=1000.0).harm_shown_at is None
+
+
+def judged(guardrail: Guardrail, evidence: MetricEvidence, *, phase: int = 0) -> Analysis:
+    return judge(guardrail, evidence, phase=phase, has_contrast=True)
+
+
+def test_few_values_that_carry_most_of_the_spread_are_told_with_where_they_begin(
+    falling: Callable[[float | None], Guardrail], noon: datetime
+) -> None:
+    plain, capped = falling(None), falling(20.0)
+    evidence = halved(plain, noon, outlier=1000.0)
+    found = judged(plain, evidence).outliers
+    assert found is not None
+    assert found.above == 20.0
+    assert found.share > 0.99
+    at_once = msgspec.structs.replace(evidence, phases={RECOVERY: evidence.phases[0]})
+    assert judged(plain, at_once, phase=RECOVERY).outliers is None
+    ranked = msgspec.structs.replace(plain, metric=msgspec.structs.replace(plain.metric, harm=HarmBy.DISTRIBUTION))
+    assert judged(ranked, evidence).outliers is None
+    assert judged(plain, halved(plain, noon, outlier=1.0)).outliers is None
+    assert judged(capped, halved(capped, noon, outlier=1000.0)).outliers is None
 
 
 @pytest.mark.parametrize("cap", [None, 3.0])
