@@ -16,13 +16,14 @@ from ebbgate.control.replay import ReplayService
 from ebbgate.control.rollouts import RolloutService, find_rollout
 from ebbgate.core.access import TokenKind, may
 from ebbgate.core.errors import NotFoundError, PermissionDeniedError, PlanError
-from ebbgate.core.rollouts.explain import DecisionView, Explanation, explain
+from ebbgate.core.rollouts.explain import DecidedLook, DecisionView, Explanation, explain
+from ebbgate.core.rollouts.look import LookInputs
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.replay import ReplayView
 from ebbgate.core.rollouts.requests import ActOnRollout, RollBackRollout, StartRollout
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.core.rollouts.view import RolloutLine, RolloutView
-from ebbgate.ports.control_store import DecisionRow
+from ebbgate.ports.control_store import ControlTransaction, DecisionRow
 
 PAUSE = "Pause; exposure stays where it is, and the gates go on looking."
 ABORT = "End it without a verdict; everybody gets the flag's own default."
@@ -104,7 +105,15 @@ def explain_decision(services: Services, ref: Ref, sequence: Sequence = None) ->
         if row is None:
             raise NotFoundError(f"nothing was decided about rollout {rollout_id} yet", hint="wait for the first look")
         inputs = inputs_of(tx, row)
-    return explain(decision_view(row), inputs)
+        before = _before_rollback(tx, row, inputs)
+    return explain(decision_view(row), inputs, before=before)
+
+
+def _before_rollback(tx: ControlTransaction, row: DecisionRow, inputs: LookInputs) -> DecidedLook | None:
+    """Of a step of a rollback, the last look before it."""
+    look = inputs.rollback.look if inputs.rollback is not None else 0
+    found = next(iter(tx.decisions(row.rollout_id, after=look - 1, limit=1)), None) if look else None
+    return DecidedLook(decision=decision_view(found), inputs=inputs_of(tx, found)) if found is not None else None
 
 
 @get("/{ref:str}/replay", sync_to_thread=True, operation_id="replayRollout")

@@ -97,3 +97,17 @@ def test_starting_over_a_running_rollout_is_a_conflict(desk: Any) -> None:
     answer = desk.call("POST", "/api/v1/rollouts", {"plan": PLAN, "release": "v2", "reason": "again"})
     assert answer.status_code == 409
     assert answer.json()["code"] == "conflict"
+
+
+def test_a_rollback_s_step_is_explained_with_the_look_before_it_and_recovery_apart(desk: Any) -> None:
+    rollouts = desk.client().rollouts
+    desk.start()
+    desk.live(4)
+    last = rollouts.explain("newWidgets").decision.sequence
+    rollouts.roll_back("newWidgets", reason="it fails on Safari")
+    desk.live(2)
+    said = rollouts.explain("newWidgets").sentences
+    assert any(sentence.endswith(": it fails on Safari") for sentence in said)
+    assert any(sentence.startswith(f"The last look before that, {last}, had said: ") for sentence in said)
+    assert any(sentence.startswith(f"Look {last}: errors") for sentence in said)
+    assert any(sentence.startswith("Recovery: errors") for sentence in said)

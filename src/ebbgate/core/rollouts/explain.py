@@ -5,9 +5,10 @@ from datetime import datetime
 
 import msgspec
 
-from ebbgate.core.rollouts.decision import Decision
-from ebbgate.core.rollouts.explain_exact import exact_lines
+from ebbgate.core.rollouts.decision import Decision, Rollback
+from ebbgate.core.rollouts.explain_exact import exact_lines, exact_of
 from ebbgate.core.rollouts.explain_metric import duration_words, is_told, limit_sentence, metric_sentences
+from ebbgate.core.rollouts.explain_recovery import decided_sentences, recovery_sentences
 from ebbgate.core.rollouts.health import CROSSED_MAX, Health
 from ebbgate.core.rollouts.look import LookInputs
 from ebbgate.core.rollouts.state import Status
@@ -42,25 +43,57 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     inputs: LookInputs
 
 
-def explain(decision: DecisionView, inputs: LookInputs) -> Explanation:
-    """Put a stored decision in words. Pure: the same row always reads the same."""
+class DecidedLook(msgspec.Struct, frozen=True, kw_only=True):
+    """A look with what it rested on."""
+
+    decision: DecisionView
+    inputs: LookInputs
+
+
+def explain(decision: DecisionView, inputs: LookInputs, *, before: DecidedLook | None = None) -> Explanation:
+    """Put a stored decision in words. Pure: the same row always reads the same. before: of a step of a rollback, the
+    last look before the rollback, if there was one."""
+    said = _step(decision, inputs, before) if inputs.rollback is not None else _look(decision, inputs)
+    return Explanation(decision=decision, sentences=tuple(said), exact=tuple(_exact(inputs, before)), inputs=inputs)
+
+
+def _look(decision: DecisionView, inputs: LookInputs) -> Iterator[str]:
     guardrails = {g.metric.name: g for g in inputs.state.plan.guardrails}
     told = [(guardrails[name], analysis) for name, analysis in inputs.analyses.items() if name in guardrails]
-    sentences = (
-        *_outcome(decision),
-        *_age(inputs),
-        *(sentence for guardrail, analysis in told for sentence in metric_sentences(guardrail, analysis, inputs)),
-        *(
-            limit_sentence(guardrail, limit)
-            for guardrail, analysis in told
-            for limit in analysis.limits
-            if is_told(limit)
-        ),
-        *_health(inputs.health),
-        *_units(inputs),
-        *_rollback(inputs),
-    )
-    return Explanation(decision=decision, sentences=sentences, exact=exact_lines(inputs), inputs=inputs)
+    yield from _outcome(decision)
+    yield from _age(inputs)
+    for guardrail, analysis in told:
+        yield from metric_sentences(guardrail, analysis, inputs)
+    yield from (limit_sentence(guardrail, x) for guardrail, analysis in told for x in analysis.limits if is_told(x))
+    yield from _health(inputs.health)
+    yield from _units(inputs)
+
+
+def _step(decision: DecisionView, inputs: LookInputs, before: DecidedLook | None) -> Iterator[str]:
+    """Of a rollback: what it was decided on and how it goes stand apart."""
+    yield from _outcome(decision)
+    if before is not None:
+        row = before.decision
+        yield from decided_sentences(
+            row.sequence,
+            is_cause=isinstance(row.decision, Rollback),
+            words=row.decision.reason,
+            inputs=before.inputs,
+            step=inputs,
+        )
+    yield from recovery_sentences(inputs)
+    yield from _units(inputs)
+    yield from _rollback(inputs)
+
+
+def _exact(inputs: LookInputs, before: DecidedLook | None) -> Iterator[str]:
+    if inputs.rollback is None:
+        yield from exact_lines(inputs)
+        return
+    if before is not None:
+        yield from (f"look {before.decision.sequence}, {line}" for line in exact_lines(before.inputs))
+    yield from (f"recovery, {line}" for line in exact_lines(inputs))
+    yield from (f"recovery of those seen before, {line}" for line in exact_of(inputs.rollback.returned))
 
 
 def _outcome(row: DecisionView) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """The statistics behind an explanation, for those who know them: every number with all its digits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from ebbgate.core.metrics.analysis import Analysis, ClusteredRate, LateAnalysis
+from ebbgate.core.metrics.analysis import Analysis, ClusteredRate, LateAnalysis, LimitAnalysis
 from ebbgate.core.rollouts.health import Health
 from ebbgate.core.rollouts.look import LookInputs
 
@@ -11,24 +11,44 @@ _NOT_SAID = ("words", "limits", "late", "clustered", "metric", "verdict", "why")
 
 def exact_lines(inputs: LookInputs) -> tuple[str, ...]:
     """One line for each test that the decision rested on."""
-    return tuple(line for part in (*map(_analysis, inputs.analyses.values()), _health(inputs.health)) for line in part)
+    return (*exact_of(inputs.analyses), *_health(inputs.health))
+
+
+def exact_of(analyses: Mapping[str, Analysis]) -> tuple[str, ...]:
+    """The same of some metrics alone."""
+    return tuple(line for analysis in analyses.values() for line in _analysis(analysis))
 
 
 def _analysis(analysis: Analysis) -> Iterator[str]:
-    yield (
-        f"{analysis.metric}: {analysis.verdict.value} ({analysis.why}); log E = {analysis.log_e:.10g}, harm is shown "
-        f"at {analysis.threshold:.10g} and latched; {_fields(analysis, 'log_e', 'threshold')}"
-    )
+    parts = (_tested(analysis), _fields(analysis, "log_e", "threshold"))
+    yield f"{analysis.metric}: {analysis.verdict.value} ({analysis.why}); {'; '.join(filter(None, parts))}"
     if (clustered := analysis.clustered) is not None:
         yield f"{analysis.metric}, all requests clustered by unit (decides nothing): {_fields(clustered)}"
     if (late := analysis.late) is not None:
         yield f"{analysis.metric}, late harm ({late.standing.value}): {_fields(late, 'standing')}"
     for limit in analysis.limits:
         yield (
-            f"{analysis.metric} {limit.function or 'all'} against {limit.limit!r}: {limit.standing.value}; log E = "
-            f"{limit.log_e:.10g}, shown at {limit.threshold:.10g}; n = {limit.treatment_n}, shares "
-            f"{limit.treatment_share!r} and {limit.control_share!r}; attributable: {limit.attributable}"
+            f"{analysis.metric} {limit.function or 'all'} against {limit.limit!r}: {limit.standing.value}; "
+            f"{_limit_tested(limit)}; attributable: {limit.attributable}"
         )
+
+
+def _tested(analysis: Analysis) -> str:
+    """The test for harm; nothing of what is only read or shown."""
+    if analysis.threshold <= 0:
+        return "not tested for harm"
+    is_latched = analysis.harm_shown_at is not None and analysis.why != "late"
+    shown = f"harm is shown at {analysis.threshold:.10g}" + (" and latched" if is_latched else "")
+    return f"log E = {analysis.log_e:.10g}, {shown}"
+
+
+def _limit_tested(limit: LimitAnalysis) -> str:
+    if limit.threshold <= 0:
+        return f"not tested, read {limit.treatment_n} times, value {limit.value!r}"
+    return (
+        f"log E = {limit.log_e:.10g}, shown at {limit.threshold:.10g}; n = {limit.treatment_n}, shares "
+        f"{limit.treatment_share!r} and {limit.control_share!r}"
+    )
 
 
 def _fields(found: Analysis | ClusteredRate | LateAnalysis, *without: str) -> str:

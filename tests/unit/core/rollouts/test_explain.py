@@ -92,7 +92,8 @@ def test_the_age_of_the_phase_stands_beside_what_the_plan_asks_for() -> None:
 
 
 def test_a_metric_is_told_with_its_verdict_units_and_evidence() -> None:
-    analysis = an_analysis(Verdict.HARM, log_e=4.2, threshold=3.35, treatment_n=1_200, control_n=4_800)
+    fields: dict[str, Any] = {"treatment_n": 1_200, "control_n": 4_800, "harm_shown_at": NOON}
+    analysis = an_analysis(Verdict.HARM, log_e=4.2, threshold=3.35, **fields)
     text = text_of(a_row(), inputs(analyses={"errors": analysis}))
     assert "errors: harm [harm, 1,200 new and 4,800 old units]." in text
     exact = "\n".join(explain(a_row(), inputs(analyses={"errors": analysis})).exact)
