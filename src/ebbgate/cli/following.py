@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import click
+
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.cli.exits import exit_of_view
 from ebbgate.core.errors import StoreUnavailableError
@@ -22,10 +24,20 @@ PATIENCE = timedelta(seconds=30)
 POLL = timedelta(seconds=1)
 
 
+def on_stderr(line: str) -> None:
+    """For people who wait: standard output is for the result."""
+    click.echo(line, err=True)
+
+
 def patient(
-    read: Callable[[], RolloutView], clock: Clock, *, patience: timedelta = PATIENCE
+    read: Callable[[], RolloutView],
+    clock: Clock,
+    *,
+    patience: timedelta = PATIENCE,
+    tell: Callable[[str], None] = on_stderr,
 ) -> Callable[[], RolloutView]:
-    """The same read, tried again while the server cannot be reached; after `patience` its error stands.
+    """The same read, tried again while the server cannot be reached; after `patience` its error stands. tell: once when
+    the server is away, and once when it is back.
 
     The first read has no patience: a wrong URL should say so at once.
     """
@@ -33,16 +45,22 @@ def patient(
 
     def read_patiently() -> RolloutView:
         nonlocal has_read
-        give_up_at = clock.monotonic() + patience.total_seconds()
+        began_at, give_up_at = clock.machine_now(), clock.monotonic() + patience.total_seconds()
+        is_away = False
         while True:
             try:
                 view = read()
             except StoreUnavailableError:
                 if not has_read or clock.monotonic() >= give_up_at:
                     raise
+                if not is_away:
+                    tell(f"server not reached since {began_at:%H:%M:%S} UTC, still trying")
+                is_away = True
                 clock.sleep(POLL)
             else:
                 has_read = True
+                if is_away:
+                    tell(f"server reached again at {clock.machine_now():%H:%M:%S} UTC")
                 return view
 
     return read_patiently

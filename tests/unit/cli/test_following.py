@@ -24,9 +24,16 @@ def answers(*found: object) -> Callable[[], object]:
     return read
 
 
-def test_a_restart_of_the_server_does_not_end_the_watch() -> None:
-    read = patient(answers("first", AWAY, AWAY, "second"), VirtualClock())  # type: ignore[arg-type]
-    assert [read(), read()] == ["first", "second"]
+def test_a_restart_of_the_server_does_not_end_the_watch_and_is_told_once() -> None:
+    told: list[str] = []
+    found = answers("first", AWAY, AWAY, AWAY, "second", "third")
+    read = patient(found, VirtualClock(), tell=told.append)  # type: ignore[arg-type]
+    assert [read(), read(), read()] == ["first", "second", "third"]
+    assert [line.split(" UTC")[0].rsplit(" ", 1)[0] for line in told] == [
+        "server not reached since",
+        "server reached again at",
+    ]
+    assert told[0].endswith(" UTC, still trying")
 
 
 def test_a_server_that_was_never_there_is_told_at_once() -> None:
