@@ -9,10 +9,12 @@ import msgspec
 
 from ebbgate.cli.options import TOKEN, URL
 from ebbgate.core.errors import BadRequestError
+from ebbgate.core.events.view import ArrivalsView
 from ebbgate.core.metrics.definition import Metric
-from ebbgate.core.metrics.history import DAYS_MOST, UNITS_MOST, History, HistoryRequest
+from ebbgate.core.metrics.history import DAYS_MOST, UNITS_MOST, History, HistoryRequest, slowest_metric
 from ebbgate.core.metrics.history_text import read_history
 from ebbgate.core.rollouts.plan import Plan
+from ebbgate.core.rollouts.values import duration_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -81,12 +83,35 @@ def read_source(plan: Plan, source: Source) -> History:
     request = HistoryRequest(metrics=metrics, days=source.days, units=source.units)
     with open_client(source.url, source.token) as control:
         history = control.observations.history(request)
-    if not history.rows:
-        raise BadRequestError(
-            f"the server has no events of the past {source.days} days",
-            hint="see what arrives with `ebbgate arrivals`, give --days, or a file with --history",
-        )
+        if not history.rows:
+            raise no_history(metrics, control.observations.arrivals(), days=source.days)
     return history
+
+
+def no_history(metrics: tuple[Metric, ...], arrivals: ArrivalsView, *, days: int) -> BadRequestError:
+    """Why the server has no past days for these metrics: nothing came, or what came is not known to its end yet."""
+    names = {name for metric in metrics for name in (metric.event, metric.trial) if name is not None}
+    newest_at = max((one.newest_at for one in arrivals.names if one.name in names), default=None)
+    slowest = slowest_metric(metrics)
+    if newest_at is None and arrivals.names and names:
+        wanted = ", ".join(f"`{name}`" for name in sorted(names))
+        return BadRequestError(
+            f"the server has events, but none that the plan's metrics count: {wanted}",
+            hint="see what arrives with `ebbgate arrivals`, or give a file with --history",
+        )
+    if newest_at is not None and slowest is not None and arrivals.watermark is not None:
+        known_at = newest_at + slowest.window + slowest.lateness
+        if known_at > arrivals.watermark:
+            terms = f"{duration_text(slowest.window)} and {duration_text(slowest.lateness)} for late events"
+            return BadRequestError(
+                f"events arrive, but no window has closed yet; the longest is that of {slowest.name}: {terms}. "
+                f"What came so far counts from {known_at:%Y-%m-%d %H:%M} of plan time on",
+                hint="wait until then, give the metrics a shorter `window`, or a file with --history",
+            )
+    return BadRequestError(
+        f"the server has no events of the past {days} days",
+        hint="see what arrives with `ebbgate arrivals`, give --days, or a file with --history",
+    )
 
 
 def _of_file(path: Path, metrics: tuple[Metric, ...]) -> History:

@@ -1,7 +1,7 @@
 """What units did on past days, one observation of each metric: what a plan is tried on before it starts (RULES E7)."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -63,5 +63,10 @@ class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 def history_until(metrics: Sequence[Metric], watermark: datetime) -> datetime:
     """The newest time at which a unit may come by whose windows have all closed at the watermark."""
-    longest = max((m.window + m.lateness for m in metrics if m.is_of_events), default=timedelta(0))
-    return watermark - longest
+    slowest = slowest_metric(metrics)
+    return watermark if slowest is None else watermark - slowest.window - slowest.lateness
+
+
+def slowest_metric(metrics: Sequence[Metric]) -> Metric | None:
+    """The one of events whose observation is known last, after its window and its lateness."""
+    return max((m for m in metrics if m.is_of_events), key=lambda m: m.window + m.lateness, default=None)
