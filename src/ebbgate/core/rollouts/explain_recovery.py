@@ -47,7 +47,7 @@ def _recovery(guardrail: Guardrail, analysis: Analysis, inputs: LookInputs) -> I
         yield f"{name}: there are no two groups to compare by lot, so that only its absolute limits can tell."
     else:
         who = "who could have had the new version"
-        yield f"{name}, of those {who} against those who never could: {_compared(guardrail, analysis)}."
+        yield f"{name}, of those {who} against those who never could: {_compared(guardrail, analysis, inputs)}."
         yield from _returned(guardrail, inputs)
     yield from (limit_sentence(guardrail, limit) for limit in analysis.limits if is_told(limit))
 
@@ -61,15 +61,17 @@ def _returned(guardrail: Guardrail, inputs: LookInputs) -> Iterator[str]:
         shown = f", by {format_worse(guardrail.metric, bound)} or more" if bound > 0 else ""
         yield f"Harm on {name} had been shown{shown}; so those who had really come by before must agree."
         if (returned := facts.returned.get(name)) is not None:
-            yield f"{name}, of those who had come by before alone: {_compared(guardrail, returned)}."
+            yield f"{name}, of those who had come by before alone: {_compared(guardrail, returned, inputs)}."
 
 
-def _compared(guardrail: Guardrail, analysis: Analysis) -> str:
+def _compared(guardrail: Guardrail, analysis: Analysis, inputs: LookInputs) -> str:
     metric = guardrail.metric
     if not analysis.treatment_n and not analysis.control_n:
         return "nobody was observed yet"
     values = f"{format_value(metric, analysis.treatment_value)} against {format_value(metric, analysis.control_value)}"
     said = f"{values} [{analysis.treatment_n:,} and {analysis.control_n:,} units]"
+    if min(analysis.treatment_n, analysis.control_n) < (needed := inputs.state.plan.verify.min_units):
+        return f"{said}, too few to tell: {needed:,} of each are needed"
     allowed = tolerated(guardrail, analysis)
     if analysis.safe_bound is None or allowed is None:
         return said

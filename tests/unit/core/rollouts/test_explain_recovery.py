@@ -101,6 +101,8 @@ def test_recovery_is_told_with_both_groups_and_what_is_allowed() -> None:
     compared = "1.10% against 1.00% [700 and 800 units], at the very most 0.40pp worse, and 0.50pp is allowed."
     assert f"those who never could: {compared}" in text
     assert f"those who had come by before alone: {compared}" in text
+    few = "\n".join(explained(**{**numbers, "treatment_n": 7}, safe_bound=0.4, margin=0.005).sentences)
+    assert "1.10% against 1.00% [7 and 800 units], too few to tell: 100 of each are needed." in few
 
 
 def test_who_took_it_back_is_named_where_no_look_did() -> None:
