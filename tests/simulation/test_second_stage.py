@@ -210,13 +210,13 @@ def test_a_redeployment_that_takes_too_long_is_paged_once_and_goes_on() -> None:
 @pytest.mark.parametrize(
     ("yard", "why"),
     [
-        ({"has_stable": False}, "was not built or adopted here"),
+        ({"has_releases": False}, "was not built or adopted here"),
         ({"stable": {"deploy": None}}, "names no target"),
     ],
 )
 def test_without_a_way_to_redeploy_it_ends_failed_paged_and_says_why(yard: dict[str, Any], why: str) -> None:
     world = a_world(Yard(**yard))
-    state = world.start(short_plan(), release="v2.0.0" if "stable" in yard else "unknown")
+    state = world.start(short_plan())
     world.rollouts.promote(state.id, actor=PERSON)
     break_flag(world)
     world.rollouts.roll_back(state.id, actor=PERSON)

@@ -8,7 +8,7 @@ from ebbgate.control.deployments_ship import answering_shipment
 from ebbgate.control.drills import DrillService
 from ebbgate.control.notifications import NotificationService
 from ebbgate.control.releases_current import current_of
-from ebbgate.control.releases_find import has_target, release_of_rollout
+from ebbgate.control.releases_find import has_target, release_of_rollout, require_registered
 from ebbgate.control.views import ViewService
 from ebbgate.core.errors import EbbgateError, NotFoundError
 from ebbgate.core.releases import Release, last_stable
@@ -127,7 +127,7 @@ class PreflightService:
         if not name:
             return warn("release", "no release was named", "name it: --release v1.4.0")
         with self._store.transaction() as tx:
-            release = release_of_rollout(tx, plan.app, name)
+            release = require_registered(tx, plan, name)
         if release is None:
             return warn(
                 "release", f"{name} was not built or adopted here: there is no second stage", "ebbgate release build"

@@ -1,7 +1,9 @@
 """Finding releases: by id, by version, by what a rollout calls them; and whether one may start."""
 
+from ebbgate.control.apps import nearest
 from ebbgate.core.errors import ConflictError, NotFoundError, QuarantineError, TransitionError
 from ebbgate.core.releases import Release, last_stable, release_id
+from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.state import RolloutState
 from ebbgate.ports.control_store import ControlTransaction
 
@@ -45,21 +47,38 @@ def has_target(tx: ControlTransaction, app: str) -> bool:
     return any(release.deploy is not None for release in tx.releases(app=app))
 
 
-def admit_rollout(tx: ControlTransaction, app: str, name: str, *, override: bool) -> None:
-    """Refuse to start what must not start: a quarantined release, or one with no stable release to go back to (RULES
-    H4). A name that was never built or adopted here is the caller's own affair.
+def admit_rollout(tx: ControlTransaction, plan: Plan, name: str, *, override: bool) -> None:
+    """Refuse to start what must not start: a quarantined release, one with no stable release to go back to (RULES H4),
+    or a name that nobody registered.
 
-    Raises QuarantineError, TransitionError.
+    Raises QuarantineError, TransitionError, NotFoundError.
     """
-    release = release_of_rollout(tx, app, name)
+    release = require_registered(tx, plan, name)
     if release is None:
         return
     refuse_quarantined(release, override=override)
-    if last_stable(tx.releases(app=app), but=release.id) is None:
+    if last_stable(tx.releases(app=plan.app), but=release.id) is None:
         raise TransitionError(
-            f"{app} has no stable release to go back to",
+            f"{plan.app} has no stable release to go back to",
             hint="record the version that runs now: ebbgate release adopt FOLDER --version v1.3.2",
         )
+
+
+def require_registered(tx: ControlTransaction, plan: Plan, name: str) -> Release | None:
+    """The release that a rollout of the plan is about; None where the app's releases are made and deployed elsewhere,
+    or none is named. Raises NotFoundError: a misspelt one would walk round the quarantine and the second stage.
+    """
+    found = release_of_rollout(tx, plan.app, name)
+    if found is not None or not name:
+        return found
+    versions = [release.version for release in tx.releases(app=plan.app)]
+    if not versions and plan.build is None and plan.deploy is None:
+        return None
+    known = nearest(name, versions) if versions else "none yet"
+    raise NotFoundError(
+        f"{plan.app} has no release {name!r}",
+        hint=f"releases: {known}; all: ebbgate release list; of one made elsewhere: ebbgate release adopt",
+    )
 
 
 def refuse_quarantined(release: Release, *, override: bool) -> None:

@@ -43,11 +43,12 @@ class RolloutService:
     def start(self, plan: Plan, *, release: str, actor: Actor, override: bool = False) -> RolloutState:
         """Start a rollout of the plan's flag. Raises PlanError (lint), ConflictError (one is running, or the flag is
         killed), QuarantineError (the release is bad, and nobody overrides it), TransitionError (it was built here, and
-        its app has no stable release to go back to: RULES H4; or what the plan's `preflight` asks for is missing).
+        its app has no stable release to go back to: RULES H4; or what the plan's `preflight` asks for is missing),
+        NotFoundError (of an app whose releases are registered, this one is not; or there is no such environment).
         """
         refuse_unworkable(plan)
         with self._store.transaction() as tx:
-            admit_rollout(tx, plan.app, release, override=override)
+            admit_rollout(tx, plan, release, override=override)
             if not override:
                 self._refuse_unready(tx, plan, release)
             state = self._begin(tx, plan, release=release, actor=actor, attempt=1, lineage=None)
@@ -64,7 +65,7 @@ class RolloutService:
                 raise TransitionError(f"rollout {ended.id} is {ended.status.value}", hint="abort it first, then retry")
             if ended.status is Status.SUCCEEDED:
                 raise TransitionError(f"rollout {ended.id} has succeeded", hint="start a new one for the next release")
-            admit_rollout(tx, ended.plan.app, ended.release, override=False)
+            admit_rollout(tx, ended.plan, ended.release, override=False)
             kept = ended.lineage if not self._was_exposed(ended) else None
             state = self._begin(
                 tx, ended.plan, release=ended.release, actor=actor, attempt=ended.attempt + 1, lineage=kept

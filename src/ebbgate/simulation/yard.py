@@ -28,13 +28,13 @@ class Connected(NamedTuple):
 
 class Yard:
     """Outlives restarts of control, as disks and targets do. new, stable: fields of the releases in place of the
-    usual; has_stable: whether there is anything to go back to. `target` is in memory unless a deployer is given.
+    usual; has_releases: whether any is registered. `target` is in memory unless a deployer is given.
     """
 
     def __init__(
         self,
         *,
-        has_stable: bool = True,
+        has_releases: bool = True,
         new: dict[str, Any] | None = None,
         stable: dict[str, Any] | None = None,
         artifacts: ArtifactStore | None = None,
@@ -45,7 +45,7 @@ class Yard:
         self._deployer = deployer or self.memory
         self.target = self.memory.target(TERMS)
         self._fields = {"v1.0.0": stable or {}, "v2.0.0": new or {}}
-        self._versions = ("v1.0.0", "v2.0.0") if has_stable else ("v2.0.0",)
+        self._versions = ("v1.0.0", "v2.0.0") if has_releases else ()
         self._words = 0
         if deployer is None:
             self._runs()

@@ -14,6 +14,7 @@ from ebbgate.control.releases_prune import PruneService
 from ebbgate.core.errors import (
     ArtifactDamagedError,
     ConflictError,
+    NotFoundError,
     PermissionDeniedError,
     QuarantineError,
     TransitionError,
@@ -101,6 +102,26 @@ def test_no_rollout_of_a_built_release_without_a_stable_one(shelf: Shelf) -> Non
     assert shelf.world.rollouts.start(a_plan(), release="v1.4.0", actor=ADA).release == "v1.4.0"
 
 
+def test_a_misspelt_release_does_not_walk_round_the_quarantine_and_the_second_stage(shelf: Shelf) -> None:
+    """RULES H4: the letter O is no zero, and a name that nobody registered has no way back."""
+    plan = a_plan()
+    shelf.register("v1.3.0", is_adopted=True)
+    for name in ("v1.3.O", "v1.4.0"):
+        with pytest.raises(NotFoundError) as refused:
+            shelf.world.rollouts.start(plan, release=name, actor=ADA, override=True)
+        assert "releases: v1.3.0" in refused.value.hint
+    assert shelf.world.rollouts.list() == []
+
+
+def test_where_nothing_is_registered_a_name_is_the_callers_own_unless_the_plan_builds_or_deploys(shelf: Shelf) -> None:
+    plan = a_plan()
+    with pytest.raises(NotFoundError, match="has no release 'v1'"):
+        shelf.world.rollouts.start(msgspec.structs.replace(plan, deploy=TERMS), release="v1", actor=ADA)
+    started = shelf.world.rollouts.start(plan, release="v1", actor=ADA)
+    shelf.world.rollouts.abort(started.id, actor=ADA)
+    assert shelf.world.rollouts.retry(started.id, actor=ADA).release == "v1"
+
+
 def test_the_first_release_that_answers_is_adopted_on_a_persons_word(shelf: Shelf) -> None:
     """RULES H4: nothing ran before it that it could be compared with."""
     shelf.register("v1.0.0")
@@ -173,9 +194,9 @@ def test_one_that_becomes_known_after_it_was_taken_back_is_quarantined_at_once(
     shelf: Shelf, status: Status, name: str
 ) -> None:
     """DESIGN section 8: a rollout may name a version that is built or adopted here only later."""
-    # given a rollout of a version that nobody registered, taken back and looked at
-    shelf.register("v1.3.0", is_adopted=True)
+    # given a rollout of a version that nobody registered, as no release of the app was, taken back and looked at
     started = shelf.world.rollouts.start(a_plan(), release=name, actor=ADA)
+    shelf.register("v1.3.0", is_adopted=True)
     shelf.set_status(started.id, status)
     shelf.follower.follow()
     # when it is registered, by whichever way
