@@ -80,26 +80,15 @@ def explain(control: "ControlClient", out: Output, ref: str, look: int | None, e
 
     --exact adds the statistics behind them. --json has every number that was given to the decision, blocks and all.
     """
-    explanation = control.rollouts.explain(ref, sequence=look)
-    excluded = kept_out(control, explanation)
-    out.give(explanation, lambda found: _sentences(found, excluded, is_exact=exact))
+    out.give(control.rollouts.explain(ref, sequence=look), lambda found: _sentences(found, is_exact=exact))
     return None
 
 
-def kept_out(control: "ControlClient", explanation: Explanation) -> list[str]:
-    """How many units the plan has kept out; a decision rests on none of them, so that they are not among its inputs."""
-    names = explanation.inputs.state.plan.exclude
-    if not names:
-        return []
-    units = control.rollouts.get(explanation.decision.rollout_id).excluded_units or 0
-    return [f"excluded: {units:,} units by now, of {', '.join(names)}; they are in no comparison and no limit."]
-
-
-def _sentences(explanation: Explanation, excluded: list[str], *, is_exact: bool) -> list[RenderableType]:
+def _sentences(explanation: Explanation, *, is_exact: bool) -> list[RenderableType]:
     row = explanation.decision
     head = f"{row.rollout_id}, look {row.sequence}, {moment(row.looked_at)} of plan time"
     numbers = ["", "The numbers behind it:", *(f"- {line}" for line in explanation.exact)] if is_exact else []
-    return [head, *(f"- {sentence}" for sentence in (*explanation.sentences, *excluded)), *numbers]
+    return [head, *(f"- {sentence}" for sentence in explanation.sentences), *numbers]
 
 
 @click.command()

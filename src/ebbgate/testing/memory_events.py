@@ -175,6 +175,7 @@ class MemoryEventStore:
             control_dropped=phase.dropped[Arm.CONTROL],
             treatment_late=phase.late[Arm.TREATMENT],
             control_late=phase.late[Arm.CONTROL],
+            excluded=phase.excluded_units,
         )
 
     def first_treated_at(self, contrast: Contrast) -> datetime | None:

@@ -146,6 +146,11 @@ class MemoryPhase:
         self._exposures_read = 0
         self._events_read = 0
 
+    @property
+    def excluded_units(self) -> int:
+        """Units that were seen as excluded."""
+        return len(self._excluded)
+
     def read_exposures(self, exposures: Sequence[SeenExposure]) -> None:
         """Take what came since the last call."""
         while self._exposures_read < len(exposures):

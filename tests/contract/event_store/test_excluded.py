@@ -78,6 +78,7 @@ def test_excluded_units_are_in_no_comparison_no_limit_and_no_count(
     assert (arrived.treatment_n, arrived.control_n) == (1, 1)
     seen = store.assignment(phase.contrast())
     assert (seen.treatment, seen.control, seen.veterans, seen.audience, seen.crossed) == (1, 1, 1, 0, 0)
+    assert seen.excluded == 6
     asked: dict[str, Any] = {"environment": "production", "flag": "newWidgets", "versions": (1, None)}
     assert store.exposed_units(**asked, variants=EXCLUDED) == 6
 

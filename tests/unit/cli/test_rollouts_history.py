@@ -1,20 +1,13 @@
 """How a long history is told in a few lines."""
 
 from datetime import timedelta
-from types import SimpleNamespace
-from typing import Any
 
-import msgspec
-import pytest
-
-from ebbgate.cli.rollouts_history import kept_out, replay_lines, runs_of
-from ebbgate.core.metrics.blocks import Assignment
+from ebbgate.cli.rollouts_history import replay_lines, runs_of
 from ebbgate.core.rollouts.decision import Advance, Code, Decision, Hold
-from ebbgate.core.rollouts.explain import DecisionView, explain
-from ebbgate.core.rollouts.look import LookInputs
+from ebbgate.core.rollouts.explain import DecisionView
 from ebbgate.core.rollouts.replay import ReplayView
 from ebbgate.core.rollouts.state import Status
-from ebbgate.testing.rollouts import NOON, a_plan, a_rollout, good_health
+from ebbgate.testing.rollouts import NOON
 
 YOUNG = Hold(code=Code.TOO_YOUNG, reason="too young")
 UNDECIDED = Hold(code=Code.UNDECIDED, reason="no verdict yet")
@@ -44,33 +37,6 @@ def test_looks_that_gave_the_same_answer_stand_together() -> None:
 
 def test_every_look_can_be_asked_for() -> None:
     assert len(runs_of(rows(YOUNG, YOUNG), is_every=True)) == 2
-
-
-@pytest.mark.parametrize(
-    ("exclude", "told"),
-    [
-        ((), []),
-        (
-            ("bots", "testers"),
-            ["excluded: 1,204 units by now, of bots, testers; they are in no comparison and no limit."],
-        ),
-    ],
-)
-def test_an_explanation_ends_with_how_many_units_the_plan_has_kept_out(
-    exclude: tuple[str, ...], told: list[str]
-) -> None:
-    inputs = LookInputs(
-        now=NOON,
-        health=good_health(),
-        assignment=Assignment(phase=1),
-        analyses={},
-        goals={},
-        blocks=[],
-        state=a_rollout(plan=msgspec.structs.replace(a_plan(), exclude=exclude)),
-    )
-    views = {"newWidgets-1": SimpleNamespace(excluded_units=1204)}
-    control: Any = SimpleNamespace(rollouts=SimpleNamespace(get=views.__getitem__))
-    assert kept_out(control, explain(rows(YOUNG)[0], inputs)) == told
 
 
 def test_a_replay_without_decisions_claims_nothing() -> None:

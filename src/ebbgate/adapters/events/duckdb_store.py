@@ -194,6 +194,7 @@ class DuckDbEventStore:
                 control_dropped=dropped[CONTROL],
                 treatment_late=late[TREATMENT],
                 control_late=late[CONTROL],
+                excluded=phase.excluded_units(),
             )
 
     def first_treated_at(self, contrast: Contrast) -> datetime | None:

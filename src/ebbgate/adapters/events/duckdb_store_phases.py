@@ -104,6 +104,11 @@ class DuckDbPhase:
         """Units by what they are now."""
         return self._ledger.standings
 
+    def excluded_units(self) -> int:
+        """Units that were seen as excluded."""
+        row = self._connection.execute(f"SELECT count(*) FROM {self._excluded}").fetchone()
+        return int(row[0]) if row else 0
+
     def entered_before(self, until: int, units: int) -> int | None:
         """When the first of the newest `units` control units that had entered by then did; None if there are fewer."""
         row = self._connection.execute(

@@ -179,3 +179,4 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     control_dropped: int = 0
     treatment_late: int = 0
     control_late: int = 0
+    excluded: int = 0  # units seen so far that the plan excludes; in none of the other numbers

@@ -160,6 +160,9 @@ def _units(inputs: LookInputs) -> Iterator[str]:
     named = [f"{count:,} units {why}" for why, count in left_out.items() if count]
     if named:
         yield f"Not compared: {', '.join(named)}."
+    names = inputs.state.plan.exclude
+    if names and (counts.excluded or inputs.rollback is None):
+        yield f"excluded: {counts.excluded:,} units, of {', '.join(names)}; they are in no comparison and no limit."
 
 
 def _rollback(inputs: LookInputs) -> Iterator[str]:

@@ -13,7 +13,7 @@ from ebbgate.core.rollouts.health import Health
 from ebbgate.core.rollouts.look import LookInputs, RollbackFacts
 from ebbgate.core.rollouts.recovery import Propagation
 from ebbgate.core.rollouts.state import Status
-from ebbgate.testing.rollouts import NOON, a_breach, a_rollout, an_analysis, good_health, hours
+from ebbgate.testing.rollouts import NOON, a_breach, a_plan, a_rollout, an_analysis, good_health, hours
 
 HOLD = Hold(code=Code.TOO_YOUNG, reason="phase early is too young")
 
@@ -235,6 +235,19 @@ def test_data_that_cannot_be_trusted_are_named() -> None:
     assert "No data yet where there should be: errors." in text
     assert "2.00% of units were seen in both arms; up to 1% is tolerated." in text
     assert "Not compared: 400 units exposed in an earlier phase, 12 units seen in both arms." in text
+
+
+@pytest.mark.parametrize(
+    ("exclude", "told"),
+    [
+        ((), ""),
+        (("bots", "testers"), "excluded: 1,204 units, of bots, testers; they are in no comparison and no limit."),
+    ],
+)
+def test_how_many_units_the_plan_has_kept_out_is_said_apart(exclude: tuple[str, ...], told: str) -> None:
+    state = a_rollout(plan=msgspec.structs.replace(a_plan(), exclude=exclude))
+    seen = inputs(state=state, assignment=Assignment(phase=1, excluded=1_204))
+    assert [s for s in explain(a_row(), seen).sentences if "excluded" in s] == ([told] if told else [])
 
 
 def test_an_explanation_survives_the_wire_with_its_exact_numbers() -> None:
