@@ -1,9 +1,10 @@
 """Seeded worlds at the level of block summaries, and the bounds that their error rates are held to."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from math import exp, lgamma, log, log1p
+from math import comb, exp, lgamma, log, log1p
 
+import numpy as np
 import pytest
 
 from ebbgate.core.metrics import Direction, Guardrail, HarmBy, Margin, Metric, MetricKind
@@ -35,6 +36,29 @@ def most_crossings() -> Callable[..., int]:
             if above > tail:
                 return k
         raise AssertionError("the tail of a whole distribution is 1")
+
+    return bound
+
+
+@pytest.fixture(scope="session")
+def most_together() -> Callable[..., tuple[int, float]]:
+    """As `most_crossings`, of all runs of several tests together: the count that sound runs exceed once in 1 / tail
+    times, and the chance that it is exceeded if every test fires twice as often as it may.
+
+    The count is at most a sum of independent Binomial(runs, alpha), whose distributions are convolved.
+    """
+
+    def distribution(chances: Sequence[float], runs: int) -> np.ndarray:
+        together = np.ones(1)
+        for chance in chances:
+            one = [comb(runs, k) * chance**k * (1 - chance) ** (runs - k) for k in range(runs + 1)]
+            together = np.convolve(together, one)
+        return together
+
+    def bound(alphas: Sequence[float], runs: int, tail: float = 1e-3) -> tuple[int, float]:
+        above = np.cumsum(distribution(alphas, runs)[::-1])[::-1]  # P(count >= k)
+        most = int(np.argmax(above <= tail)) - 1
+        return most, float(distribution([2 * alpha for alpha in alphas], runs)[most + 1 :].sum())
 
     return bound
 

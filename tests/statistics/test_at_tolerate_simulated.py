@@ -2,9 +2,12 @@
 with chance alpha at most, one far beyond it always. `test_at_tolerate_exact.py` has what can be summed up exactly.
 
 Tolerances are derived. If a rollout fires with chance alpha at most, the firings of `RUNS` of them are below a binomial
-count, which passes `most_crossings(alpha, RUNS, 1e-9)` once in 1e9. The firings of all configurations of a kind are
-below a sum of such counts, of mean mu, which passes s with a chance of at most `(e mu / s)^s e^-mu` (Chernoff); so
-together they are held much tighter than each by itself.
+count, which passes `most_crossings(alpha, RUNS, 1e-5)` once in 100,000 times, any of a hundred configurations once in a
+thousand. The firings of all configurations of a kind are below a sum of such counts; what that sum passes once in a
+thousand times is summed up exactly, and so is the chance to pass it where every configuration fires at twice its alpha:
+each test asserts that this is at least `POWER`. The examples are the same in each run, so that these chances are of the
+choice of examples, not of a run. Most configurations fire far less often than alpha: a rate above it is found, not one
+that has doubled from little.
 
 Far beyond is `FAR` standard errors of the whole run's contrast, taken at the tolerated change, and of at least
 `FAR_UNITS` in each arm, as scores count only after their burn-in. To cross takes z^2 / 2 of log(1 / alpha) <= 4.6 and
@@ -17,7 +20,7 @@ rate; and a rise of a mean that the cap learned from the control cuts off.
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from math import expm1, fsum, inf, log, sin, sqrt
+from math import expm1, inf, sin, sqrt
 
 import msgspec
 import numpy as np
@@ -30,7 +33,8 @@ from ebbgate.core.metrics.late import LateBlock, LateEvidence, fold_late
 from ebbgate.core.metrics.ledger import Ledger, late_alphas
 from ebbgate.simulation.array_blocks import block_of, head_of, microseconds
 
-RUNS = 40
+RUNS = 60
+POWER = 0.98
 FAR, FAR_UNITS = 15.0, 300
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -213,7 +217,11 @@ def far_beyond(rollout: Rollout) -> float | None:
 
 @pytest.mark.parametrize(("kind", "harm"), KINDS)
 def test_a_change_exactly_at_the_tolerance_fires_at_most_alpha(
-    kind: MetricKind, harm: HarmBy, a_guardrail: Callable[..., Guardrail], most_crossings: Callable[..., int]
+    kind: MetricKind,
+    harm: HarmBy,
+    a_guardrail: Callable[..., Guardrail],
+    most_crossings: Callable[..., int],
+    most_together: Callable[..., tuple[int, float]],
 ) -> None:
     found: list[tuple[int, float]] = []
 
@@ -221,12 +229,13 @@ def test_a_change_exactly_at_the_tolerance_fires_at_most_alpha(
     @given(rollout=rollouts(kind, harm, a_guardrail))
     def ask(rollout: Rollout) -> None:
         fired = sum(fires(rollout, run) for run in range(RUNS))
-        found.append((fired, RUNS * rollout.alpha))
-        assert fired <= most_crossings(rollout.alpha, RUNS, 1e-9)
+        found.append((fired, rollout.alpha))
+        assert fired <= most_crossings(rollout.alpha, RUNS, 1e-5)
 
     ask()
-    fired, expected = sum(one for one, _ in found), fsum(mean for _, mean in found)
-    assert fired <= expected or fired * (1 + log(expected / fired)) - expected > log(1e-9)
+    most, power = most_together([alpha for _, alpha in found], RUNS)
+    assert power > POWER
+    assert sum(fired for fired, _ in found) <= most
 
 
 @pytest.mark.parametrize(("kind", "harm"), KINDS)

@@ -1,11 +1,14 @@
 """Whole rollouts in which nothing is wrong, at the level of block summaries: every automatic rollback is a false one.
 
 The short version of `benchmarks/analysis.py`, which begins at events and has 1,500 runs a null; here 80 of each, all
-guardrails, limits and their shares of alpha together (RULES E3, E4).
+guardrails, limits and their shares of alpha together (RULES E3, E4). So few can tell a null only if it fires four times
+as often as it may (11 of 80, by chance once in a thousand times: one at 20 % passes it in nine of ten); all nulls
+together tell twice as often.
 """
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import pytest
@@ -164,10 +167,21 @@ NULLS: dict[str, tuple[dict[str, object], tuple[Guardrail, ...]]] = {
 
 @pytest.mark.parametrize("null", NULLS)
 def test_a_harmless_version_is_rarely_taken_back(null: str, most_crossings: Callable[..., int]) -> None:
-    """RULES E3: at most alpha over the whole rollout; 80 sound runs exceed the bound once in 10,000 times."""
+    """RULES E3: at most alpha over the whole rollout; 80 sound runs exceed the bound once in a thousand times."""
+    assert fired_in(null) <= most_crossings(ALPHA, RUNS, 1e-3)
+
+
+def test_harmless_versions_together_are_rarely_taken_back(most_together: Callable[..., tuple[int, float]]) -> None:
+    """The nulls have nothing in common but the code: a share of alpha that is spent twice shows in all."""
+    most, power = most_together([ALPHA] * len(NULLS), RUNS)
+    assert power > 0.99
+    assert sum(map(fired_in, NULLS)) <= most
+
+
+@cache
+def fired_in(null: str) -> int:
     world, guardrails = NULLS[null]
-    fired = sum(false_rollback(World(seed, **world), guardrails) for seed in range(RUNS))
-    assert fired <= most_crossings(ALPHA, RUNS)
+    return sum(false_rollback(World(seed, **world), guardrails) for seed in range(RUNS))
 
 
 def test_the_same_rollouts_are_taken_back_when_something_is_wrong() -> None:
