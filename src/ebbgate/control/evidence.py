@@ -44,6 +44,7 @@ from ebbgate.core.metrics.arrivals import (
     promised_volume,
 )
 from ebbgate.core.metrics.derived import fold_derived, goal_with_derived, is_parted, value_weight, with_derived
+from ebbgate.core.metrics.evidence import EVIDENCE_EDITION
 from ebbgate.core.metrics.judge import judge_clustered
 from ebbgate.core.metrics.late import LateEvidence, fold_late, judge_late
 from ebbgate.core.metrics.readings import (
@@ -135,16 +136,19 @@ def has_span(state: RolloutState, until: datetime | None) -> bool:
     return until is not None and state.summarised_to is not None and until > state.summarised_to
 
 
-def fold_all(state: RolloutState, evidence: Evidence, data: LookData, assignment: Assignment) -> Evidence:
-    """The evidence of a rollout with one more span: pure, so that a replay gives the same."""
+def fold_all(
+    state: RolloutState, evidence: Evidence, data: LookData, assignment: Assignment, *, edition: int = EVIDENCE_EDITION
+) -> Evidence:
+    """The evidence of a rollout with one more span: pure, so that a replay gives the same. edition: of the decision
+    (EVIDENCE_EDITION)."""
     plan = state.plan
     return msgspec.structs.replace(
         evidence,
-        metrics=_fold_metrics(plan.guardrails, evidence.metrics or _started(plan), data.blocks),
+        metrics=_fold_metrics(plan.guardrails, evidence.metrics or _started(plan), data.blocks, edition=edition),
         limits=_fold_limits(plan, evidence.limits, data.blocks),
         goals=_fold_goals(plan, evidence.goals, data.blocks),
         sample_ratio=fold_assignment(evidence.sample_ratio, assignment),
-        late=_fold_late(plan, evidence.late, data),
+        late=_fold_late(plan, evidence.late, data, edition=edition),
         arrivals=_fold_arrivals(plan, evidence.arrivals, data),
         volume=_fold_volume(state, evidence.volume, data),
         clustered=_fold_clustered(plan, evidence.clustered, data),
@@ -180,7 +184,9 @@ def harm_bounds_of(evidence: Evidence) -> dict[str, float]:
     return late | {n: m.harm_bound or 0.0 for n, m in evidence.metrics.items() if m.harm_shown_at is not None}
 
 
-def _fold_late(plan: Plan, found: Mapping[str, LateEvidence], data: LookData) -> dict[str, LateEvidence]:
+def _fold_late(
+    plan: Plan, found: Mapping[str, LateEvidence], data: LookData, *, edition: int
+) -> dict[str, LateEvidence]:
     late = dict(found)
     guardrails = {g.metric.name: g for g in plan.guardrails}
     for one in data.late:
@@ -190,6 +196,7 @@ def _fold_late(plan: Plan, found: Mapping[str, LateEvidence], data: LookData) ->
             late.get(name) or LateEvidence(metric=name),
             one,
             alpha_of=_late_alpha(plan, name),
+            edition=edition,
         )
     return late
 
@@ -238,13 +245,17 @@ def compared(plan: Plan) -> list[Guardrail]:
 
 
 def _fold_metrics(
-    guardrails: tuple[Guardrail, ...], found: Mapping[str, MetricEvidence], blocks: list[AnyBlock]
+    guardrails: tuple[Guardrail, ...],
+    found: Mapping[str, MetricEvidence],
+    blocks: list[AnyBlock],
+    *,
+    edition: int = EVIDENCE_EDITION,
 ) -> dict[str, MetricEvidence]:
     metrics = dict(found)
     by_name = {guardrail.metric.name: guardrail for guardrail in guardrails}
     for block in blocks:
         if not isinstance(block, LimitBlock) and (guardrail := by_name.get(block.metric)) is not None:
-            metrics[block.metric] = fold(guardrail, metrics[block.metric], block)
+            metrics[block.metric] = fold(guardrail, metrics[block.metric], block, edition=edition)
     return metrics
 
 

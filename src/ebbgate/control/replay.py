@@ -107,7 +107,7 @@ def recompute(row: DecisionRow, inputs: LookInputs, evidence: Evidence) -> tuple
 def _look(row: DecisionRow, inputs: LookInputs, evidence: Evidence) -> tuple[Evidence, dict[str, object], Decision]:
     state = inputs.state
     data = LookData(**{name: getattr(inputs, name) for name in LookData.__struct_fields__})
-    evidence = fold_all(state, evidence, data, inputs.assignment)
+    evidence = fold_all(state, evidence, data, inputs.assignment, edition=inputs.edition)
     summary = Summary(
         evidence=evidence,
         analyses={name: _as_stored(found, inputs) for name, found in look_analyses(state, evidence).items()},

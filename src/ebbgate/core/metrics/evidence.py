@@ -10,11 +10,20 @@ from ebbgate.core.metrics.definition import Goal, Guardrail
 from ebbgate.core.metrics.evidence_change import harm_bound
 from ebbgate.core.metrics.evidence_phase import add_to_phase
 from ebbgate.core.metrics.evidence_steps import add_evidence, harm_log_e
-from ebbgate.core.metrics.evidence_types import MetricEvidence, PhaseEvidence
+from ebbgate.core.metrics.evidence_types import EVIDENCE_EDITION, MetricEvidence, PhaseEvidence
 from ebbgate.core.metrics.limits_evidence import LimitEvidence
 from ebbgate.core.stats.strata import ArmSums
 
-__all__ = ["LimitEvidence", "MetricEvidence", "NotFiniteError", "PhaseEvidence", "fold", "goal_guardrail", "start"]
+__all__ = [
+    "EVIDENCE_EDITION",
+    "LimitEvidence",
+    "MetricEvidence",
+    "NotFiniteError",
+    "PhaseEvidence",
+    "fold",
+    "goal_guardrail",
+    "start",
+]
 
 
 class NotFiniteError(ArithmeticError):
@@ -28,11 +37,13 @@ def start(guardrail: Guardrail, *, alpha: float | None) -> MetricEvidence:
     return MetricEvidence(metric=guardrail.metric.name, threshold=None if alpha is None else log(1 / alpha))
 
 
-def fold(guardrail: Guardrail, evidence: MetricEvidence, block: AnyBlock) -> MetricEvidence:
+def fold(
+    guardrail: Guardrail, evidence: MetricEvidence, block: AnyBlock, *, edition: int = EVIDENCE_EDITION
+) -> MetricEvidence:
     """The evidence with one more block; call it once a block, in order of closing. Pure. Raises NotFiniteError.
 
     Blocks of the recovery check change that phase's estimates only, never the e-process. Limit blocks have their own
-    fold.
+    fold. edition: of a replay, that of the decision (EVIDENCE_EDITION).
     """
     assert block.metric == evidence.metric == guardrail.metric.name
     phase = evidence.phases.get(block.phase, PhaseEvidence())
@@ -43,7 +54,7 @@ def fold(guardrail: Guardrail, evidence: MetricEvidence, block: AnyBlock) -> Met
     )
     if block.phase in AFTERWARDS:
         return _finite(evidence, block.phase)
-    evidence = add_evidence(guardrail, evidence, block)
+    evidence = add_evidence(guardrail, evidence, block, edition=edition)
     evidence = _finite(msgspec.structs.replace(evidence, log_e=harm_log_e(guardrail, evidence)), block.phase)
     crossed = evidence.threshold is not None and evidence.log_e >= evidence.threshold
     if not crossed or evidence.harm_shown_at is not None:

@@ -20,13 +20,15 @@ from ebbgate.core.metrics.definition import Guardrail, HarmBy, MetricKind
 from ebbgate.core.metrics.evidence_change import excess
 from ebbgate.core.metrics.evidence_mean import bets_log_e, mean_log_e
 from ebbgate.core.metrics.evidence_tolerance import (
+    guessed_level,
     is_zero,
     sign,
     tolerated_bins,
     tolerated_odds,
+    tolerated_rate,
     tolerated_wealth,
 )
-from ebbgate.core.metrics.evidence_types import MetricEvidence, PhaseEvidence
+from ebbgate.core.metrics.evidence_types import EVIDENCE_EDITION, MetricEvidence, PhaseEvidence
 from ebbgate.core.stats import (
     EXCEEDANCE_ODDS,
     EXCEEDANCE_WEIGHTS,
@@ -40,6 +42,7 @@ from ebbgate.core.stats import (
     count_above,
     exceedance_log_e,
     log_average,
+    margin_log_e,
     one_sided_log_e,
     rank_block,
     rank_log_e,
@@ -50,7 +53,7 @@ from ebbgate.core.stats import (
 
 # Evidence that is not exact counts only from these many treated units on (analysis.md 4).
 RANK_BURN_IN = 10
-RATE_BURN_IN = 200  # control units before the measured rate takes part in converting a tolerance
+RATE_BURN_IN = 200  # before edition 2: control units before the measured rate takes part in converting a tolerance
 RATIO_BURN_IN = 200
 RATIO_EVENTS = 20
 
@@ -60,18 +63,20 @@ RANKS_OF_MEANS = 0.9
 _SCORE_R = tuned_r(TUNED_UNITS, 0.05)
 
 
-def add_evidence(guardrail: Guardrail, evidence: MetricEvidence, block: AnyBlock) -> MetricEvidence:
+def add_evidence(
+    guardrail: Guardrail, evidence: MetricEvidence, block: AnyBlock, *, edition: int = EVIDENCE_EDITION
+) -> MetricEvidence:
     """The e-process's sums with one more block. The block is in the evidence's phases already."""
     if isinstance(block, ProportionBlock):
-        return _add_odds(guardrail, evidence, block)
+        return _add_odds(guardrail, evidence, block, edition)
     if isinstance(block, RatioBlock):
         # The counts of units with any event are no test: 50 % more activity at equal ratios called harm in 73 % of
         # 2,000 rollouts (RULES D3). The evidence is the score of the linearised ratio, made from the phases' sums.
         return evidence
     if isinstance(block, MeanBlock):
-        return _add_mean(guardrail, evidence, block)
+        return _add_mean(guardrail, evidence, block, edition)
     assert isinstance(block, QuantileBlock), block
-    return _add_quantile(guardrail, evidence, block)
+    return _add_quantile(guardrail, evidence, block, edition)
 
 
 def harm_log_e(guardrail: Guardrail, evidence: MetricEvidence) -> float:
@@ -96,23 +101,31 @@ def harm_log_e(guardrail: Guardrail, evidence: MetricEvidence) -> float:
     return log_average((_rank(evidence, MEAN_SHIFTS), bets_log_e(evidence)), (RANKS_OF_MEANS, 1 - RANKS_OF_MEANS))
 
 
-def _add_odds(guardrail: Guardrail, evidence: MetricEvidence, block: ProportionBlock) -> MetricEvidence:
+def _add_odds(guardrail: Guardrail, evidence: MetricEvidence, block: ProportionBlock, edition: int) -> MetricEvidence:
     treatment, control = block.treatment_y, block.control_y
     if sign(guardrail) < 0:  # a share that must not fall: failures are the bad events
         treatment, control = block.treatment_n - treatment, block.control_n - control
-    seen = evidence.phases[block.phase].strata.control
-    rate = seen.numerator / seen.n if seen.n >= RATE_BURN_IN else None
-    tolerated = tolerated_odds(guardrail, control_rate=rate)
-    step = block_log_e(block.treatment_n, treatment, block.control_n, control, tolerated=tolerated)
+    counts = block.treatment_n, treatment, block.control_n, control
+    if is_zero(guardrail.tolerate):
+        step = block_log_e(*counts)
+    elif edition >= 2:
+        offset, slope = tolerated_rate(guardrail)
+        level = guessed_level(guardrail, evidence.phases, block)
+        step = margin_log_e(*counts, offset=offset, slope=slope, level=level)
+    else:
+        seen = evidence.phases[block.phase].strata.control
+        rate = seen.numerator / seen.n if seen.n >= RATE_BURN_IN else None
+        step = block_log_e(*counts, tolerated=tolerated_odds(guardrail, control_rate=rate))
     return msgspec.structs.replace(evidence, odds=_added(evidence.odds, step))
 
 
-def _add_mean(guardrail: Guardrail, evidence: MetricEvidence, block: MeanBlock) -> MetricEvidence:
+def _add_mean(guardrail: Guardrail, evidence: MetricEvidence, block: MeanBlock, edition: int) -> MetricEvidence:
+    arms = block.treatment.n, block.control.n
     evidence = msgspec.structs.replace(
         evidence,
         rank_score=evidence.rank_score + sign(guardrail) * block.rank_score,
         rank_variance=evidence.rank_variance
-        + untied_variance(block.treatment.n, block.control.n, block.rank_variance, MEAN_SHIFTS),
+        + untied_variance(*arms, block.rank_variance, MEAN_SHIFTS, may_tie=edition < 2),
     )
     if not block.log_wealth or block.cap <= 0 or not block.treatment.n or not block.control.n:
         return evidence
@@ -123,7 +136,7 @@ def _add_mean(guardrail: Guardrail, evidence: MetricEvidence, block: MeanBlock) 
     return msgspec.structs.replace(evidence, wealth=_added(evidence.wealth, wealth))
 
 
-def _add_quantile(guardrail: Guardrail, evidence: MetricEvidence, block: QuantileBlock) -> MetricEvidence:
+def _add_quantile(guardrail: Guardrail, evidence: MetricEvidence, block: QuantileBlock, edition: int) -> MetricEvidence:
     worse = sign(guardrail)
     shift = tolerated_bins(guardrail)
     score, variance, above = block.rank_score, block.rank_variance, block.treatment_above
@@ -139,7 +152,7 @@ def _add_quantile(guardrail: Guardrail, evidence: MetricEvidence, block: Quantil
         evidence,
         rank_score=evidence.rank_score + worse * score,
         rank_variance=evidence.rank_variance
-        + untied_variance(block.treatment_n, block.control_n, variance, LATENCY_SHIFTS),
+        + untied_variance(block.treatment_n, block.control_n, variance, LATENCY_SHIFTS, may_tie=edition < 2),
     )
     if not block.thresholds:
         return evidence

@@ -3,13 +3,20 @@
 A true effect exactly at `tolerate` then fires with probability at most alpha.
 """
 
-from math import ceil, log
+from collections.abc import Mapping
+from math import ceil, fsum, log
 
-from ebbgate.core.metrics.blocks import SKETCH_BASE
+from ebbgate.core.metrics.blocks import AFTERWARDS, SKETCH_BASE, ProportionBlock
 from ebbgate.core.metrics.definition import Direction, Guardrail, Margin
+from ebbgate.core.metrics.evidence_types import PhaseEvidence
 from ebbgate.core.stats import odds_ratio
 
 _CLOSE_TO_ONE = 1 - 1e-9
+
+A_RARE_RATE = 0.01
+GUESS_UNITS = 20
+"""What is guessed of a rate before there are data: low, as that costs least where it is wrong; and units that it
+weighs, so that the first three units do not make it 2 in 3."""
 
 
 def sign(guardrail: Guardrail) -> int:
@@ -32,13 +39,50 @@ def relative_tolerance(guardrail: Guardrail) -> float:
     return tolerate.absolute / guardrail.baseline
 
 
+def tolerated_rate(guardrail: Guardrail) -> tuple[float, float]:
+    """(offset, slope): nothing is harm while the treatment's rate of *bad* events is at most offset + slope * the
+    control's.
+
+    Exactly the plan's margin, at every level: a share that must not fall is one of failures, and `- 10 %` of it leaves
+    them at 0.1 + 0.9 of the control's. A margin that reaches beyond 1 can never be exceeded.
+    """
+    tolerate = guardrail.tolerate
+    if tolerate.absolute is not None:
+        return tolerate.absolute, 1.0
+    relative = tolerate.relative or 0.0
+    return (0.0, 1 + relative) if sign(guardrail) > 0 else (relative, 1 - relative)
+
+
+def guessed_level(guardrail: Guardrail, phases: Mapping[int, PhaseEvidence], block: ProportionBlock) -> float:
+    """The control's rate of bad events as it may be guessed *before* a block that is in its phase already: so it is
+    predictable, and only power rests on it (`margin_log_e`).
+
+    Of the phase so far, with GUESS_UNITS of what is guessed without it: the baseline, else what the control had in
+    other phases, else A_RARE_RATE.
+    """
+    worse, seen = sign(guardrail), phases[block.phase].strata.control
+    n, y = seen.n - block.control_n, seen.numerator - block.control_y
+    if guardrail.baseline is not None and 0 < guardrail.baseline < 1:
+        guess = guardrail.baseline if worse > 0 else 1 - guardrail.baseline
+    else:
+        others = [phases[index].strata.control for index in sorted(phases) if index not in (*AFTERWARDS, block.phase)]
+        known = [(arm.n, arm.numerator) for arm in others]
+        guess = _share(fsum(n for n, _ in known), fsum(y for _, y in known), worse, A_RARE_RATE)
+    return _share(n, y, worse, guess)
+
+
+def _share(n: float, y: float, worse: int, guess: float) -> float:
+    """Of bad events, with GUESS_UNITS of a guess."""
+    return ((y if worse > 0 else n - y) + GUESS_UNITS * guess) / (n + GUESS_UNITS)
+
+
 def tolerated_odds(guardrail: Guardrail, *, control_rate: float | None = None) -> float:
     """The odds ratio of *bad* events, treatment to control, at the tolerance; 1 if nothing is tolerated.
 
-    A margin on rates is another odds ratio at every rate. It is converted at the baseline and at the control's
-    measured rate, and the larger of the two stands, so that a baseline that was guessed wrong does not turn a
-    tolerated change into harm. control_rate: None while there are too few units to say. With neither, a relative
-    margin is taken as the odds ratio, which is right for rare events.
+    As it was before edition 2 (EVIDENCE_EDITION), for replays. A margin on rates is another odds ratio at every rate.
+    It is converted at the baseline and at the control's measured rate (None: too few units to say), and the
+    larger of the two stands. With neither, a relative margin is taken as the odds ratio, which is right for rare events
+    alone.
     """
     if is_zero(guardrail.tolerate):
         return 1.0

@@ -6,6 +6,10 @@ import msgspec
 
 from ebbgate.core.stats import Strata
 
+EVIDENCE_EDITION = 2
+"""How blocks become evidence; replays give what a decision was made by. 2: a margin on rates is tested as one, instead
+of being converted to an odds ratio; ranks with a few ties have the variance of none."""
+
 
 class PhaseEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """What estimates and bounds of one phase need; phases are never pooled (RULES D1).

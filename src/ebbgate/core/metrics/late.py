@@ -14,7 +14,7 @@ from ebbgate.core.metrics.analysis import LateAnalysis, LateDay, LateStanding
 from ebbgate.core.metrics.blocks import AnyBlock
 from ebbgate.core.metrics.definition import Guardrail, Metric
 from ebbgate.core.metrics.display import format_value, format_worse
-from ebbgate.core.metrics.evidence import fold, start
+from ebbgate.core.metrics.evidence import EVIDENCE_EDITION, fold, start
 from ebbgate.core.metrics.evidence_change import measure
 from ebbgate.core.metrics.evidence_types import MetricEvidence
 from ebbgate.core.metrics.limits_delay import limit_delay
@@ -76,16 +76,21 @@ def late_spans(metric: Metric, *, entered_at: datetime, opened_at: datetime, clo
 
 
 def fold_late(
-    guardrail: Guardrail, evidence: LateEvidence, found: LateBlock, *, alpha_of: Callable[[int], float]
+    guardrail: Guardrail,
+    evidence: LateEvidence,
+    found: LateBlock,
+    *,
+    alpha_of: Callable[[int], float],
+    edition: int = EVIDENCE_EDITION,
 ) -> LateEvidence:
     """The evidence with one more block, in order of closing. Pure. alpha_of: an epoch's number, from 0, to its part of
-    the budget for this metric (`late_alphas`)."""
+    the budget for this metric (`late_alphas`). edition: as of `fold`."""
     block, current, past = found.block, evidence.current, evidence.past
     if current is None or (evidence.phase, evidence.day) != (block.phase, found.day):
         if current is not None:
             past = (*past, _ended(evidence, current))
         current = start(guardrail, alpha=alpha_of(len(past)))
-    current = fold(guardrail, current, block)
+    current = fold(guardrail, current, block, edition=edition)
     evidence = msgspec.structs.replace(evidence, past=past, phase=block.phase, day=found.day, current=current)
     if current.harm_shown_at is None or evidence.harm_shown_at is not None:
         return evidence

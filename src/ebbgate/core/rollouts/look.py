@@ -14,10 +14,10 @@ from ebbgate.core.rollouts.health import Health
 from ebbgate.core.rollouts.recovery import Propagation
 from ebbgate.core.rollouts.state import RolloutState
 
-EDITION = 1
-"""How what is said beside the evidence is written now. 1: values with their units; what is only read after a rollback,
-too, and its limits with the value instead of a share; of surveys the shares that answered, where they differ;
-of means that few values carry most of the spread."""
+EDITION = 2
+"""How evidence is made (EVIDENCE_EDITION), and what is said beside it is written, now. 1: values with their units;
+what is only read after a rollback, too, and its limits with the value instead of a share; of surveys the shares that
+answered, where they differ; of means that few values carry most of the spread. 2: evidence alone."""
 
 
 class LookData(msgspec.Struct, frozen=True, kw_only=True):

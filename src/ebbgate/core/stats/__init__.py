@@ -27,6 +27,7 @@ from ebbgate.core.stats.quantile import (
     upper_difference,
 )
 from ebbgate.core.stats.rank import LATENCY_SHIFTS, MEAN_SHIFTS, Shifts, rank_block, rank_log_e, untied_variance
+from ebbgate.core.stats.rate_margin import margin_log_e
 from ebbgate.core.stats.sample_ratio import CONCENTRATION, sample_ratio_log_e
 from ebbgate.core.stats.strata import (
     ArmBlock,
@@ -81,6 +82,7 @@ __all__ = [
     "logged",
     "lower_difference",
     "lower_share",
+    "margin_log_e",
     "odds_ratio",
     "one_sided_log_e",
     "one_sided_multiplier",

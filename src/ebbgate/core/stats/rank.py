@@ -20,7 +20,7 @@ _SLOPE = 12 / (2 * sqrt(pi))
 """A shift of d standard deviations moves the score by d * ne / (2 sqrt(pi)) while the variance is ne / 12; the best
 slope is their ratio."""
 
-_TIED = 0.9  # of the variance without ties; below it the bound of a continuous distribution is not relied on
+_TIED = 0.9  # of the variance without ties; below it Bennett's bound is the smaller one, as a rule
 
 
 def rank_log_e(score: float, variance: float, shifts: Shifts) -> float:
@@ -33,19 +33,24 @@ def rank_log_e(score: float, variance: float, shifts: Shifts) -> float:
     return grid_log_e(score, variance, [shift * _SLOPE for shift, _ in shifts], [weight for _, weight in shifts])
 
 
-def untied_variance(treatment_n: int, control_n: int, variance: float, shifts: Shifts) -> float:
-    """A variance for `rank_log_e` under which a block full of ties is no false evidence.
+def untied_variance(
+    treatment_n: int, control_n: int, variance: float, shifts: Shifts, *, may_tie: bool = False
+) -> float:
+    """A variance for `rank_log_e` under which a block with ties is no false evidence, exactly.
 
-    variance: the block's permutation variance. Few ties take little of it, and it stands. Many (most values equal) make
-    the score as skewed as a count of rare events; then it is raised to Bennett's bound for steps of at most 1/2 at the
-    largest slope, over the larger arm drawn with replacement (Hoeffding 1963, section 6). Empty arms give 0.
+    variance: the block's permutation variance, which ties make smaller. Where they are few, that without ties stands:
+    mid-ranks are the mean over all ways to break the ties, so by Jensen's inequality no exponential of their score is
+    expected to be more. Many (most values equal) make the score as skewed as a count of rare events; then its own is
+    raised to Bennett's bound for steps of at most 1/2 at the largest slope, over the larger arm drawn with replacement
+    (Hoeffding 1963, section 6). Empty arms give 0. may_tie: few ties keep their own variance, as before edition 2 of
+    evidence (expectation up to 1.002 where three of four units are treated).
     """
     n = treatment_n + control_n
     if not treatment_n or not control_n:
         return 0.0
     continuous = treatment_n * control_n * (n + 1) / (12 * n * n)
     if variance >= _TIED * continuous:
-        return variance
+        return variance if may_tie else max(variance, continuous)
     step = max(shift for shift, _ in shifts) * _SLOPE / 2
     return variance * 2 * (exp(step) - 1 - step) / (step * step) * n / max(treatment_n, control_n)
 

@@ -1,6 +1,9 @@
+from math import exp
+
 import pytest
 
 from ebbgate.core.stats import (
+    LATENCY_SHIFTS,
     MEAN_SHIFTS,
     ArmBlock,
     Imaginary,
@@ -15,6 +18,7 @@ from ebbgate.core.stats import (
     rank_log_e,
     ratio_interval,
     sketch_quantile,
+    untied_variance,
     upper_difference,
 )
 
@@ -27,6 +31,20 @@ def test_ranks_of_a_block_are_centred_and_have_the_permutation_variance() -> Non
     assert score == pytest.approx((-0.5 + 1.5) / 4)
     squares = (1.5**2 + 0.5**2) * 2 / 16
     assert variance == pytest.approx(2 * 2 / (4 * 3) * squares)
+
+
+def test_a_tie_among_four_units_is_no_evidence() -> None:
+    """Each of the four is the control as likely as any other (RULES E1); with the variance that the tie leaves, three
+    treated of four were expected to multiply the evidence by 1.001."""
+    total = 0.0
+    for control in range(4):
+        counts = [{0: 1, 1: 1, 2: 2}, {}]
+        bin_ = min(control, 2)
+        counts[0][bin_] -= 1
+        counts[1][bin_] = 1
+        score, variance = rank_block(*counts)
+        total += exp(rank_log_e(score, untied_variance(3, 1, variance, LATENCY_SHIFTS), LATENCY_SHIFTS)) / 4
+    assert 0.99 < total <= 1
 
 
 def test_tied_units_share_a_mid_rank_and_all_tied_say_nothing() -> None:
