@@ -1,6 +1,7 @@
 """Issue acceptance: the demo ends as it should, and otherwise where the world is another.
 
-Real processes, real sockets, plan time: these are slow, and want the machine for themselves.
+Real processes, real sockets, plan time: these are slow, and want the machine for themselves; beside them runs only what
+gives way (tests/beside.sh).
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Any
 SEED = os.environ.get("EBBGATE_DEMO_SEED", "1")
 """Any seed must do; a failure prints the one it had."""
 
-WITHIN_S = 240.0
+WITHIN_S = 300.0
 
 
 def demo(*options: str) -> tuple[int, dict[str, Any]]:
@@ -51,11 +52,10 @@ def test_a_good_version_reaches_everybody_and_a_bad_one_takes_itself_back() -> N
 
 def test_harm_decides_the_end_not_the_act_whatever_else_breaks() -> None:
     """The flag path does not work, so the release before goes back (RULES H4); control is killed in the middle, and
-    every decision comes out the same again (RULES E5, H1).
+    every decision comes out the same again (RULES E5, H1). As many people as `plan power` asks for: with fewer, now and
+    then the recovery of some guardrail lacks the data to be proven (RULES H3).
     """
-    status, report = demo(
-        *("--act", "1", "--act1", "bad", "--break-flag", "--kill-control", "--users", "20000", "--hours", "5")
-    )
+    status, report = demo("--act", "1", "--act1", "bad", "--break-flag", "--kill-control")
     (act,) = report["acts"]
     assert act["ended"] == "rolled_back (recovered)"
     assert status == 0
