@@ -112,8 +112,8 @@ def response_words(response: tuple[float, float]) -> str:
     """That other people answered. response: shares of users with the new and with the old version who did."""
     new, old = response
     return (
-        f"{new:.1%} answered with the new version and {old:.1%} with the old: those are not the same kinds of people, "
-        "so that their answers cannot be compared"
+        f"{new:.1%} answered with the new version and {old:.1%} with the old, so that their answers are not those of "
+        "the same people and cannot be compared"
     )
 
 

@@ -145,8 +145,8 @@ def test_answers_of_other_people_are_not_compared_and_both_shares_are_said() -> 
     fields: dict[str, Any] = {"words": "errors is worse by -1.14 at most", "response": (0.3, 0.412), "threshold": 4.0}
     text = told(stars, an_analysis(Verdict.UNDECIDED, why="response_differs", **fields))
     said = (
-        "30.0% answered with the new version and 41.2% with the old: those are not the same kinds of people, so that "
-        "their answers cannot be compared"
+        "30.0% answered with the new version and 41.2% with the old, so that their answers are not those of the same "
+        "people and cannot be compared"
     )
     assert text.startswith(f"errors is open: {said} [undecided")
     assert "-1.14" not in text
