@@ -128,7 +128,7 @@ def _check_port(directory: Path, role: str, default: int) -> Check:
     if _answers(port):
         if told:
             return Check(name=name, finding=Finding.OK, detail=f"{port} answers")
-        hint = f"if that is no ebbgate: `ebbgate serve --{role}-port` takes another"
+        hint = f"if that is no ebbgate: `ebbgate serve --{role}-port 8130` takes another"
         return Check(name=name, finding=Finding.NOTE, detail=f"{port} is used by a server elsewhere", hint=hint)
     if told:
         detail = f"{port} does not answer, though {directory / f'{role}.port'} names it"

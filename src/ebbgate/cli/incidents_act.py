@@ -69,7 +69,9 @@ def _opened(one: OpenedIncident) -> list[RenderableType]:
     if one.left and one.kind is IncidentKind.DATA_CORRUPTION:
         lines.append(f"not taken back, as another system serves the flag; switch it there: {', '.join(one.left)}")
     elif one.left:
-        lines.append(f"nothing was taken back; {', '.join(one.left)} goes on: ebbgate rollback {one.left[0]}")
+        lines.append(
+            f"nothing was taken back; {', '.join(one.left)} goes on: ebbgate rollback {one.left[0]} --reason ..."
+        )
     if not (one.taken_back or one.frozen or one.left):
         lines.append(f"nothing of {one.app} was being rolled out in {one.environment}, so nothing was taken back")
     return list(lines)

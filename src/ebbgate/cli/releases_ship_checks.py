@@ -61,12 +61,14 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         if self.last_stable is None:
             raise TransitionError(
                 f"{self.plan.app} has no stable release to go back to",
-                hint="record what runs: ebbgate release adopt FOLDER --version v1.3.2; if nothing runs, add --first",
+                hint='record what runs: ebbgate release adopt FOLDER --version v1.3.2 --reason "..."; '
+                "if nothing runs, add --first",
             )
         if self.others:
             raise ConflictError(
                 f"rollout {self.others[0]} of flag {self.plan.flag!r} is open",
-                hint=f"wait: ebbgate rollout status {self.others[0]} --timeout 2h; or end it: ebbgate rollout abort",
+                hint=f"wait: ebbgate rollout status {self.others[0]} --timeout 2h; "
+                f'or end it: ebbgate rollout abort {self.others[0]} --reason "..."',
             )
         if self.killed_by is not None:
             raise ConflictError(

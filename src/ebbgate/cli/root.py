@@ -76,6 +76,16 @@ def _usage(error: click.UsageError, *, as_json: bool) -> int:
         return Exit.USAGE
     command = error.ctx.command_path if error.ctx else "ebbgate"
     hint = f"see `{command} --help`"
+    if isinstance(error, click.MissingParameter) and error.ctx is not None:
+        hint = f"type: {_wanted(error.ctx, command)}; {hint}"
     if isinstance(error, click.NoSuchOption) and error.ctx and isinstance(error.ctx.command, click.Group):
         hint = f"options stand behind the whole command: `ebbgate rollout list {error.option_name} ...`"
     return fail(error.format_message(), hint, code="usage", status=Exit.USAGE, as_json=as_json)
+
+
+def _wanted(context: click.Context, command: str) -> str:
+    """The command line with all that it has to have, as far as it was typed: `ebbgate flag kill KEY --reason TEXT`."""
+    wanted = [one for one in context.command.params if one.required]
+    arguments = [one.make_metavar(context) for one in wanted if isinstance(one, click.Argument)]
+    options = [f"{one.opts[0]} {one.make_metavar(context)}" for one in wanted if isinstance(one, click.Option)]
+    return " ".join((command, *arguments, *options))

@@ -79,7 +79,7 @@ class AccessService:
             if environment is not None and environment not in (known := tx.environments()):
                 raise BadRequestError(
                     f"there is no environment {environment!r}",
-                    hint=f"there are: {', '.join(known)}; `ebbgate environment create {environment}` makes it",
+                    hint=f"there are: {', '.join(known)}; or: ebbgate environment create {environment} --reason ...",
                 )
             row, secret = self._add(tx, checked, name, environment, actor)
         self.publish()

@@ -56,7 +56,7 @@ class DeploymentService:
             if release is None:
                 raise NotFoundError(
                     f"{app} has no stable release to go back to",
-                    hint="record the version that runs: ebbgate release adopt FOLDER --version v1.3.2",
+                    hint='record the version that runs: ebbgate release adopt FOLDER --version v1.3.2 --reason "..."',
                 )
             asked = self._queue(tx, release, actor, key=key, is_rollback=True)
         self._wake()

@@ -203,7 +203,8 @@ class IncidentService:
             if document is None and incident.rollout is not None:
                 raise TransitionError(
                     f"{incident.id} took a version back and has no post-mortem yet",
-                    hint=f"it is drafted when the incident is stable; now: ebbgate postmortem draft {incident.id}",
+                    hint="it is drafted when the incident is stable; "
+                    f'now: ebbgate postmortem draft {incident.id} --reason "..."',
                 )
             if document is not None and document.reviewed_at is None:
                 raise TransitionError(

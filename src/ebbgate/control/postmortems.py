@@ -225,7 +225,8 @@ class PostMortemService:
         if document is None:
             raise NotFoundError(
                 f"{incident.id} is {incident.status.value} and has no post-mortem yet",
-                hint=f"it is drafted when the incident is stable; now: ebbgate postmortem draft {incident.id}",
+                hint="it is drafted when the incident is stable; "
+                f'now: ebbgate postmortem draft {incident.id} --reason "..."',
             )
         return document
 

@@ -28,6 +28,8 @@ from ebbgate.ports.event_store import EventStore
 TOGGLE_WITHIN = timedelta(seconds=30)
 LOOK_EVERY = timedelta(milliseconds=100)
 _WHY = "why: ebbgate rollback drills {}"
+_ADOPT = 'ebbgate release adopt FOLDER --version V --reason "..."'
+_DEPLOY = 'ebbgate release deploy VERSION --reason "..."'
 OPEN = (Status.RUNNING, Status.WATCHING, Status.PAUSED, Status.REVIEW)
 
 
@@ -102,14 +104,17 @@ class PreflightService:
         if running:
             return bad("flag", f"rollout {running[0].id} is {running[0].status.value}", "end it first")
         if kill is not None:
-            return bad("flag", f"{plan.flag} is killed: {kill.reason}", f"lift it: ebbgate flag restore {plan.flag}")
+            mend = f'lift it: ebbgate flag restore {plan.flag} --reason "..."'
+            return bad("flag", f"{plan.flag} is killed: {kill.reason}", mend)
         if row is None:
             return good("flag", f"{plan.flag} is not there yet; starting makes it")
         return good("flag", f"{plan.flag} is there, and no rollout is on it")
 
     def _toggles(self, plan: Plan, actor: Actor) -> Check:
         """The flag half of a drill: on, off, and everybody confirms."""
-        drill = self._drills.start(plan.app, environment=plan.environment, actor=actor, flag_only=True)
+        drill = self._drills.start(
+            plan.app, environment=plan.environment, actor=actor, flag_only=True, is_preflight=True
+        )
         until = self._clock.monotonic() + TOGGLE_WITHIN.total_seconds()
         while not drill.is_over and self._clock.monotonic() < until:
             self._clock.sleep(LOOK_EVERY)
@@ -143,10 +148,10 @@ class PreflightService:
         if stable is None:
             if plan.deploy is None:
                 return warn("last stable", "the plan deploys nothing: there is no second stage", "write `deploy:`")
-            return bad("last stable", f"{plan.app} has no stable release", "ebbgate release adopt FOLDER --version V")
+            return bad("last stable", f"{plan.app} has no stable release", f"record what runs: {_ADOPT}")
         if stable.deploy is None and plan.deploy is not None:
             words = f"{stable.id} names no target, so that it cannot go back"
-            return bad("last stable", words, "record it anew, with this plan: ebbgate release adopt FOLDER --version V")
+            return bad("last stable", words, f"record it anew, with this plan: {_ADOPT}")
         length = self._artifacts.verify(stable.artifact.digest)
         return good("last stable", f"{stable.id}: {length:,} bytes, and its digest is intact")
 
@@ -165,9 +170,9 @@ class PreflightService:
             return warn("target", f"{left.id} is under way, at {left.step.value}", "wait for its end")
         if left is not None:
             words = f"{left.id} is {left.status.value}, so that nobody knows what answers: {left.error}"
-            return bad("target", words, "mend it, then deploy again: ebbgate release deploy")
+            return bad("target", words, f"mend it, then deploy again: {_DEPLOY}")
         if current.release is None or shipment is None:
-            return warn("target", "nothing was deployed there yet", "ebbgate release deploy")
+            return warn("target", "nothing was deployed there yet", f"deploy what runs: {_DEPLOY}")
         name, answer = current.release.id, self._deployer.target(shipment.terms).look(shipment)
         if answer.is_good:
             return good("target", f"{name} answers: {answer.text}")
@@ -205,7 +210,9 @@ class PreflightService:
             return warn("channels", f"{len(channels)} channels, none of them tried", "leave --quiet-channels out")
         refused = [one for one in self._notifications.test([], actor=actor) if one.delivered_at is None]
         if refused:
-            return bad("channels", f"{refused[0].channel}: {refused[0].error}", "ebbgate notify test")
+            return bad(
+                "channels", f"{refused[0].channel}: {refused[0].error}", 'try it: ebbgate notify test --reason "..."'
+            )
         return good("channels", f"{len(channels)} took a test message")
 
     def _approvals(self, plan: Plan, name: str) -> Check:
@@ -232,12 +239,12 @@ class PreflightService:
             return bad("drill", words, f"connect evaluators, write `deploy.drill`; {_WHY.format(passed.id)}")
         if last is None:
             make = bad if within is not None else warn
-            return make("drill", "there was none that passed", f"ebbgate rollback drill {plan.app} --reason ...")
+            return make("drill", "there was none that passed", _another(plan))
         if last.ended_at is None:
             raise NotFoundError(f"{last.id} has no end", hint="run another drill")
         words = f"{last.id} passed on {last.ended_at:%Y-%m-%d %H:%M} UTC"
         if within is not None and not is_recent(last, within=within, now=self._clock.machine_now()):
-            return bad("drill", f"{words}, longer ago than the plan allows", "run another: ebbgate rollback drill")
+            return bad("drill", f"{words}, longer ago than the plan allows", _another(plan))
         left_out = [part.name for part in last.parts if part.worked is None]
         if not left_out:
             return good("drill", words)
@@ -245,6 +252,10 @@ class PreflightService:
             words += f"; no redeployment was rehearsed, as nothing of {plan.app} is deployed by ebbgate"
             return good("drill", words)
         return warn("drill", f"{words}, and left out: {_parts(left_out)}", _WHY.format(last.id))
+
+
+def _another(plan: Plan) -> str:
+    return f'run one: ebbgate rollback drill {plan.app} --reason "..."'
 
 
 def _parts(names: Iterable[PartName]) -> str:

@@ -60,7 +60,7 @@ def admit_rollout(tx: ControlTransaction, plan: Plan, name: str, *, override: bo
     if last_stable(tx.releases(app=plan.app), but=release.id) is None:
         raise TransitionError(
             f"{plan.app} has no stable release to go back to",
-            hint="record the version that runs now: ebbgate release adopt FOLDER --version v1.3.2",
+            hint='record the version that runs now: ebbgate release adopt FOLDER --version v1.3.2 --reason "..."',
         )
 
 
@@ -77,7 +77,8 @@ def require_registered(tx: ControlTransaction, plan: Plan, name: str) -> Release
     known = nearest(name, versions) if versions else "none yet"
     raise NotFoundError(
         f"{plan.app} has no release {name!r}",
-        hint=f"releases: {known}; all: ebbgate release list; of one made elsewhere: ebbgate release adopt",
+        hint=f"releases: {known}; all: ebbgate release list; of one made elsewhere: "
+        'ebbgate release adopt FOLDER --version v1.3.2 --reason "..."',
     )
 
 

@@ -258,14 +258,15 @@ class RollbackService:
             if state.status is not Status.ROLLING_BACK:
                 raise TransitionError(
                     f"rollout {state.id} is {state.status.value}: no rollback runs that has a second stage",
-                    hint="deploy what you want to go back to: ebbgate release deploy",
+                    hint='deploy what you want to go back to: ebbgate release deploy VERSION --reason "..."',
                 )
             if state.rollback is not None and state.rollback.redeploy_from_at is not None:
                 return state
             if target.release is None:
                 raise TransitionError(
                     f"the flag is off, but nothing can be redeployed: {target.why}",
-                    hint="record the version that ran before: ebbgate release adopt FOLDER --version v1.3.2",
+                    hint="record the version that ran before: "
+                    'ebbgate release adopt FOLDER --version v1.3.2 --reason "..."',
                 )
             reason = f"asked for by {actor.name}: {actor.reason}; {target.release} goes back"
             move = Go(step=RollbackStep.REDEPLOY, code=Code.REDEPLOY, reason=reason)

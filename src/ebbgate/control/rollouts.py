@@ -132,7 +132,8 @@ class RolloutService:
                 newer = f"rollout {governing.id} has" if governing is not None else "a later one has"
                 raise TransitionError(
                     f"rollout {state.id} no longer rules flag {state.plan.flag!r}: {newer} taken its place",
-                    hint="roll back the newest one, or switch the flag off: ebbgate flag kill",
+                    hint=f"roll back the newest one, or switch the flag off: "
+                    f'ebbgate flag kill {state.plan.flag} --reason "..."',
                 )
             return begin_rollback(tx, self._clock, state, actor)
 
@@ -207,7 +208,8 @@ class RolloutService:
             )
         if not plan.is_external and any(kill.flag == plan.flag for kill in tx.kills(plan.environment)):
             raise ConflictError(
-                f"flag {plan.flag!r} is switched off by a kill", hint=f"lift it first: ebbgate flag restore {plan.flag}"
+                f"flag {plan.flag!r} is switched off by a kill",
+                hint=f'lift it first: ebbgate flag restore {plan.flag} --reason "..."',
             )
 
     def _default_mode(self, tx: ControlTransaction, plan: Plan) -> Mode:

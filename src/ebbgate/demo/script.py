@@ -95,4 +95,6 @@ def conclude(console: Console, report: DemoReport, settings: DemoSettings) -> No
     console.print(others)
     if any(other.is_projected for act in report.acts for other in act.others):
         console.print("* not before ebbgate acted: calculated, had the looks gone on as they were", highlight=False)
-    console.print("Read more: docs/architecture.md (the life of a decision); ebbgate rollout explain; docs/guides/")
+    console.print(
+        "Read more: docs/architecture.md (the life of a decision); ebbgate rollout explain newWidgets; docs/guides/"
+    )

@@ -53,6 +53,13 @@ def test_every_command_shows_its_help_at_80_columns(path: tuple[str, ...], ebbga
     assert max(map(len, ran.out.splitlines())) <= 80
 
 
+def test_what_is_missing_comes_with_the_line_to_type(ebbgate: Ebbgate) -> None:
+    ran = ebbgate("flag", "restore", "newWidgets")
+    assert ran.status == Exit.USAGE
+    assert "Missing option '--reason'" in ran.err
+    assert "hint: type: ebbgate flag restore KEY --reason TEXT; see `ebbgate flag restore --help`" in ran.err
+
+
 STEPS = ("rollback", "start", "pause", "resume", "promote", "abort", "retry")
 CHANGING = [path for path in ALL if path[-1] in STEPS]
 

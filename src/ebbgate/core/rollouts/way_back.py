@@ -21,7 +21,7 @@ def way_back(
         ended = f'ebbgate rollout settle {state.id} --reason "..."'
         lines.append(f"To end it now, as unverified: {ended}")
     if incident is not None:
-        lines.append(f"Incident: {incident} (ebbgate incident get {incident})")
+        lines.append(f"Incident: {incident} (ebbgate incident show {incident})")
     return tuple(lines)
 
 

@@ -36,7 +36,7 @@ def test_a_rollback_that_waits_for_the_metrics_says_all_of_it() -> None:
         "Waiting for proof that the metrics are back: not enough data to prove errors; until 2026-03-02 18:00:00 UTC,"
         " then it is unverified.",
         SETTLE,
-        "Incident: INC-1 (ebbgate incident get INC-1)",
+        "Incident: INC-1 (ebbgate incident show INC-1)",
     )
 
 
@@ -67,6 +67,6 @@ def test_after_the_end_the_incident_and_who_has_the_old_version_are_still_told()
     ended = taken_back(step=RollbackStep.DONE, outcome=RollbackOutcome.UNVERIFIED)
     assert way_back(ended, mapping=SAME, incident="INC-1") == (
         "The old version is served to everybody since 12:00:02 UTC (3/3 evaluators).",
-        "Incident: INC-1 (ebbgate incident get INC-1)",
+        "Incident: INC-1 (ebbgate incident show INC-1)",
     )
     assert way_back(a_rollout(), mapping=SAME) == ()
