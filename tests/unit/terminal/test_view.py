@@ -246,3 +246,23 @@ def test_each_endpoint_has_a_row_of_its_own_below_its_metric(a_view: View, drawn
     above = next(number for number, line in enumerate(lines) if line.startswith("api_time"))
     assert lines[above + 1].startswith("  /v1/routes")
     assert "77" in lines[above + 1]
+
+
+def test_a_number_that_is_only_read_stands_beside_its_limit_and_has_no_share(a_view: View, drawn: Draw) -> None:
+    """Of a build or a source: nobody was observed."""
+    view = a_view()
+    time = view.analyses[1]
+    limit = msgspec.structs.replace(
+        view.analyses[0].limits[0],
+        metric="api_time",
+        function="",
+        limit=1_000.0,
+        is_critical=False,
+        standing=LimitStanding.BREACHED,
+        treatment_share=None,
+        control_share=None,
+        value=1_262.5,
+    )
+    picture = drawn(a_view(analyses=(msgspec.structs.replace(time, limits=(limit,)),)))
+    assert "limit breached: api_time: 1,262 ms, limit 1s" in picture
+    assert "no data" not in picture
