@@ -41,7 +41,8 @@ def drill(
     A scratch flag goes on and is killed, and every connected evaluator has to confirm; the last stable release's bytes
     are unpacked, switched and started in the sandbox that the plan names (`deploy.drill`), where its own digest has to
     answer. An application that deploys nothing rehearses the flag alone, and is told so. Nothing that people use is
-    touched. The exit status is 0 if it passed, 1 if not, 5 if it is not over.
+    touched. The exit status is 0 if it passed, 1 if not (also where nobody was there to show anything), 5 if it is not
+    over.
     """
     clock = SystemClock()
     begun = control.drills.start(app, reason=reason, environment=environment, flag_only=flag_only)
@@ -65,7 +66,7 @@ def _line(part: DrillPart) -> str:
 
 
 def _summary(one: Drill) -> list[RenderableType]:
-    lines: list[RenderableType] = [f"{one.id} of {one.app}: {one.status.value.upper()}"]
+    lines: list[RenderableType] = [f"{one.id} of {one.app}: {_standing(one)}"]
     if one.off_ms_max is not None:
         lines.append(
             f"flag off: {one.confirmed}/{one.expected} confirmed, p50 {one.off_ms_p50:.0f} ms, "
@@ -75,10 +76,26 @@ def _summary(one: Drill) -> list[RenderableType]:
     redeploy = [took[name] for name in ("place", "switch", "restart", "check") if name in took]
     if redeploy:
         lines.append(f"redeploy of {one.release} in the sandbox: {sum(redeploy, timedelta()).total_seconds():.2f} s")
-    lines += [part.words for part in one.parts if part.name is PartName.PLACE and part.worked is None]
+    if one.status is not DrillStatus.SHOWS_NOTHING:
+        lines += [part.words for part in one.parts if part.name is PartName.PLACE and part.worked is None]
     if "recovery" in took:
         lines.append(f"recovery: {took['recovery'].total_seconds():.2f} s")
     return lines
+
+
+def _standing(one: Drill) -> str:
+    """Its status; of one that shows nothing, why."""
+    says = one.status.value.replace("_", " ").upper()
+    if one.status is not DrillStatus.SHOWS_NOTHING:
+        return says
+    return f"{says}: {'; '.join(part.words for part in one.parts if part.worked is None)}"
+
+
+def _of(one: Drill) -> str:
+    """What of the way back it was of: a toggle is listed as what it is, and satisfies no plan."""
+    if one.is_preflight:
+        return "preflight's toggle"
+    return "the flag alone" if one.is_flag_only else "the way back"
 
 
 @click.command()
@@ -97,8 +114,9 @@ def drills(control: "ControlClient", out: Output, drill_id: str | None, app: str
 def _table(found: list[Drill]) -> RenderableType:
     if not found:
         return "no drill yet: ebbgate rollback drill APP --reason ..."
-    table = a_table("id", "app", "status", "at", "flag off", "release")
+    table = a_table("id", "app", "of", "status", "at", "flag off", "release")
     for one in found:
         off = f"{one.confirmed}/{one.expected}, last {one.off_ms_max:.0f} ms" if one.off_ms_max is not None else "–"
-        table.add_row(one.id, one.app, one.status.value, moment(one.started_at), off, one.release or "–")
+        status = one.status.value.replace("_", " ")
+        table.add_row(one.id, one.app, _of(one), status, moment(one.started_at), off, one.release or "–")
     return table

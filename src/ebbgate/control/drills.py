@@ -8,9 +8,11 @@ from statistics import quantiles
 import msgspec
 import structlog
 
+from ebbgate.control.apps import known_apps, require_app
 from ebbgate.control.audit import Actor, record, tell
 from ebbgate.control.drills_redeploy import Redeployment
 from ebbgate.control.flags import FlagService
+from ebbgate.control.flags_rows import require_environment
 from ebbgate.control.propagation import prove
 from ebbgate.core.errors import ConflictError, EbbgateError, NotFoundError
 from ebbgate.core.rollbacks.drill import (
@@ -68,12 +70,24 @@ class DrillService:
         self._spawn = spawn
         self._begun = threading.Lock()
 
-    def start(self, app: str, *, environment: str, actor: Actor, flag_only: bool) -> Drill:
+    def start(self, app: str, *, environment: str, actor: Actor, flag_only: bool, is_preflight: bool = False) -> Drill:
         """Begin a drill; it goes on when this returns. Raises ConflictError while another one runs, NotFoundError for
-        an environment that is not there.
+        an environment or an app that is not there. is_preflight: the app is that of a plan, and may be new.
         """
         with self._begun:
-            drill = self._insert(app, environment=environment, actor=actor, flag_only=flag_only)
+            drill = self._insert(
+                Drill(
+                    id="",
+                    app=app,
+                    environment=environment,
+                    actor=actor.name,
+                    reason=actor.reason,
+                    is_flag_only=flag_only,
+                    is_preflight=is_preflight,
+                    started_at=self._clock.machine_now(),
+                ),
+                actor,
+            )
         self._spawn(drill.id, lambda: self._run(drill, actor, flag_only))
         return drill
 
@@ -103,28 +117,20 @@ class DrillService:
             self._remove_flag(drill.environment, Actor(name="ebbgate", reason=f"drill {drill.id} was interrupted"))
             self._finish(drill, DrillStatus.INTERRUPTED)
 
-    def _insert(self, app: str, *, environment: str, actor: Actor, flag_only: bool) -> Drill:
+    def _insert(self, drill: Drill, actor: Actor) -> Drill:
         with self._store.transaction() as tx:
             if running := tx.drills(status=DrillStatus.RUNNING, limit=1):
                 raise ConflictError(
                     f"drill {running[0].id} is running", hint="wait for its end: ebbgate rollback drills"
                 )
-            if environment not in tx.environments():
-                known = ", ".join(tx.environments()) or "none"
-                raise NotFoundError(f"no environment {environment!r}", hint=f"environments: {known}")
+            require_environment(tx, drill.environment)
+            if not drill.is_preflight:
+                asked_of = {one.app for one in tx.drills(limit=1_000) if one.is_preflight}
+                require_app(drill.app, known_apps(tx) | asked_of, otherwise="ask `ebbgate preflight` of its plan first")
             number = next((one.number for one in tx.drills(limit=1)), 0) + 1
-            drill = Drill(
-                id=f"drill-{number}",
-                number=number,
-                app=app,
-                environment=environment,
-                actor=actor.name,
-                reason=actor.reason,
-                is_flag_only=flag_only,
-                started_at=self._clock.machine_now(),
-            )
+            drill = _replace(drill, id=f"drill-{number}", number=number)
             tx.put_drill(drill)
-            record(tx, self._clock, actor, action="drill.start", subject=f"drill:{drill.id}", after={"app": app})
+            record(tx, self._clock, actor, action="drill.start", subject=f"drill:{drill.id}", after={"app": drill.app})
         return drill
 
     def _run(self, drill: Drill, actor: Actor, flag_only: bool) -> None:
@@ -257,7 +263,7 @@ class DrillService:
             if after.is_over and not _is_toggle(after):
                 words = "; ".join(f"{part.name.value}: {part.words}" for part in after.parts) or "nothing was tried"
                 payload = {
-                    "title": f"{after.id} of {after.app} {after.status.value}",
+                    "title": f"{after.id} of {after.app} {after.status.value.replace('_', ' ')}",
                     "words": words,
                     "severity": "info" if after.status is DrillStatus.PASSED else "warning",
                 }
@@ -271,8 +277,10 @@ class DrillService:
 
 
 def _is_toggle(drill: Drill) -> bool:
-    """A flag that toggled as it should: preflight's own question. Told as "passed" it would be taken for a drill."""
-    return drill.is_flag_only and drill.status is DrillStatus.PASSED
+    """A flag that toggled as it should, or before nobody: preflight's own question. Told as "passed" it would be taken
+    for a drill.
+    """
+    return drill.is_flag_only and drill.status in (DrillStatus.PASSED, DrillStatus.SHOWS_NOTHING)
 
 
 def _for(drill: Drill, actor: Actor) -> Actor:

@@ -182,7 +182,10 @@ class PreflightService:
         """What the plan's metrics need, from both versions where one is being rolled out."""
         missing = silent_events(plan, {name.name: name.count for name in self._events.names()})
         if missing:
-            return bad("events", "; ".join(missing), "send them; see ebbgate arrivals")
+            words = "; ".join(one.words for one in missing)
+            if any(one.is_gating for one in missing):
+                return bad("events", words, "send them; see ebbgate arrivals")
+            return warn("events", words, "goals hold no phase, but stay unknown; see ebbgate arrivals")
         running = self._running(plan)
         if running is None:
             return good("events", "every event that the plan's metrics need arrives")

@@ -56,8 +56,8 @@ def test_what_the_api_answers_is_what_it_describes(desk: Any, document: dict[str
     desk.call("POST", "/api/v1/flags/newWidgets/status", {"status": "disabled", "reason": "x"})
     desk.live(1)
     desk.call("POST", "/api/v1/postmortems/INC-1/status", {"step": "draft", "reason": "x"})
-    desk.call("POST", "/api/v1/drills", {"app": "dash", "reason": "x"})
     desk.build()
+    desk.call("POST", "/api/v1/drills", {"app": "dash", "reason": "x"})
     desk.call("POST", "/api/v1/releases/v1.0.0/deploy", {"reason": "x"})
     names = {"releases/{ref}": "releases/v1.0.0", "{paper}": "manifest", "{deployment_id}": "dash-deploy-1"}
     names["{drill_id}"] = "drill-1"

@@ -9,7 +9,7 @@ import pytest
 from ebbgate.control.audit import Actor
 from ebbgate.control.drills import DrillService
 from ebbgate.control.drills_redeploy import Redeployment
-from ebbgate.core.errors import StoreUnavailableError, TransitionError
+from ebbgate.core.errors import NotFoundError, StoreUnavailableError, TransitionError
 from ebbgate.core.releases import Release, ReleaseState
 from ebbgate.core.rollbacks.drill import Drill, DrillStatus, PartName
 from ebbgate.core.rollouts.plan import PreflightTerms
@@ -67,14 +67,42 @@ def drill_range() -> Range:
 
 def test_a_flag_that_toggled_is_not_told_as_a_drill_that_passed(drill_range: Range) -> None:
     """Preflight toggles a flag each time it is asked; the way back was not walked, and nobody is to believe it was."""
+    assert drill_range.drill(flag_only=True) is DrillStatus.SHOWS_NOTHING
+    drill_range.connect()
     assert drill_range.drill(flag_only=True) is DrillStatus.PASSED
     assert drill_range.told() == []
-    assert [one.status for one in drill_range.drills.list()] == [DrillStatus.PASSED], "the row is kept"
+    kept = [DrillStatus.PASSED, DrillStatus.SHOWS_NOTHING]
+    assert [one.status for one in drill_range.drills.list()] == kept, "the rows are kept"
+
+
+def test_a_drill_that_nobody_could_confirm_shows_nothing_and_has_not_passed(drill_range: Range) -> None:
+    """RULES H4: neither stage was tried, so that nothing can be said of the way back."""
+    shown = drill_range.walk("shop")
+    assert (shown.status, shown.confirmed, shown.expected) == (DrillStatus.SHOWS_NOTHING, 0, 0)
+    assert "no evaluator is connected" in shown.parts[1].words
+    assert drill_range.told() == ["drill-1 of shop shows nothing"]
+    assert drill_range.drills.last_passed("shop") is None
+    drill_range.register(a_release(app="shop", id="shop@v1.0.0", state=ReleaseState.STABLE))
+    assert drill_range.walk("shop").status is DrillStatus.FAILED, "its bytes are not there, which was tried"
+
+
+def test_an_app_that_nothing_is_known_of_is_no_drills_and_a_plans_preflight_makes_it_known(drill_range: Range) -> None:
+    """A misspelt one deploys nothing, and its drill would say that all is well."""
+    drill_range.connect()
+    drill_range.register(a_release(app="shop", id="shop@v1.0.0", deploy=None, state=ReleaseState.STABLE))
+    with pytest.raises(NotFoundError, match="nothing is known of an app 'shopp'") as refused:
+        drill_range.drill(flag_only=True, app="shopp")
+    assert refused.value.hint.startswith("apps: shop;")
+    assert drill_range.drills.list() == []
+    drill_range.drills.start("web", environment="production", actor=ADA, flag_only=True, is_preflight=True)
+    assert drill_range.drill(flag_only=False, app="web") is DrillStatus.PASSED
+    assert [one.is_preflight for one in drill_range.drills.list()] == [False, True]
 
 
 def test_one_of_the_whole_way_is_told_and_so_is_a_flag_that_did_not_toggle(
     drill_range: Range, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    drill_range.connect()
     assert drill_range.drill(flag_only=False) is DrillStatus.PASSED
 
     def refuse(*_: Any, **__: Any) -> Any:

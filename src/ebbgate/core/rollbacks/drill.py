@@ -14,6 +14,7 @@ SCRATCH_FLAG = "ebbgate-drill"
 class DrillStatus(StrEnum):
     RUNNING = "running"
     PASSED = "passed"
+    SHOWS_NOTHING = "shows_nothing"  # nothing failed, as neither stage could be tried: nobody was there to confirm
     FAILED = "failed"
     INTERRUPTED = "interrupted"  # control ended in its middle
 
@@ -32,8 +33,9 @@ class PartName(StrEnum):
 
 SECOND_STAGE = frozenset({PartName.PLACE, PartName.SWITCH, PartName.RESTART, PartName.CHECK})
 PROVEN = (PartName.FLAG_OFF, PartName.CHECK)
-"""Without these a drill has passed, and yet shown of neither stage of the way back that it works (RULES H4). Where
-nothing is deployed there is no second stage, and the first of them is all.
+"""Without both of these a drill has passed, and yet not shown of each stage of the way back that it works (RULES H4);
+without either it has shown nothing, and has not passed. Where nothing is deployed there is no second stage, and the
+first of them is all.
 """
 
 
@@ -49,6 +51,7 @@ class DrillPart(msgspec.Struct, frozen=True, kw_only=True):
 class Drill(msgspec.Struct, frozen=True, kw_only=True):
     """One drill. *_at: machine time. off_ms_*: from the commit of the flag-off to the confirmations, of the connected
     evaluators. sandbox: where the release was deployed. is_flag_only: not of the whole way, and not counted as one.
+    is_preflight: the toggle of a preflight, which nobody asked for as a drill.
     """
 
     id: str
@@ -61,6 +64,7 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 1
     status: DrillStatus = DrillStatus.RUNNING
     is_flag_only: bool = False
+    is_preflight: bool = False
     release: str | None = None
     sandbox: str = ""
     parts: tuple[DrillPart, ...] = ()
@@ -86,8 +90,13 @@ class StartDrill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def outcome_of(parts: tuple[DrillPart, ...]) -> DrillStatus:
-    """Passed only if every part that was tried worked. One that left parts out passes as well: see `unproven`."""
-    return DrillStatus.FAILED if any(part.worked is False for part in parts) else DrillStatus.PASSED
+    """Passed only if every part that was tried worked, and one of `PROVEN` was. One that left the other out passes as
+    well: see `unproven`.
+    """
+    if any(part.worked is False for part in parts):
+        return DrillStatus.FAILED
+    is_shown = any(part.worked and part.name in PROVEN for part in parts)
+    return DrillStatus.PASSED if is_shown else DrillStatus.SHOWS_NOTHING
 
 
 def newest_passed(passed: list[Drill]) -> Drill | None:
