@@ -13,6 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ebbgate.cli.exits import Exit
+from ebbgate.cli.nobody_told import warn_where_nobody_is_told
 from ebbgate.cli.options import REASON, Status, duration, name, remote
 from ebbgate.cli.output import Output
 from ebbgate.cli.releases_build import commit_of, make_release, outputs_of, tag_release, tell, version_of
@@ -201,6 +202,7 @@ def _started(
         plan_text(order.plan_file), release=release.id, reason=order.reason, overlay=order.overlay, mode=order.mode
     )
     done.append("start")
+    warn_where_nobody_is_told(control, started)
     return started
 
 

@@ -9,6 +9,7 @@ import click
 from rich.console import RenderableType
 
 from ebbgate.cli.exits import Exit
+from ebbgate.cli.nobody_told import warn_where_nobody_is_told
 from ebbgate.cli.options import REASON, REF, Status, name, remote
 from ebbgate.cli.output import Output, console
 from ebbgate.core.rollouts.plan import Mode
@@ -50,6 +51,7 @@ def start(
     view = control.rollouts.start(
         text, release=release, reason=reason, overlay=overlay, mode=Mode(mode) if mode else None, override=override
     )
+    warn_where_nobody_is_told(control, view)
     if is_watching:
         return _follow(control, out, view)
     out.give(view, _picture)

@@ -101,7 +101,7 @@ class ViewService:
         if state.status not in LOOKED_AT or not self._has_people(state):
             return ()
         seen = {name.name: name.count for name in self._events.names()}
-        sentences = silent_events(state.plan, seen)
+        sentences = [one.words for one in silent_events(state.plan, seen)]
         for counts in self._events.evaluation_counts(state.plan.environment):
             if counts.flag == state.plan.flag:
                 sentences += silent_attributes(counts.evaluations, counts.missing_attributes)

@@ -23,7 +23,7 @@ def test_what_arrives_is_told_and_so_is_what_does_not(
     arrivals = cli.document("arrivals")
     assert {name["name"]: name["count"] for name in arrivals["names"]} == {"clicks": 1}
     assert "! no `click`; seen: `clicks`" in cli("rollout", "get", "heard").out
-    assert "no `api_request`" in cli("doctor", "--edge-url", server.edge_url).out
+    assert "`api_request` never arrives" in cli("doctor", "--edge-url", server.edge_url).out
     # The edge reports usage every ten seconds.
     eventually(lambda: "(ofrep)" in cli("evaluators").out, "the edge's report")
     cli("rollout", "abort", "heard", "--reason", "seen")

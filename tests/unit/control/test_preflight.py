@@ -13,6 +13,7 @@ from ebbgate.control.drills_redeploy import Redeployment
 from ebbgate.control.notifications import NotificationService
 from ebbgate.control.preflight import PreflightService
 from ebbgate.core.errors import TransitionError
+from ebbgate.core.events import Record, TrackedEvent
 from ebbgate.core.releases import Artifact, Documents, Release, ReleaseState
 from ebbgate.core.rollbacks.drill import Drill, DrillPart, DrillStatus, PartName
 from ebbgate.core.rollbacks.preflight import Check, Standing
@@ -23,8 +24,7 @@ from ebbgate.testing.memory_deployer import MemoryDeployer
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ADA = Actor(name="ada", reason="before the launch")
-PLAN = read_plan(
-    """
+PLAN_TEXT = """
 app: shop
 flag: newCheckout
 commander: on-call
@@ -33,7 +33,7 @@ deploy: {to: {directory: /srv/shop}}
 phases: [{to: 50%, who: random, stay: 1d..5d}, {to: 100%, who: everyone, watch: 14d}]
 guardrails: {errors: {rate: api_error / api_request, baseline: 1%, worse_by: 1.5pp}}
 """
-)
+PLAN = read_plan(PLAN_TEXT)
 
 
 class Desk:
@@ -51,6 +51,13 @@ class Desk:
     def check(self, name: str) -> Check:
         found = self.service.check(self.plan, release="", actor=ADA, tell=False).checks
         return next(check for check in found if check.name == name)
+
+    def send(self, *names: str) -> None:
+        """One event of each name reaches the server."""
+        now = self.world.clock.plan_now()
+        events = [TrackedEvent(id=name, unit="ada", name=name, occurred_at=now, sent_at=now) for name in names]
+        record = Record(received_at=now, machine_at=self.world.clock.machine_now(), entries=[*events])
+        self.world.events.ingest([(1, record)])
 
     def adopt(self, *, has_target: bool) -> None:
         digest = f"sha256:{sha256(b'what runs').hexdigest()}"
@@ -149,3 +156,16 @@ def test_a_drill_without_a_redeployment_is_good_where_nothing_is_deployed(desk: 
     check = desk.check("drill")
     assert check.standing is Standing.GOOD, check.words
     assert check.words.endswith("; no redeployment was rehearsed, as nothing of shop is deployed by ebbgate")
+
+
+def test_a_goal_whose_event_never_arrives_is_a_warning_as_goals_hold_no_phase() -> None:
+    desk = Desk()
+    text = "goals: {clicks: {share: widget_click / widget_view, goal: +10%, baseline: 30%}}"
+    desk.plan = msgspec.structs.replace(read_plan(f"{PLAN_TEXT}{text}"), preflight=PLAN.preflight)
+    desk.send("api_request", "api_error", "widget_click")
+    check = desk.check("events")
+    assert check.standing is Standing.WARN
+    assert "`widget_view` never arrives, and goal clicks needs it" in check.words
+    desk = Desk()
+    desk.send("widget_click")
+    assert desk.check("events").standing is Standing.BAD
