@@ -24,14 +24,15 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/pytest tests/unit -q -n 2
 
-# All that `check` has not run: it has the unit tests. Half of the tests wait, so more of them run at once than there are cores, in the
-# order of tests/conftest.py. They start some hundred processes, which would compile the sources each where Python writes no bytecode.
+# All that `check` has not run: it has the unit tests. First what is best done by more processes than there are cores, as half of it waits; in
+# the order of tests/conftest.py. Then the demo, which wants the machine for itself and uses half of it: the simulations, which have no clock
+# but their own, take the other half. The tests start some hundred processes, which would compile the sources each where Python writes no bytecode.
 test: setup
 	sh tests/system-packages.sh
 	sh tests/node-packages.sh
 	$(BIN)/python -m compileall -q src
-	sh tests/with_postgres.sh $(BIN)/pytest tests -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/unit --ignore tests/e2e/demo --durations 15
-	$(BIN)/pytest tests/e2e/demo --durations 0
+	sh tests/with_postgres.sh $(BIN)/pytest tests -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/unit --ignore tests/simulation --ignore tests/e2e/demo --durations 15
+	sh tests/beside.sh '$(BIN)/pytest tests/e2e/demo --durations 0' '$(BIN)/pytest tests/simulation -n 2 --dist loadfile --no-loadscope-reorder --durations 5'
 
 dev: setup
 	$(BIN)/ebbgate serve --data .ebbgate

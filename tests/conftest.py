@@ -8,16 +8,15 @@ TESTS = Path(__file__).parent
 FIRST = (
     "e2e/killing/rollouts/test_kill_at_random.py",
     "e2e/killing/rollouts/test_kill_at_steps.py",
-    "simulation/test_harmless_releases.py",
+    "e2e/release/test_whole_way.py",
+    "statistics",
     "e2e/release",
-    "simulation/test_harmful_releases.py",
     "e2e/killing",
-    "simulation/test_watch.py",
     "e2e/outage",
     "e2e/cli",
-    "simulation",
     "e2e",
-    "statistics",
+    "simulation/test_harmless_releases.py",
+    "simulation/test_harmful_releases.py",
 )
 """Files and folders, the longest first, what waits beside what computes. A file goes to one process as a whole
 (`--dist loadfile`), so that one of two minutes that began last would keep everybody waiting.

@@ -74,14 +74,14 @@ def test_a_tenth_of_the_users_cannot_answer_the_gates_and_ends_in_review() -> No
 
 
 def test_sdks_that_ignore_pushes_leave_the_rollback_unverified() -> None:
-    _, report = demo("--act", "2", "--ignore-pushes", "--users", "12000", "--hours", "8")
+    _, report = demo("--act", "2", "--ignore-pushes", "--users", "12000", "--hours", "6")
     (act,) = report["acts"]
     assert act["ended"] == "rolled_back (unverified)"
     assert act["push_confirmed"] == "0/32"
 
 
 def test_harm_that_persists_after_the_flag_is_off_is_not_recovered() -> None:
-    _, report = demo("--act", "2", "--harm-persists", "--users", "12000", "--hours", "8")
+    _, report = demo("--act", "2", "--harm-persists", "--users", "12000", "--hours", "6")
     (act,) = report["acts"]
     assert act["ended"] in ("rolled_back (failed)", "rolled_back (unverified)")
     assert act["push_confirmed"] == "32/32"
