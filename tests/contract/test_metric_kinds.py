@@ -248,6 +248,13 @@ def test_a_source_that_falls_silent_is_missing_data_unless_the_plan_says_never_m
     service = ReadingService(MemoryControlStore(), Sources())
     readings = service.read(state, Evidence(), until=minute(10))
     assert (readings.counted, readings.read) == ([], [])
+    first = {(one.metric, one.source, one.since) for one in readings.failures}
+    assert first == {("minded", "mesh", minute(10)), ("unminded", "mesh", minute(10))}
+    assert all(one.error for one in readings.failures)
+    later = service.read(state, Evidence(), until=minute(12))
+    assert {one.since for one in later.failures} == {minute(10)}, "the first of a row of failures"
+    seen = fold_rollout(state, Evidence(), MemoryEventStore(), until=minute(12), readings=later)
+    assert seen.data.failures == later.failures, "stored with the look"
     for until, missing in ((minute(3), ()), (minute(10), ("minded",))):
         summary = fold_rollout(state, Evidence(), MemoryEventStore(), until=until)
         assert health_of(state, summary, stale_for=timedelta(0)).missing == missing

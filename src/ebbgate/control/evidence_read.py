@@ -27,7 +27,7 @@ def read_look(
 ) -> LookData:
     """Everything that a look folds, of the span `(state.summarised_to, until]`. readings: what is not of events."""
     if until is None or state.summarised_to is None or until <= state.summarised_to:
-        return LookData(blocks=[*readings.counted], readings=readings.read)
+        return LookData(blocks=[*readings.counted], readings=readings.read, failures=readings.failures)
     return LookData(
         blocks=[*read_blocks(state, contrast, events, until=until), *readings.counted],
         late=read_late(state, contrast, events, until=until),
@@ -36,6 +36,7 @@ def read_look(
         clustered=read_clustered(state, contrast, events, until=until),
         parts=read_parts(state, contrast, events, until=until),
         readings=readings.read,
+        failures=readings.failures,
     )
 
 

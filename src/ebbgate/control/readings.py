@@ -11,7 +11,7 @@ from ebbgate.core.metrics.analysis import Analysis
 from ebbgate.core.metrics.blocks import AnyBlock, LimitBlock, ProportionBlock
 from ebbgate.core.metrics.definition import Metric, MetricKind, NoData, Query
 from ebbgate.core.metrics.ledger import limit_keys
-from ebbgate.core.metrics.readings import ReadingBlock
+from ebbgate.core.metrics.readings import ReadingBlock, SourceFailure
 from ebbgate.core.metrics.values import is_usable, is_usable_count
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.state import RolloutState
@@ -21,6 +21,9 @@ from ebbgate.ports.metric_source import Answer, MetricSource, Question
 INTERVALS_MAX = 60
 """Intervals that one look asks for; what is older is given up, as after a long outage."""
 
+ERROR_SHOWN = 200
+"""Characters of a source's error that are stored with a decision."""
+
 SILENT_INTERVALS = 3
 """After so many without an answer, a metric's data are missing."""
 
@@ -28,10 +31,11 @@ log = structlog.get_logger("ebbgate.readings")
 
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
-    """counted: blocks of metrics whose requests were counted. read: numbers."""
+    """counted: blocks of metrics whose requests were counted. read: numbers. failures: of sources, as they stand."""
 
     counted: list[AnyBlock] = []
     read: list[ReadingBlock] = []
+    failures: list[SourceFailure] = []
 
 
 class ReadingService:
@@ -41,6 +45,7 @@ class ReadingService:
         self._store = store
         self._sources = sources
         self._failed_at: dict[tuple[str, str], datetime] = {}
+        self._failures: dict[tuple[str, str], SourceFailure] = {}
 
     def read(self, state: RolloutState, evidence: Evidence, *, until: datetime | None) -> Readings:
         """What is due at a look. until: plan time. A source that fails says nothing this time, and holds nobody up
@@ -58,7 +63,8 @@ class ReadingService:
                         counted += [block, *_limit_blocks(state.plan, block)]
                     else:
                         read.append(block)
-        return Readings(counted=counted, read=read)
+        failures = [failure for (rollout_id, _), failure in self._failures.items() if rollout_id == state.id]
+        return Readings(counted=counted, read=read, failures=failures)
 
     def _of_release(self, state: RolloutState, metric: Metric, evidence: Evidence) -> list[ReadingBlock]:
         """The release's number, when it is first known and when it changes."""
@@ -89,15 +95,28 @@ class ReadingService:
                 below = self._sources.ask(source, msgspec.structs.replace(question, expression=query.denominator))
         except SourceUnavailableError as error:
             self._failed_at[state.id, metric.name] = until
+            self._failed(state, metric, query, error, until=until)
             log.warning("source_failed", rollout=state.id, metric=metric.name, error=error.message)
             return []
         self._failed_at.pop((state.id, metric.name), None)
+        self._failures.pop((state.id, metric.name), None)
         if dropped := _dropped(metric, above, below):
             # Without both its numbers an arm has said nothing: requests with unknown errors are not without errors.
             log.warning("values_dropped", rollout=state.id, metric=metric.name, values=len(dropped))
             above, below = _without(above, dropped), _without(below, dropped) if below is not None else None
         found = (_block(state, metric, query, close, above, below) for close in closes)
         return [block for block in found if block is not None]
+
+    def _failed(self, state: RolloutState, metric: Metric, query: Query, error: Exception, *, until: datetime) -> None:
+        """Remember it for the decision's row. Of a database's words, which may fill a page, one line."""
+        known = self._failures.get((state.id, metric.name))
+        said = next(iter(str(error).splitlines()), "") or type(error).__name__
+        self._failures[state.id, metric.name] = SourceFailure(
+            metric=metric.name,
+            source=query.source,
+            since=known.since if known is not None else until,
+            error=said[:ERROR_SHOWN],
+        )
 
 
 def measured(plan: Plan) -> list[Metric]:

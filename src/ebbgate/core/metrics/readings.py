@@ -32,6 +32,16 @@ class ReadingEvidence(msgspec.Struct, frozen=True, kw_only=True):
     is_own: bool = True
 
 
+class SourceFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """A source that gives no answer for a metric, or none that can be understood. since: plan time of the first look
+    at which it did not. error: what became of the newest question."""
+
+    metric: str
+    source: str
+    since: datetime
+    error: str
+
+
 def is_only_read(metric: Metric) -> bool:
     """Whether it is a number of the release, or one that a source gives without counts."""
     return metric.kind is MetricKind.BUILD or (metric.query is not None and metric.query.denominator is None)

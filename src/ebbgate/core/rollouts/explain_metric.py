@@ -118,15 +118,21 @@ def _said(guardrail: Guardrail, analysis: Analysis, inputs: LookInputs) -> str:
 
 
 def _silent(metric: Metric, analysis: Analysis, inputs: LookInputs) -> Iterator[str]:
-    """A source that has said nothing for long, by its name."""
-    if metric.query is None or metric.name not in inputs.health.missing:
+    """A source that does not answer, or has said nothing for long, by its name."""
+    if metric.query is None:
         return
-    since = analysis.newest_at or inputs.state.record.entered_at
-    span = duration_words(inputs.now - since)
-    yield (
-        f"The source {metric.query.source} has said nothing of {metric.name} for {span}, since "
-        f"{since:%Y-%m-%d %H:%M} UTC."
-    )
+    failure = next((one for one in inputs.failures if one.metric == metric.name), None)
+    why = f": {failure.error.rstrip('.')}" if failure is not None else ""
+    if metric.name in inputs.health.missing:
+        since = analysis.newest_at or inputs.state.record.entered_at
+        span = duration_words(inputs.now - since)
+        yield (
+            f"The source {metric.query.source} has said nothing of {metric.name} for {span}, since "
+            f"{since:%Y-%m-%d %H:%M} UTC{why}."
+        )
+    elif failure is not None:
+        first = f"{failure.since:%Y-%m-%d %H:%M}"
+        yield f"The source {failure.source} gives no answer about {metric.name} since {first} UTC{why}."
 
 
 def _includes_none(analysis: Analysis) -> bool:

@@ -8,7 +8,7 @@ from ebbgate.core.metrics.analysis import Analysis, GoalAnalysis
 from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment
 from ebbgate.core.metrics.late import LateBlock
-from ebbgate.core.metrics.readings import ReadingBlock
+from ebbgate.core.metrics.readings import ReadingBlock, SourceFailure
 from ebbgate.core.releases import DeploymentStatus, Proof
 from ebbgate.core.rollouts.health import Health
 from ebbgate.core.rollouts.recovery import Propagation
@@ -31,6 +31,7 @@ class LookData(msgspec.Struct, frozen=True, kw_only=True):
     clustered: list[AnyBlock] = []
     parts: list[AnyBlock] = []
     readings: list[ReadingBlock] = []
+    failures: list[SourceFailure] = []  # sources that do not answer; nothing is folded of them
 
 
 class StageTwo(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import pytest
 from ebbgate.core.metrics.analysis import Analysis, LateAnalysis, LateStanding, LimitStanding, Verdict
 from ebbgate.core.metrics.blocks import Assignment
 from ebbgate.core.metrics.definition import Guardrail, MetricKind, Query
-from ebbgate.core.metrics.readings import ReadingBlock, ReadingEvidence, fold_reading, judge_reading
+from ebbgate.core.metrics.readings import ReadingBlock, ReadingEvidence, SourceFailure, fold_reading, judge_reading
 from ebbgate.core.rollouts.explain_metric import limit_sentence, metric_sentences
 from ebbgate.core.rollouts.look import LookInputs
 from ebbgate.core.rollouts.plan import Phase
@@ -66,6 +66,12 @@ def test_a_source_that_says_nothing_is_named_with_how_long_it_has_been_silent() 
     expected = "The source mesh has said nothing of errors for 2h, since 2026-03-03 16:00 UTC."
     assert expected in told(of(query=MESH), stopped, silent)
     assert "The source" not in told(of(query=MESH), stopped)
+    failures = [SourceFailure(metric="errors", source="mesh", since=NOON + hours(29), error="it refused to connect.")]
+    failing = msgspec.structs.replace(silent, failures=failures)
+    assert f"{expected[:-1]}: it refused to connect." in told(of(query=MESH), stopped, failing)
+    young = an_input(failures=failures)
+    expected = "The source mesh gives no answer about errors since 2026-03-03 17:00 UTC: it refused to connect."
+    assert expected in told(of(query=MESH), stopped, young)
 
 
 def late(standing: LateStanding, *, newest_at: datetime, shown_at: datetime | None = None) -> LateAnalysis:
