@@ -5,6 +5,7 @@ refused.
 import os
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -72,28 +73,69 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return self.store_url or f"sqlite:///{self.data_dir.absolute() / 'control.db'}"
 
 
+_NAMES = tuple(field.name for field in msgspec.structs.fields(ServeSettings))
+_KNOWN = ", ".join(sorted(_NAMES))
+_SECRET = ("notify", "store_url")
+"""Whose values are never repeated: their URLs hold secrets."""
+
+
 def read_settings(overrides: Mapping[str, Any], *, environ: Mapping[str, str] | None = None) -> ServeSettings:
     """Settings with `overrides` (those that are not None) on top. Raises BadRequestError naming the key and the
     mend.
     """
     environ = os.environ if environ is None else environ
+    path = environ.get(FILE_VARIABLE)
+    return from_sources({path: _read_file(Path(path))} if path else {}, environ, overrides)
+
+
+def from_sources(
+    files: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str], overrides: Mapping[str, Any]
+) -> ServeSettings:
+    """Settings from what files hold (by their paths), then from variables, then from options. Raises BadRequestError.
+
+    Names in errors are those under which a setting was written.
+    """
     found: dict[str, Any] = {}
-    if path := environ.get(FILE_VARIABLE):
-        found |= _read_file(Path(path))
-    names = {field.name for field in msgspec.structs.fields(ServeSettings)}
-    for name in names:
-        if (value := environ.get(PREFIX + name.upper())) is not None:
+    written: dict[str, str] = {}
+    for path, values in files.items():
+        if unknown := [key for key in values if key not in _NAMES]:
+            raise _unknown(path, unknown[0])
+        found |= values
+        written |= {name: f"`{name}` in {path}" for name in values}
+    for name in _NAMES:
+        if (value := environ.get(variable := PREFIX + name.upper())) is not None:
             found[name] = _channels(value) if name == "notify" else value.split(",") if name in _LISTS else value
-    found |= {name: value for name, value in overrides.items() if value is not None}
-    try:
-        settings = msgspec.convert(found, ServeSettings, strict=False, dec_hook=_decode)
-    except msgspec.ValidationError as error:
-        known = ", ".join(sorted(names))
-        raise BadRequestError(f"a setting cannot be used: {error}", hint=f"settings are: {known}") from error
+            written[name] = variable
+    for name, value in overrides.items():
+        if value is not None:
+            found[name], written[name] = value, f"--{name.replace('_', '-')}"
+    settings = _converted(found, written)
     named = [channel.name for channel in settings.notify]
     if twice := sorted({name for name in named if named.count(name) > 1}):
         raise BadRequestError(f"two channels have the name {twice[0]!r}", hint="give each of `notify` its own name")
     return settings
+
+
+def _converted(found: Mapping[str, Any], written: Mapping[str, str]) -> ServeSettings:
+    try:
+        return msgspec.convert(dict(found), ServeSettings, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        for name, value in found.items():  # one at a time, as the error of all says no more than a path
+            try:
+                msgspec.convert({name: value}, ServeSettings, strict=False, dec_hook=_decode)
+            except msgspec.ValidationError as one:
+                what = "" if name in _SECRET else f"{value!r}: "
+                reason = str(one).partition(" - at ")[0]
+                raise BadRequestError(
+                    f"{written.get(name, name)} cannot be used: {what}{reason}", hint=f"settings are: {_KNOWN}"
+                ) from error
+        raise BadRequestError(f"a setting cannot be used: {error}", hint=f"settings are: {_KNOWN}") from error
+
+
+def _unknown(path: str, key: str) -> BadRequestError:
+    close = get_close_matches(key, _NAMES, n=1)
+    meant = f"did you mean `{close[0]}`? " if close else ""
+    return BadRequestError(f"{path} has an unknown setting `{key}`", hint=f"{meant}settings are: {_KNOWN}")
 
 
 def _channels(urls: str) -> list[dict[str, str]]:

@@ -21,11 +21,16 @@ def parse_kills(text: str) -> dict[str, str | None]:
     return kills
 
 
+def doubt_of(kills: Kills, *, where: str) -> str:
+    """What was written otherwise than it is read; empty if nothing was. Such a kill is in force all the same."""
+    doubtful = [f"`{flag}={variant}`" for flag, variant in kills.items() if variant is not None and "=" in variant]
+    return f"{where} has {', '.join(doubtful)}: write `flag` or `flag=variant`, separated by commas" if doubtful else ""
+
+
 class KillList:
     """The kills of the environment variable, read once, and of the file, read again whenever it changes.
 
-    A file that is gone kills nothing; one that cannot be read leaves its last kills in force. problem: why the file
-    could not be read at the last look; empty if it could.
+    A file that is gone kills nothing; one that cannot be read leaves its last kills in force.
     """
 
     def __init__(self, text: str, path: str | None) -> None:
@@ -33,8 +38,17 @@ class KillList:
         self._path = path
         self._stamp: tuple[int, int, int] | None = None
         self._from_file: dict[str, str | None] = {}
-        self.problem = ""
+        self._unreadable = ""
         self.refresh()
+
+    @property
+    def problem(self) -> str:
+        """Why the file could not be read at the last look, or what looks mistyped; empty if all is well."""
+        return (
+            self._unreadable
+            or doubt_of(self._fixed, where="the kill list of the environment")
+            or doubt_of(self._from_file, where=f"the kill file {self._path}")
+        )
 
     @property
     def kills(self) -> Kills:
@@ -48,7 +62,7 @@ class KillList:
             found = os.stat(self._path)
             stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
             if stamp == self._stamp:
-                self.problem = ""
+                self._unreadable = ""
                 return False
             with open(self._path, encoding="utf-8-sig") as file:
                 from_file = parse_kills(file.read())
@@ -56,10 +70,10 @@ class KillList:
             stamp, from_file = None, {}
         except (OSError, UnicodeError) as error:
             reason = "it is not UTF-8" if isinstance(error, UnicodeError) else str(error)
-            self.problem = f"the kill file {self._path} cannot be read, its last kills stay in force: {reason}"
+            self._unreadable = f"the kill file {self._path} cannot be read, its last kills stay in force: {reason}"
             return False
         self._stamp = stamp
-        self.problem = ""
+        self._unreadable = ""
         is_changed = from_file != self._from_file
         self._from_file = from_file
         return is_changed

@@ -233,3 +233,11 @@ def test_a_misspelt_kill_is_told(clock: Any, a_snapshot: Any) -> None:
     holder = a_holder(clock, "new=offf")
     holder.receive(a_snapshot(1))
     assert "new=offf" in (holder.notices.last_error or "")
+
+
+def test_a_kill_that_is_written_otherwise_than_it_is_read_is_told_and_in_force(clock: Any, a_snapshot: Any) -> None:
+    holder = a_holder(clock, "newWidgets=on=z")
+    assert holder.notices.last_error == (
+        "the kill list of the environment has `newWidgets=on=z`: write `flag` or `flag=variant`, separated by commas"
+    )
+    assert holder.is_killed("newWidgets")
