@@ -43,7 +43,9 @@ class FlagService:
         self._snapshots = snapshots
 
     def list(self, environment: str) -> list[FlagView]:
+        """By key. Raises NotFoundError for an environment that is not there."""
         with self._store.transaction() as tx:
+            require_environment(tx, environment)
             return view_flags(tx, environment, tx.flags(environment))
 
     def get(self, environment: str, key: str) -> FlagView:

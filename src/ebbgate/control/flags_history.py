@@ -32,6 +32,7 @@ class FlagHistoryService:
         with self._store.transaction() as tx:
             rows = tx.flag_versions(environment, key, before=before, limit=limit + 1)
             if not rows and tx.flag(environment, key) is None and newest_version(tx, environment, key) is None:
+                require_environment(tx, environment)
                 raise _never_was(environment, key)
         olders: list[FlagVersionRow | None] = [*rows[1:], None]
         return [_view(row, older) for row, older in zip(rows, olders, strict=False)][:limit]
@@ -39,6 +40,7 @@ class FlagHistoryService:
     def diff(self, environment: str, key: str, older: int, newer: int) -> FlagDiffView:
         """What differs from one version to another. Raises NotFoundError."""
         with self._store.transaction() as tx:
+            require_environment(tx, environment)
             one, other = (_require(tx, environment, key, number) for number in (older, newer))
         return FlagDiffView(
             flag=key,

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ebbgate.control.apps import nearest
 from ebbgate.control.audit import Actor
 from ebbgate.control.snapshots import active_rollout, governing_rollouts, served_flags
 from ebbgate.core.audiences import RuleError, compile_rule
@@ -46,10 +47,11 @@ def require_environment(tx: ControlTransaction, environment: str) -> None:
 
 
 def require_flag(tx: ControlTransaction, environment: str, key: str) -> FlagRow:
-    """The flag, or NotFoundError with the ones that there are."""
+    """The flag, or NotFoundError with the ones that there are, or with the environments."""
     row = tx.flag(environment, key)
     if row is None:
-        known = ", ".join(sorted(r.key for r in tx.flags(environment))) or "none"
+        require_environment(tx, environment)
+        known = nearest(key, sorted(r.key for r in tx.flags(environment))) or "none"
         raise NotFoundError(f"no flag {key!r} in environment {environment!r}", hint=f"flags there: {known}")
     return row
 
@@ -125,6 +127,9 @@ def put_kill(
 
 def kill_variant(tx: ControlTransaction, row: FlagRow, variant: str | None) -> str:
     """What a kill serves: the control, or the variant that is named. Raises BadRequestError."""
+    known = ", ".join(sorted(row.definition["variants"]))
+    if variant is not None and variant not in row.definition["variants"]:
+        raise BadRequestError(f"flag {row.key!r} has no variant {variant!r}", hint=f"its variants: {known}")
     rollout = governing_rollouts(tx, row.environment).get(row.key)
     if rollout is not None and variant not in (None, rollout.plan.control_variant):
         raise BadRequestError(
@@ -133,7 +138,6 @@ def kill_variant(tx: ControlTransaction, row: FlagRow, variant: str | None) -> s
         )
     control = variant or (rollout.plan.control_variant if rollout else row.definition.get("defaultVariant"))
     if not isinstance(control, str) or control not in row.definition["variants"]:
-        known = ", ".join(sorted(row.definition["variants"]))
         raise BadRequestError(
             f"flag {row.key!r} does not say which variant is the old version", hint=f"name one of: {known}"
         )

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from ebbgate.core.errors import BadRequestError, NotFoundError
 from ebbgate.core.flags.view import FlagSwitch
 from ebbgate.core.rollouts.state import Status
 
@@ -15,7 +16,31 @@ def test_a_flag_comes_back_as_it_was_written_and_as_it_is_served(desk: Any) -> N
     assert written.definition == FLAG
     assert written.served == FLAG
     assert [flag.key for flag in flags.list()] == ["menu"]
-    assert flags.list(environment="staging") == []
+
+
+def test_a_misspelt_environment_is_told_with_the_ones_that_there_are_and_is_not_an_empty_one(desk: Any) -> None:
+    flags = desk.client().flags
+    flags.put("menu", FLAG, reason="new")
+    for path in ("/flags", "/flags/menu", "/flags/menu/history", "/flags/menu/diff"):
+        params = {"environment": "prod", "older": 1, "newer": 1} if path.endswith("diff") else {"environment": "prod"}
+        answer = desk.call("GET", f"/api/v1{path}", params=params)
+        assert (answer.status_code, answer.json()["detail"]) == (404, "there is no environment 'prod'"), path
+        assert answer.json()["hint"].startswith("environments: production;")
+    with pytest.raises(NotFoundError) as refused:
+        flags.get("menues")
+    assert refused.value.hint == "flags there: menu"
+
+
+def test_a_kill_names_a_variant_that_the_flag_has(desk: Any) -> None:
+    flags = desk.client().flags
+    flags.put("menu", FLAG, reason="new")
+    with pytest.raises(BadRequestError, match="flag 'menu' has no variant 'blue'") as refused:
+        flags.kill("menu", reason="stop", variant="blue")
+    assert refused.value.hint == "its variants: off, on"
+    without_default = {key: value for key, value in FLAG.items() if key != "defaultVariant"}
+    flags.put("header", without_default, reason="new")
+    with pytest.raises(BadRequestError, match="does not say which variant is the old version"):
+        flags.kill("header", reason="stop")
 
 
 def test_a_key_may_have_any_characters_but_slashes(desk: Any) -> None:
