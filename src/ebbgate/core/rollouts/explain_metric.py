@@ -30,13 +30,7 @@ def metric_sentences(guardrail: Guardrail, analysis: Analysis, inputs: LookInput
     yield from outlier_sentences(metric, analysis)
     yield from _silent(metric, analysis, inputs)
     if analysis.verdict is Verdict.HARM and _includes_none(analysis):
-        low, high = (format_change(metric, bound) for bound in analysis.interval or (0.0, 0.0))
-        yield (
-            f"The range beside {name}'s change, {low} to {high}, includes no change at all, and the alarm stands "
-            "nevertheless: the two answer different questions. The range says how large the change may be, upward or "
-            "downward, in this phase alone; the alarm says only whether it is worse than tolerated, and adds up what "
-            "every phase has shown. The alarm decides."
-        )
+        yield _beside_none(metric, analysis)
     elif analysis.verdict in (Verdict.SAFE, Verdict.UNDECIDED) and analysis.threshold > 0:
         part = max(0.0, min(0.99, analysis.log_e / analysis.threshold))
         yield f"The signs that {name} got worse reach {part:.0%} of what it takes to call it harm."
@@ -133,6 +127,22 @@ def _silent(metric: Metric, analysis: Analysis, inputs: LookInputs) -> Iterator[
     elif failure is not None:
         first = f"{failure.since:%Y-%m-%d %H:%M}"
         yield f"The source {failure.source} gives no answer about {metric.name} since {first} UTC{why}."
+
+
+def _beside_none(metric: Metric, analysis: Analysis) -> str:
+    """How harm can stand beside a range that includes no change: the test and the range are different procedures."""
+    low, high = (format_change(metric, bound) for bound in analysis.interval or (0.0, 0.0))
+    begins = (
+        f"The range beside {analysis.metric}'s change, {low} to {high}, includes no change at all, and the alarm stands "
+        "nevertheless: the two answer different questions. The range says how large the change may be, upward or "
+        "downward, in this phase alone"
+    )
+    if analysis.why == "late":
+        return f"{begins}, of those who are new in it; the alarm is about those who had the new version before."
+    return (
+        f"{begins}; the alarm says only whether it is worse than tolerated, and adds up what every phase has shown. The "
+        "alarm decides."
+    )
 
 
 def _includes_none(analysis: Analysis) -> bool:

@@ -159,3 +159,12 @@ def test_answers_of_other_people_are_not_compared_and_both_shares_are_said() -> 
     harm = told(stars, an_analysis(Verdict.HARM, why="crossed", **fields))
     assert harm.startswith("errors got worse than the plan tolerates")
     assert f"Of errors it holds as well that {said}." in harm
+
+
+def test_a_range_that_includes_no_change_is_accounted_for_beside_late_harm_too() -> None:
+    """It is not a range of the people that late harm is about."""
+    found = late(LateStanding.SHOWN, newest_at=NOON + hours(30), shown_at=NOON + hours(30))
+    text = told(of(), an_analysis(Verdict.HARM, why="late", late=found, interval=(-0.001, 0.04)))
+    assert "-0.10pp to +4.00pp, includes no change at all" in text
+    assert "of those who are new in it; the alarm is about those who had the new version before." in text
+    assert "adds up what every phase has shown" not in text
