@@ -31,6 +31,7 @@ from ebbgate.core.metrics.reference import (
     THRESHOLD_MIN,
     THRESHOLD_QUANTILES,
     THRESHOLD_SPAN,
+    raised,
 )
 
 Array = npt.NDArray[Any]
@@ -164,7 +165,7 @@ def cap(metric: Metric, values: Array) -> float:
         return 0.0
     ordered = np.sort(values)
     learned = _nearest_rank(ordered, CAP_QUANTILE) if len(ordered) >= CAP_MIN else ordered[-1]
-    return float(max(0.0, learned if learned > 0 else ordered[-1]))
+    return raised(metric, float(max(0.0, learned if learned > 0 else ordered[-1])))
 
 
 def _nearest_rank(ordered: Array, share: float) -> float:

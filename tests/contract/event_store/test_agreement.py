@@ -14,7 +14,7 @@ from ebbgate.core.audiences import unit_bucket
 from ebbgate.core.events import Entry, Exposure, Record, TrackedEvent
 from ebbgate.core.metrics.blocks import RECOVERY, RETURNED
 from ebbgate.core.metrics.contrast import TOTAL_PPM, Contrast, Interval, LimitQuery
-from ebbgate.core.metrics.definition import Direction, HarmBy, Metric, MetricKind, Reading
+from ebbgate.core.metrics.definition import Direction, HarmBy, Margin, Metric, MetricKind, Reading
 from ebbgate.testing.event_script import minute
 from ebbgate.testing.memory_events import MemoryEventStore
 
@@ -80,8 +80,8 @@ METRICS = (
     a_metric("balance", MetricKind.MEAN, 9, event="balance"),
     a_metric("latency", MetricKind.QUANTILE, 4, quantile=0.95),
     a_metric("latency_on", MetricKind.QUANTILE, 9, quantile=0.95, on=("a",)),
-    a_metric("tickets", MetricKind.COUNT, 10, event="api_error"),
-    a_metric("newest", MetricKind.GAUGE, 8),
+    a_metric("tickets", MetricKind.COUNT, 10, event="api_error", room=Margin(relative=0.25)),
+    a_metric("newest", MetricKind.GAUGE, 8, room=Margin(absolute=20.0)),
     a_metric("highest", MetricKind.GAUGE, 8, reading=Reading.MAX, by="end point", on=("x",)),
     a_metric("answered", MetricKind.SHARE, 12, event="stars", trial=None),
     a_metric("stars", MetricKind.SURVEY, 12, event="stars", scale=(1.0, 5.0), bad=Direction.DECREASE),

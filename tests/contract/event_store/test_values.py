@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ebbgate.core.metrics.blocks import BET_SIZES, MeanBlock, QuantileBlock
-from ebbgate.core.metrics.definition import Direction, MetricKind
+from ebbgate.core.metrics.definition import Direction, Margin, MetricKind
 from ebbgate.ports.event_store import EventStore
 from ebbgate.testing.event_script import EventScript
 
@@ -80,6 +80,24 @@ def test_without_a_cap_nobody_bets_until_the_control_has_been_seen(
     first, second = phase.block(store, metric, 0, 20), phase.block(store, metric, 20, 40)
     assert (first.cap, first.log_wealth, first.control.total) == (0.0, (0.0,) * len(BET_SIZES), 5.0)
     assert (second.cap, second.control.total, second.control_raw_total) == (5.0, 5.0, 50.0)
+
+
+@pytest.mark.parametrize(("room", "cap"), [(Margin(relative=0.5), 7.5), (Margin(absolute=1.0), 6.0)])
+def test_a_cap_that_is_learned_lies_higher_by_what_is_tolerated(
+    store: EventStore, script: EventScript, phase: Any, room: Margin, cap: float
+) -> None:
+    """RULES E1: else a rise of half and one of ten times would be cut to the same value."""
+    metric = phase.metric(MetricKind.MEAN, room=room)
+    for at, prefix, values in ((0, "a", (5.0, 5.0)), (20, "b", (50.0, 5.0))):
+        units = phase.treated(prefix=prefix)[0], phase.controls(prefix=prefix)[0]
+        for unit, variant, value in zip(units, ("on", "off"), values, strict=True):
+            script.expose(unit, variant, at)
+            script.track(unit, "api_ms", at + 1, value)
+    script.quiet_until(50)
+    store.ingest(script.records)
+    got = phase.block(store, metric, 20, 40)
+    assert (got.cap, got.treatment.total, got.control.total, got.treatment_raw_total) == (cap, cap, 5.0, 50.0)
+    assert got.log_wealth == pytest.approx([log1p(bet * (cap - 5) / cap) for bet in BET_SIZES], abs=1e-12)
 
 
 def test_every_exposed_unit_has_a_count(store: EventStore, script: EventScript, phase: Any) -> None:

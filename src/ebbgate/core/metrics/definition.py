@@ -23,6 +23,9 @@ class MetricKind(StrEnum):
     BUILD = "build"  # a number of the release itself, such as its growth: no unit, absolute limits only
 
 
+_UNBOUNDED = (MetricKind.MEAN, MetricKind.COUNT, MetricKind.SURVEY, MetricKind.GAUGE)
+
+
 class Direction(StrEnum):
     """Which way is worse."""
 
@@ -95,6 +98,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     for the bets and the guard of a mean alone (ADR 0012).
     scale: bounds of a survey's answers. asked: the event that asks for a survey's answer; None: everybody exposed is
     asked. reading: of gauges. query: where the metric comes from, if not from events; then `event` is its name.
+    room: the rise that its guardrail tolerates, by which a cap that is learned lies higher; never written in a plan.
     """
 
     name: str
@@ -113,6 +117,13 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     asked: str | None = None
     reading: Reading = Reading.LAST
     query: Query | None = None
+    room: Margin | None = None
+
+    @property
+    def learns_cap(self) -> bool:
+        """Whether its values are unbounded, and the plan says nothing of where to cut them."""
+        is_scaled = self.kind is MetricKind.SURVEY and self.scale is not None
+        return self.kind in _UNBOUNDED and self.cap is None and not is_scaled
 
     @property
     def is_of_events(self) -> bool:
@@ -145,6 +156,17 @@ class Guardrail(msgspec.Struct, frozen=True, kw_only=True):
     critical: CriticalLimit | None = None
     weight: float = 1.0
     baseline: float | None = None
+
+    def __post_init__(self) -> None:
+        """The metric knows what rise of it is tolerated: blocks are made of the metric alone, and a learned cap below
+        a tolerated value would hide every harm (RULES E1)."""
+        room = self.tolerate if self._may_rise() else None
+        if room != self.metric.room:
+            msgspec.structs.force_setattr(self, "metric", msgspec.structs.replace(self.metric, room=room))
+
+    def _may_rise(self) -> bool:
+        is_more_tolerated = bool(self.tolerate.relative or self.tolerate.absolute)
+        return is_more_tolerated and self.metric.bad is Direction.INCREASE and self.metric.learns_cap
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,9 +29,6 @@ def nearest_rank(ordered: Sequence[float], quantile: float) -> float:
     return ordered[max(0, ceil(quantile * len(ordered) - 1e-9) - 1)]
 
 
-_UNBOUNDED = (MetricKind.MEAN, MetricKind.COUNT, MetricKind.SURVEY, MetricKind.GAUGE)
-
-
 class Moment(Protocol):
     """A time in any unit that can be ordered."""
 
@@ -40,11 +37,7 @@ class Moment(Protocol):
 
 def needs_reference(metric: Metric) -> bool:
     """Whether the metric's blocks rest on earlier control observations."""
-    if metric.kind is MetricKind.QUANTILE:
-        return True
-    if metric.kind is MetricKind.SURVEY and metric.scale is not None:
-        return False
-    return metric.cap is None and metric.kind in _UNBOUNDED
+    return metric.kind is MetricKind.QUANTILE or metric.learns_cap
 
 
 def thresholds(reference: Sequence[tuple[Moment, float]], since: Moment) -> tuple[float, ...]:
@@ -66,7 +59,8 @@ def block_cap(metric: Metric, reference: Sequence[tuple[Moment, float]]) -> floa
     """Where a block's values are capped: the metric's own cap, a survey's scale, or the control's p99 so far.
 
     A p99 that is no use (too few values, or 0 where most units have none) gives way to the largest value. 0 means that
-    nothing is known yet: values are then taken as they are, and nobody bets on them.
+    nothing is known yet: values are then taken as they are, and nobody bets on them. What was learned is raised by what
+    is tolerated (`raised`).
     """
     if metric.cap is not None:
         return metric.cap
@@ -78,7 +72,20 @@ def block_cap(metric: Metric, reference: Sequence[tuple[Moment, float]]) -> floa
         return 0.0
     largest = max(values)
     if len(values) < CAP_MIN:
-        return max(0.0, largest)
+        return raised(metric, max(0.0, largest))
     # The nearest rank from above: a hundredth of the values is sorted, not all of them at every look.
     learned = nlargest(len(values) - ceil(CAP_QUANTILE * len(values) - 1e-9) + 1, values)[-1]
-    return max(0.0, learned if learned > 0 else largest)
+    return raised(metric, max(0.0, learned if learned > 0 else largest))
+
+
+def raised(metric: Metric, learned: float) -> float:
+    """A learned cap where a value at it would be if it rose by what is tolerated; for both arms.
+
+    Where everybody's values rise by exactly the tolerance, those of the treatment are cut at the very quantile at which
+    the control's were before, and those of the control less: so `T - (1 + m) C` of capped values, and the bets, whose
+    differences are still within the cap, err toward tolerating (RULES E1). Beyond the tolerance there is room to see
+    it, which there was not where the p99 lies below (1 + m) times the mean. 0 stays 0: nothing is known.
+    """
+    if metric.room is None or learned <= 0:
+        return learned
+    return learned * (1 + (metric.room.relative or 0.0)) + (metric.room.absolute or 0.0)

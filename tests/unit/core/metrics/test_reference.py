@@ -3,8 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+import pytest
+
 from ebbgate.core.events import TrackedEvent
-from ebbgate.core.metrics.definition import Direction, HarmBy, Metric, MetricKind
+from ebbgate.core.metrics.definition import Direction, Guardrail, HarmBy, Margin, Metric, MetricKind
 from ebbgate.core.metrics.reference import (
     THRESHOLD_SPAN,
     block_cap,
@@ -64,6 +67,34 @@ def test_a_cap_is_the_metrics_own_or_the_scale_s_or_learned() -> None:
     assert block_cap(a_metric(MetricKind.COUNT), [*values(*[0.0] * 300), *values(3.0)]) == 3.0
     assert block_cap(a_metric(MetricKind.MEAN), []) == 0.0
     assert block_cap(a_metric(MetricKind.MEAN), values(-4.0)) == 0.0
+
+
+def test_a_learned_cap_is_raised_by_what_is_tolerated_and_no_other_one() -> None:
+    hundred, relative, absolute = values(*range(1, 101)), Margin(relative=0.25), Margin(absolute=3.0)
+    assert block_cap(a_metric(MetricKind.MEAN, room=relative), hundred) == pytest.approx(99 * 1.25)
+    assert block_cap(a_metric(MetricKind.MEAN, room=absolute), hundred) == 102.0
+    assert block_cap(a_metric(MetricKind.MEAN, room=absolute), hundred[:10]) == 13.0
+    assert block_cap(a_metric(MetricKind.MEAN, room=absolute), []) == 0.0
+    assert block_cap(a_metric(MetricKind.MEAN, room=absolute, cap=7.0), hundred) == 7.0
+
+
+@pytest.mark.parametrize("tolerate", [Margin(relative=0.25), Margin(absolute=3.0)])
+def test_a_guardrail_s_metric_knows_what_rise_is_tolerated(tolerate: Margin) -> None:
+    """However the guardrail is made: also of a plan that was stored before there was room."""
+
+    def room(metric: Metric, margin: Margin = tolerate) -> Margin | None:
+        stored = msgspec.json.encode(Guardrail(metric=metric, tolerate=margin))
+        decoded = msgspec.json.decode(stored.replace(b'"room"', b'"other"'), type=Guardrail)
+        assert decoded == Guardrail(metric=metric, tolerate=margin)
+        return decoded.metric.room
+
+    assert room(a_metric(MetricKind.MEAN)) == room(a_metric(MetricKind.GAUGE)) == tolerate
+    assert room(a_metric(MetricKind.MEAN), Margin(relative=0.0)) is None
+    assert room(a_metric(MetricKind.MEAN, room=Margin(relative=0.5)), Margin(relative=0.0)) is None
+    assert room(a_metric(MetricKind.MEAN, bad=Direction.DECREASE)) is None
+    assert room(a_metric(MetricKind.MEAN, cap=7.0)) is None
+    assert room(a_metric(MetricKind.RATE)) is None
+    assert room(a_metric(MetricKind.SURVEY, scale=(1.0, 5.0))) is None
 
 
 def test_only_what_is_learned_needs_a_reference() -> None:
