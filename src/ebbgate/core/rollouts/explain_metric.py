@@ -29,7 +29,7 @@ def metric_sentences(guardrail: Guardrail, analysis: Analysis, inputs: LookInput
         yield f"Of {name} it holds as well that {response_words(analysis.response)}."
     yield from outlier_sentences(metric, analysis)
     yield from _silent(metric, analysis, inputs)
-    if analysis.verdict is Verdict.HARM and _includes_none(analysis):
+    if analysis.verdict is Verdict.HARM and includes_none(analysis):
         yield _beside_none(metric, analysis)
     elif analysis.verdict in (Verdict.SAFE, Verdict.UNDECIDED) and analysis.threshold > 0:
         part = max(0.0, min(0.99, analysis.log_e / analysis.threshold))
@@ -133,19 +133,20 @@ def _beside_none(metric: Metric, analysis: Analysis) -> str:
     """How harm can stand beside a range that includes no change: the test and the range are different procedures."""
     low, high = (format_change(metric, bound) for bound in analysis.interval or (0.0, 0.0))
     begins = (
-        f"The range beside {analysis.metric}'s change, {low} to {high}, includes no change at all, and the alarm stands "
-        "nevertheless: the two answer different questions. The range says how large the change may be, upward or "
-        "downward, in this phase alone"
+        f"The range beside {analysis.metric}'s change, {low} to {high}, includes no change at all, and the alarm "
+        "stands nevertheless: the two answer different questions. The range says how large the change may be, upward "
+        "or downward, in this phase alone"
     )
     if analysis.why == "late":
         return f"{begins}, of those who are new in it; the alarm is about those who had the new version before."
     return (
-        f"{begins}; the alarm says only whether it is worse than tolerated, and adds up what every phase has shown. The "
-        "alarm decides."
+        f"{begins}; the alarm says only whether it is worse than tolerated, and adds up what every phase has shown. "
+        "The alarm decides."
     )
 
 
-def _includes_none(analysis: Analysis) -> bool:
+def includes_none(analysis: Analysis) -> bool:
+    """Whether the range of the change includes no change."""
     return analysis.interval is not None and analysis.interval[0] <= 0 <= analysis.interval[1]
 
 
