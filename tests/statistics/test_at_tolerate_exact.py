@@ -49,29 +49,33 @@ def counts_of(most: int) -> st.SearchStrategy[tuple[int, int]]:
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """A share or rate with the arms' true values. is_at: the treatment's is exactly what is tolerated."""
+    """A share or rate with the arms' true values. is_at: the treatment's is exactly what is tolerated. is_guessed: the
+    level is at the baseline, where nothing is lost."""
 
     guardrail: Guardrail
     control: float
     treatment: float
     is_at: bool
+    is_guessed: bool
 
 
 @st.composite
 def rates(draw: st.DrawFn, build: Build) -> Rates:
-    """A margin is turned into odds at the baseline, so the control is at it; where nothing is tolerated, anywhere."""
+    """At any level: with no baseline stated, at it, or far from it."""
     control, bad, is_at = draw(chances), draw(directions), draw(st.booleans())
     worst = draw(st.floats(control, 0.99) if bad is Direction.INCREASE else st.floats(0.01, control))
     change = draw(st.sampled_from([1.0, 1.0, 0.0])) * abs(worst - control)
     margin = Margin(absolute=change) if draw(st.booleans()) else Margin(relative=change / control)
     kind = draw(st.sampled_from([MetricKind.SHARE, MetricKind.RATE]))
     at = control + change if bad is Direction.INCREASE else control - change
+    baseline = draw(st.sampled_from([control, control, None]) | chances)
     better = st.floats(0.0, at) if bad is Direction.INCREASE else st.floats(at, 1.0)
     return Rates(
-        guardrail=build(kind, bad=bad, tolerate=margin, baseline=control if change else None),
+        guardrail=build(kind, bad=bad, tolerate=margin, baseline=baseline),
         control=control,
         treatment=at if is_at else draw(better),
         is_at=is_at,
+        is_guessed=not change or baseline == control,
     )
 
 
@@ -108,7 +112,7 @@ arms_of_ten = st.tuples(st.integers(0, 9), st.integers(0, 9))
 def test_no_block_of_a_share_or_a_rate_is_expected_to_add_to_the_evidence(
     a_guardrail: Build, data: st.DataObject, past: Any, arms: tuple[int, int], phase: int
 ) -> None:
-    """Whatever came before, with the measured rate in the conversion or without it (`RATE_BURN_IN`)."""
+    """Whatever came before, so whatever level is guessed (`guessed_level`): it may move from block to block."""
     found = data.draw(rates(a_guardrail))
     evidence = start(found.guardrail, alpha=0.05)
     for place, (earlier, treatment, control) in enumerate(sorted(past, key=lambda block: block[0])):
@@ -120,7 +124,7 @@ def test_no_block_of_a_share_or_a_rate_is_expected_to_add_to_the_evidence(
 
     expectation = expected(found, arms, grown)
     assert expectation <= 1 + ROUNDING
-    if found.is_at and phase == 2:  # no measured rate yet that could make it tolerate more
+    if found.is_at and found.is_guessed and phase == 2:  # nothing was measured that could tell of another level
         assert expectation >= 1 - ROUNDING
 
 

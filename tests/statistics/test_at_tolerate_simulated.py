@@ -13,9 +13,6 @@ Far beyond is `FAR` standard errors of the whole run's contrast, taken at the to
 `FAR_UNITS` in each arm, as scores count only after their burn-in. To cross takes z^2 / 2 of log(1 / alpha) <= 4.6 and
 log(1 / weight) <= 3.9 for the alternative that fits, so z = 4.1; six more for chance make 10, and half of that again is
 left for gaps in the grids, values cut at their caps, and the guards of ADR 0012.
-
-Not asked here: rates whose baseline nobody states or whose level moves, as their margin is then converted at a measured
-rate; and a rise of a mean that the cap learned from the control cuts off.
 """
 
 from collections.abc import Callable
@@ -31,6 +28,7 @@ from hypothesis import strategies as st
 from ebbgate.core.metrics import Direction, Guardrail, HarmBy, Margin, MetricKind, fold, start
 from ebbgate.core.metrics.late import LateBlock, LateEvidence, fold_late
 from ebbgate.core.metrics.ledger import Ledger, late_alphas
+from ebbgate.core.metrics.reference import raised
 from ebbgate.simulation.array_blocks import block_of, head_of, microseconds
 
 RUNS = 60
@@ -40,7 +38,7 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 PROPORTIONS = (MetricKind.SHARE, MetricKind.RATE)
 CAPPED = (MetricKind.COUNT, MetricKind.MEAN, MetricKind.GAUGE)
-LINEAR = (*CAPPED, MetricKind.RATIO)
+LINEAR = (*PROPORTIONS, *CAPPED, MetricKind.RATIO)
 """Kinds whose tolerance needs no baseline, so that the control's level may move while they are judged."""
 
 LEVELS = {
@@ -87,8 +85,7 @@ def rollouts(draw: st.DrawFn, kind: MetricKind, harm: HarmBy, build: Callable[..
     if kind in (*PROPORTIONS, MetricKind.RATIO) and bad is Direction.INCREASE:
         most = min(most, 0.95 / level - 1)
     relative = draw(st.just(0.0) | st.floats(most / 4, most))
-    # The margin of a rate becomes odds at its baseline, the absolute one of a latency a share of it.
-    is_converted = kind in PROPORTIONS or (kind is MetricKind.QUANTILE and is_absolute)
+    is_converted = kind is MetricKind.QUANTILE and is_absolute  # to a share of its baseline
     guardrail = build(
         kind,
         bad=bad,
@@ -101,11 +98,12 @@ def rollouts(draw: st.DrawFn, kind: MetricKind, harm: HarmBy, build: Callable[..
     if kind is MetricKind.SURVEY:
         guardrail = msgspec.structs.replace(guardrail, metric=msgspec.structs.replace(guardrail.metric, scale=SCALE))
     looks = st.lists(st.integers(40, 600), min_size=2, max_size=5).map(tuple)
+    drift = st.floats(0.0, 0.8 if kind in PROPORTIONS else 0.25)
     may_drift = kind in LINEAR or (kind is MetricKind.QUANTILE and not is_absolute)
     return Rollout(
         guardrail=guardrail,
         level=level,
-        drift=draw(st.floats(0.0, 0.25)) if may_drift else 0.0,
+        drift=draw(drift) if may_drift else 0.0,
         spread=draw(st.sampled_from([0.7, 1.0, 1.5]) if kind is MetricKind.RATIO else st.floats(0.1, 1.0)),
         phases=tuple(draw(st.lists(st.tuples(st.floats(0.05, 0.8), looks), min_size=1, max_size=3))),
         alpha=draw(st.floats(0.01, 0.2)),
@@ -157,6 +155,8 @@ def fires(rollout: Rollout, run: int, *, beyond: float = 0.0) -> bool:
 
     for phase, size, share in [(i, size, share) for i, (share, sizes) in enumerate(rollout.phases) for size in sizes]:
         opened_at, level = START + len(seen) * HOUR, rollout.level * (1 + rollout.drift * sin(len(seen)))
+        if guardrail.metric.kind in PROPORTIONS:
+            level = min(level, 0.98)
         treated, control = split(share, size)
         treatment = observed(rollout, chance, treated, level, rollout.tolerated(level) + beyond)
         others = observed(rollout, chance, control, level, None)
@@ -193,7 +193,7 @@ def contrast(rollout: Rollout, arms: tuple[int, int], beyond: float, *, cap: flo
 
 def far_beyond(rollout: Rollout) -> float | None:
     """`FAR` standard errors in the metric's unit. None where there are too few units, or no room for so large a change:
-    beyond 0 or 1, or because a mean's values are cut at the control's p99."""
+    beyond 0 or 1, or because a mean's values are cut where the plan says, or at what the control's p99 may rise to."""
     counted = rollout.phases[:1] if rollout.is_late else rollout.phases  # days of late harm are not added up
     sizes = [split(share, size) for share, looks in counted for size in looks]
     arms = sum(treated for treated, _ in sizes), sum(control for _, control in sizes)
@@ -210,7 +210,9 @@ def far_beyond(rollout: Rollout) -> float | None:
         return None
     if metric.kind in CAPPED:
         values = observed(rollout, np.random.default_rng(rollout.seed), 5000, level, None)
-        excess, error = contrast(rollout, arms, beyond, cap=metric.cap or float(np.quantile(values, 0.99)))
+        excess, error = contrast(
+            rollout, arms, beyond, cap=metric.cap or raised(metric, float(np.quantile(values, 0.99)))
+        )
         return beyond if excess > FAR / 2 * error else None
     return beyond
 
@@ -251,3 +253,29 @@ def test_a_change_far_beyond_the_tolerance_always_fires(
         assert [run for run in range(4) if not fires(rollout, run, beyond=beyond or 0.0)] == []
 
     ask()
+
+
+@pytest.mark.parametrize("kind", [MetricKind.GAUGE, MetricKind.MEAN])
+@pytest.mark.parametrize(("factor", "harm_from"), [(10.0, 1), (1.6, 0), (1.4, 0)])
+def test_a_rise_beyond_what_is_tolerated_is_found_where_values_lie_close_together(
+    kind: MetricKind, factor: float, harm_from: int, a_guardrail: Callable[..., Guardrail]
+) -> None:
+    """Normal(500, 50): the control's p99, 616, lies below the tolerated 625. The first look is small, as ramps begin,
+    and without a cap, as no control has been seen."""
+    guardrail = a_guardrail(kind, tolerate=Margin(relative=0.25))
+    chance, evidence, seen = np.random.default_rng(1), start(guardrail, alpha=0.05), [np.zeros(0)]
+    for look in range(40):
+        treatment = chance.normal(500 * (factor if look >= harm_from else 1.0), 50, 100 if look else 5)
+        control, opened_at = chance.normal(500, 50, 100), START + look * HOUR
+        known = np.concatenate(seen)
+        block = block_of(
+            head_of(guardrail.metric, 0, opened_at, opened_at + HOUR),
+            guardrail.metric,
+            treatment,
+            control,
+            opened=look,
+            reference=lambda known=known: (np.zeros(len(known)), known),
+        )
+        seen.append(control)
+        evidence = fold(guardrail, evidence, block)
+    assert evidence.harm_shown_at is not None
