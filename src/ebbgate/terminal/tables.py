@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ebbgate.core.metrics import Analysis, LimitStanding, Metric
+from ebbgate.core.rollouts.explain_metric import includes_none
 from ebbgate.core.rollouts.view import RolloutView
 from ebbgate.terminal import values
 from ebbgate.terminal.words import BAD, BOLD, FAINT, GOALS, VERDICTS, WARN, age, count
@@ -85,6 +86,19 @@ def goal_line(view: RolloutView) -> Text:
         words, style = GOALS[goal.standing]
         text.append(f"{', ' if index else ''}{goal.metric} ").append(words, style=style)
     return text
+
+
+def alarm_lines(view: RolloutView) -> list[Text]:
+    """Of harm beside a range that includes no change, that this is no mistake."""
+    return [
+        Text(
+            f"{analysis.metric}: harm is shown though its range includes no change: the range is of this phase, "
+            "the alarm has all of them and decides",
+            style=FAINT,
+        )
+        for analysis in view.analyses
+        if analysis.why == "crossed" and includes_none(analysis)
+    ]
 
 
 def limit_lines(view: RolloutView) -> list[Text]:

@@ -8,7 +8,7 @@ from ebbgate.core.rollouts.state import RollbackState, RollbackStep, Status
 from ebbgate.core.rollouts.values import percent_text
 from ebbgate.core.rollouts.view import PhaseView, RolloutView, Rung
 from ebbgate.terminal.lines import position
-from ebbgate.terminal.tables import goal_line, goal_table, limit_lines, metric_table, newest_age
+from ebbgate.terminal.tables import alarm_lines, goal_line, goal_table, limit_lines, metric_table, newest_age
 from ebbgate.terminal.values import metric_of
 from ebbgate.terminal.words import BAD, BOLD, BUSY, FAINT, GOOD, RUNGS, WARN, age, first_of, share, status_words
 
@@ -34,7 +34,8 @@ def render_view(view: RolloutView, *, width: int, is_brief: bool = False) -> Ren
         parts += rollback_lines(view)
     parts += [Text(f"! {sentence}", style=WARN) for sentence in first_of(view.silence)]
     if view.analyses:
-        parts += [Text(""), metric_table(view, width=width), *limit_lines(view), *_outlier_lines(view)]
+        parts += [Text(""), metric_table(view, width=width), *alarm_lines(view), *limit_lines(view)]
+        parts += _outlier_lines(view)
     if view.goals:
         parts += [goal_line(view)] if is_brief else [Text(""), goal_table(view, width=width)]
     parts += [Text(""), footer(view, width=width)]

@@ -266,3 +266,11 @@ def test_a_number_that_is_only_read_stands_beside_its_limit_and_has_no_share(a_v
     picture = drawn(a_view(analyses=(msgspec.structs.replace(time, limits=(limit,)),)))
     assert "limit breached: api_time: 1,262 ms, limit 1s" in picture
     assert "no data" not in picture
+
+
+def test_harm_beside_a_range_that_includes_no_change_is_no_mistake_and_says_so(a_view: View, drawn: Draw) -> None:
+    harm = msgspec.structs.replace(a_view().analyses[0], verdict=Verdict.HARM, why="crossed")
+    told = "errors: harm is shown though its range includes no change"
+    assert told in drawn(a_view(analyses=(harm,)))
+    assert told not in drawn(a_view(analyses=(msgspec.structs.replace(harm, interval=(0.001, 0.003)),)))
+    assert told not in drawn(a_view())
