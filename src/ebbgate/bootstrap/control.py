@@ -29,6 +29,7 @@ from ebbgate.bootstrap.access import access_service
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.bootstrap.directory import make_directory, only_one
 from ebbgate.bootstrap.logs import configure_logs
+from ebbgate.bootstrap.plan_clock import stored_clock
 from ebbgate.bootstrap.settings import ServeSettings
 from ebbgate.bootstrap.structs import build_structs
 from ebbgate.control.access import AccessService
@@ -61,8 +62,7 @@ from ebbgate.control.rollouts import RolloutService
 from ebbgate.control.snapshots import SnapshotService
 from ebbgate.control.triggers import TriggerService
 from ebbgate.control.views import ViewService
-from ebbgate.core.clock import ClockMapping
-from ebbgate.core.errors import BadRequestError, StoreUnavailableError
+from ebbgate.core.errors import StoreUnavailableError
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.ports.control_store import ControlStore
 
@@ -81,9 +81,13 @@ def run_control(settings: ServeSettings) -> None:
         clock = stored_clock(store, scale=settings.scale)
         configure_logs(clock, process="control", level=settings.log_level)
         services = assemble(settings, store, clock)
-        announce_admin(settings, services.access)
+        if settings.admin_token_file is not None:  # there before the port is: who starts the server reads both
+            announce_admin(settings, services.access)
+        services.access.publish()
         server = _server(OptCors(create_app(services), settings.cors_origins))
         listener = _listen(settings)
+        if settings.admin_token_file is None:
+            _announce_last(settings, services.access)
         for number in (signal.SIGTERM, signal.SIGINT):
             # Told to stop before uvicorn listens to signals, it stops too. uvicorn raises the signal again when it has
             # stopped; that must not end the process before the loop has.
@@ -187,22 +191,6 @@ def stuck_alarm(notifications: NotificationService) -> Alarm:
     return alarm
 
 
-def stored_clock(store: ControlStore, *, scale: float) -> SystemClock:
-    """The clock by the mapping that the first start stored (RULES A2). Raises BadRequestError for another scale."""
-    with store.transaction() as tx:
-        mapping = tx.clock_mapping()
-        if mapping is None:
-            now = SystemClock().machine_now()
-            mapping = ClockMapping(origin_at=now, plan_origin_at=now, scale=scale)
-            tx.put_clock_mapping(mapping)
-    if mapping.scale != scale and scale != 1.0:
-        raise BadRequestError(
-            f"this data directory's clock has the scale {mapping.scale:g}, not {scale:g}",
-            hint="leave --scale out, or begin with a new data directory",
-        )
-    return SystemClock(mapping)
-
-
 def announce_admin(settings: ServeSettings, access: AccessService) -> None:
     """Hand out the one-time admin token at the very first start, and never again: to the file, if one is named.
 
@@ -215,7 +203,7 @@ def announce_admin(settings: ServeSettings, access: AccessService) -> None:
             log.info("admin_token_written", path=str(settings.admin_token_file))
             return
         try:
-            print(f"admin token (shown once): {secret}", flush=True)  # noqa: T201 - not a log line: it must not be kept
+            print(framed(secret), flush=True)  # noqa: T201 - not a log line: it must not be kept
         except OSError as error:
             raise StoreUnavailableError(
                 f"the admin token cannot be printed: {error.strerror or error}",
@@ -223,7 +211,23 @@ def announce_admin(settings: ServeSettings, access: AccessService) -> None:
             ) from error
 
     access.ensure_admin(hand_out)
-    access.publish()
+
+
+def _announce_last(settings: ServeSettings, access: AccessService) -> None:
+    """After all that a start logs, so that it does not scroll off. Where that fails, control has not listened: a start
+    that cannot hand out the token is refused, not tried again.
+    """
+    try:
+        announce_admin(settings, access)
+    except StoreUnavailableError:
+        (settings.data_dir / PORT_FILE).unlink(missing_ok=True)
+        raise
+
+
+def framed(secret: str) -> str:
+    """The token between two rules, with what to do with it: it is shown only this once."""
+    rule = "-" * 78
+    return f"{rule}\nadmin token (shown once): {secret}\nkeep it: ebbgate login\n{rule}"
 
 
 def end_at(step: str) -> Step:

@@ -14,6 +14,7 @@ import msgspec
 
 from ebbgate.bootstrap.clocks import SystemClock
 from ebbgate.bootstrap.directory import UMASK, make_directory, only_one
+from ebbgate.bootstrap.plan_clock import refuse_other_scale
 from ebbgate.bootstrap.processes import STOP_WITHIN_S, end, error_of, spawn, wait_until
 from ebbgate.bootstrap.settings import Role, ServeSettings
 from ebbgate.core.errors import EbbgateError, StoreUnavailableError
@@ -66,6 +67,7 @@ class Supervisor:
         directory = self._settings.data_dir
         make_directory(directory)
         with only_one(directory / "serve.lock", holder="another `ebbgate serve`"):
+            refuse_other_scale(self._settings)
             for name in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(name, self._on_signal)
             for role in (Role.EDGE, Role.CONTROL):
