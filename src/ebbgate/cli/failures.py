@@ -19,7 +19,7 @@ def report(error: EbbgateError, *, as_json: bool = False) -> Exit:
 
 
 def fail(message: str, hint: str, *, code: str, status: Exit, path: str | None = None, as_json: bool = False) -> Exit:
-    where = f" (at {path})" if path is not None else ""
+    where = f" (at {path})" if path not in (None, "$") else ""  # `$` is the whole document, and says nothing
     print(f"error: {_one_line(message)}{where}\nhint: {_one_line(hint)}", file=sys.stderr)
     if as_json:
         document = {"error": {"code": code, "message": message, "hint": hint, "path": path}}

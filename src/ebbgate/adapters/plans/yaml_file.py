@@ -30,6 +30,7 @@ _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_UNQUOTED = re.compile(r"(?P<key>[A-Za-z_]\w*):\s+(?P<value>[>|@%*][ ]?[^\s\"'#,{}][^#,{}]*)")
 _TAG = re.compile(r"(&\S+\s+)?!")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
@@ -91,12 +92,26 @@ def _compose(text: str) -> Node | None:
             return node
     except MarkedYAMLError as error:
         problem = str(error.problem or error.context or "not YAML")
+        if (unquoted := _unquoted(text, error)) is not None:
+            key, value = unquoted
+            hint = f'text that begins with `{value[0]}` needs quotes: `{key}: "{value}"`'
+            raise PlanError(f"{_place(error)}: {problem}, in `{key}: {value}`", hint=hint, path="$") from None
         raise PlanError(f"{_place(error)}: {problem}", hint=_hint(f"{error.context} {problem}"), path="$") from None
     except (YAMLError, ReusedAnchorWarning, ValueError) as error:
         words = str(error).strip().splitlines()
         raise PlanError(f"not YAML: {words[0] if words else error!r}", hint=_hint(str(error)), path="$") from None
     except RecursionError:
         raise PlanError("the file nests too deeply", hint="a plan is at most a few levels deep", path="$") from None
+
+
+def _unquoted(text: str, error: MarkedYAMLError) -> tuple[str, str] | None:
+    """The key and the value, if the error is in a line whose value begins with a sign of YAML's and has no quotes."""
+    mark = error.problem_mark or error.context_mark
+    lines = text.splitlines()
+    if mark is None or mark.line >= len(lines):
+        return None
+    found = [one for one in _UNQUOTED.finditer(lines[mark.line]) if one.start() <= mark.column <= one.end()]
+    return (found[0]["key"], found[0]["value"].rstrip()) if found else None
 
 
 def _place(error: MarkedYAMLError) -> str:

@@ -112,6 +112,10 @@ def _goal(name: str, value: Any, path: str) -> Goal:
 
 def _kind_key(fields: Fields) -> str:
     key = fields.choose(KINDS)
+    if key is None and (near := fields.misspelt(KINDS)) is not None:
+        written, meant = near
+        hint = f"did you mean `{meant}`? known: {', '.join(KINDS)}"
+        raise refusal(f"{fields.what} knows no key `{written}`", path=fields.at(written), hint=hint)
     if key is None:
         hint = f"say what to measure with one of {', '.join(KINDS)}: `{_GUARDRAIL_EXAMPLE}`"
         raise refusal(f"{fields.what} measures nothing", path=fields.path, hint=hint)

@@ -145,6 +145,15 @@ class Fields:
             raise refusal(f"{self.what} has {both}", path=self.at(written[1]), hint="keep one of them")
         return written[0] if written else None
 
+    def misspelt(self, keys: Iterable[str]) -> tuple[str, str] | None:
+        """A key that nobody has asked for and one of `keys` that is nearly the same, if there are such."""
+        names = list(keys)
+        for key in self._data:
+            near = get_close_matches(str(key).lower(), names, n=1, cutoff=0.75) if key not in self._known else []
+            if near:
+                return key, near[0]
+        return None
+
     def finish(self) -> None:
         """Raises PlanError for the first key that is not known here."""
         for key in self._data:

@@ -56,6 +56,8 @@ def test_an_alias_is_followed() -> None:
         ("a: *@example.com", "undefined alias", "needs quotes"),
         ("a: > 5% for 5m", "line 1", "needs quotes"),
         ("a: {critical: > 5% for 5m}", "line 1", "needs quotes"),
+        ("a: {critical: > 10% for 5m}", "`critical: > 10% for 5m`", '`critical: "> 10% for 5m"`'),
+        ("a:\n  critical: > 10% for 5m\n  b: 1", "line 2", '`critical: "> 10% for 5m"`'),
         ("a: @x", "line 1", "needs quotes"),
         ("a: b: c", "line 1", "needs quotes"),
         ("a: [1, 2", "line 1", "close with"),

@@ -113,3 +113,13 @@ def test_a_flag_of_another_system_is_observed_in_one_phase() -> None:
 def test_what_only_an_own_flag_can_have_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(PlanError, match=said):
         plan_from_data(a_plan(**{**EXTERNAL, **changes}))
+
+
+def test_a_misspelt_kind_is_named_where_it_stands_with_the_one_that_is_meant() -> None:
+    with pytest.raises(PlanError) as raised:
+        plan_from_data(a_plan(guardrails={"errors": {"rates": "api_error / api_request", "worse_by": "0.5pp"}}))
+    assert raised.value.message == "guardrail `errors` knows no key `rates`"
+    assert raised.value.path == "$.guardrails.errors.rates"
+    assert raised.value.hint.startswith("did you mean `rate`?")
+    with pytest.raises(PlanError, match="measures nothing"):
+        plan_from_data(a_plan(guardrails={"errors": {"worse_by": "0.5pp"}}))
