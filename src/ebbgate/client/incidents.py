@@ -85,7 +85,9 @@ class Incidents:
         variant: str = "",
         count: int = 1,
     ) -> list[ReportTaken]:
-        """What a user says; the version that the unit had is looked up. Raises BadRequestError."""
+        """What a user says; the version that the unit had is looked up. Raises BadRequestError, and NotFoundError for a
+        flag or an environment that is not known.
+        """
         body = AddReport(
             kind=kind,
             reason=text,

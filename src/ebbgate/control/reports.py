@@ -3,10 +3,11 @@
 import msgspec
 
 from ebbgate.control.audit import Actor, record
+from ebbgate.control.flags_rows import require_environment, require_flag
 from ebbgate.control.incidents import machine_note, open_incident
 from ebbgate.control.snapshots import SnapshotService
 from ebbgate.control.triggers import ACTIVE, OUTSIDE, Cause, Pulled, TriggerService
-from ebbgate.core.errors import BadRequestError
+from ebbgate.core.errors import BadRequestError, NotFoundError
 from ebbgate.core.incidents import EntryKind, Incident, IncidentKind
 from ebbgate.core.rollbacks.reports import AddReport, Report, ReportStanding, ReportTaken, arm_of, share_of, standing
 from ebbgate.core.rollouts.plan import ReportTerms
@@ -20,7 +21,7 @@ _replace = msgspec.structs.replace
 
 
 class ReportService:
-    """Counts reports for the rollouts under way. One with none is kept all the same."""
+    """Counts reports for the rollouts under way. One with none is kept all the same, if its flag is known."""
 
     def __init__(
         self,
@@ -36,13 +37,17 @@ class ReportService:
         self._snapshots = snapshots
         self._triggers = triggers
 
-    def add(self, asked: AddReport, *, reporter: str) -> list[ReportTaken]:
-        """One for each rollout that it counts for, or one that counts for none. Raises BadRequestError."""
+    def add(self, asked: AddReport, *, reporter: str, may_read: bool = True) -> list[ReportTaken]:
+        """One for each rollout that it counts for, or one that counts for none. Raises BadRequestError, and
+        NotFoundError for a flag or an environment that is not there: a misspelt one would count for nothing.
+        may_read: whether the reporter may be told the names of those that are.
+        """
         if not asked.app and not asked.flag:
             raise BadRequestError("the report says neither `app` nor `flag`", hint="say what it is about")
         if asked.unit and asked.count != 1:
             raise BadRequestError("one unit makes one report", hint="leave `count` out, or the unit")
         with self._store.transaction() as tx:
+            _require_known(tx, asked, may_read=may_read)
             taken = [self._counted(tx, asked, state, reporter) for state in _meant(tx, asked)]
             if not taken:
                 taken = [ReportTaken(report=tx.add_report(self._report(asked, reporter)))]
@@ -136,6 +141,18 @@ class ReportService:
         """Newest first."""
         with self._store.transaction() as tx:
             return tx.reports(rollout=rollout, limit=limit)[::-1]
+
+
+def _require_known(tx: ControlTransaction, asked: AddReport, *, may_read: bool) -> None:
+    """Raises NotFoundError; see `add`. A flag that another system serves is known by its rollouts."""
+    try:
+        require_environment(tx, asked.environment)
+        if asked.flag and tx.flag(asked.environment, asked.flag) is None and not tx.rollouts(flag=asked.flag):
+            require_flag(tx, asked.environment, asked.flag)
+    except NotFoundError as error:
+        if may_read:
+            raise
+        raise NotFoundError(error.message, hint="correct the name, and send it again") from None
 
 
 def _meant(tx: ControlTransaction, asked: AddReport) -> list[RolloutState]:

@@ -9,7 +9,7 @@ import pytest
 from ebbgate.control.audit import Actor
 from ebbgate.control.reports import ReportService
 from ebbgate.control.triggers import TriggerService
-from ebbgate.core.errors import BadRequestError
+from ebbgate.core.errors import BadRequestError, NotFoundError
 from ebbgate.core.incidents import IncidentKind
 from ebbgate.core.rollbacks.reports import AddReport, Arm, Report, ReportTaken, standing
 from ebbgate.core.rollouts.plan import Plan, ReportTerms, Response
@@ -72,6 +72,34 @@ def test_a_report_counts_for_the_version_that_its_unit_had_and_each_person_once(
     assert desk.status is Status.RUNNING, "without terms nothing follows"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "names"),
+    [
+        ({"flag": "newChekout"}, "flags there: newWidgets"),
+        ({"environment": "prod"}, "environments: production;"),
+    ],
+)
+def test_a_report_of_a_misspelt_name_is_refused_with_the_names_and_is_not_kept_for_nothing(
+    wrong: dict[str, Any], names: str
+) -> None:
+    desk = Desk()
+    with pytest.raises(NotFoundError) as refused:
+        desk.say(**wrong)
+    assert refused.value.hint.startswith(names)
+    asked = AddReport(**{"kind": "ticket", "reason": "it hangs", "flag": "newWidgets", **wrong})
+    with pytest.raises(NotFoundError) as blind:
+        desk.reports.add(asked, reporter="support", may_read=False)
+    assert (blind.value.message, blind.value.hint) == (refused.value.message, "correct the name, and send it again")
+    assert desk.reports.list() == []
+
+
+def test_a_report_of_a_known_flag_is_kept_also_when_nothing_is_rolled_out() -> None:
+    desk = Desk()
+    desk.world.rollouts.abort(desk.rollout, actor=ADA)
+    assert desk.say().standing is None
+    assert len(desk.reports.list()) == 1
+
+
 def test_so_many_reports_open_an_incident_and_ask_for_a_rollback() -> None:
     desk = Desk(ReportTerms(rollback_at=3))
     people = desk.people("on")
@@ -108,6 +136,7 @@ def test_more_reports_than_its_share_of_the_people_are_evidence() -> None:
 def test_a_report_about_nothing_that_runs_is_kept_and_one_about_nothing_is_refused() -> None:
     desk = Desk()
     assert desk.say(app="shop", flag="").standing is None
+    desk.world.snapshots.ensure(("staging",))
     assert desk.say(environment="staging").standing is None
     with pytest.raises(BadRequestError):
         desk.say(flag="")
