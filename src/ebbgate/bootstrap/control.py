@@ -61,6 +61,7 @@ from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import RolloutService
 from ebbgate.control.snapshots import SnapshotService
 from ebbgate.control.triggers import TriggerService
+from ebbgate.control.troubles import Troubles
 from ebbgate.control.views import ViewService
 from ebbgate.core.errors import StoreUnavailableError
 from ebbgate.core.rollouts.plan import Plan
@@ -142,11 +143,12 @@ def assemble(settings: ServeSettings, store: ControlStore, clock: SystemClock) -
         ReleaseFollower(store, clock).follow,
         HoldoutFollower(store, clock, snapshots).follow,
     )
-    loop = ReconcileLoop(store, looker, snapshots, outbox, clock, followers=followers, alarm=alarm)
+    troubles = Troubles()
+    loop = ReconcileLoop(store, looker, snapshots, outbox, clock, followers=followers, alarm=alarm, troubles=troubles)
     snapshots.ensure(settings.environments)
     snapshots.publish()
     flags = FlagService(store, clock, snapshots)
-    views = ViewService(store, events, clock, rollbacks)
+    views = ViewService(store, events, clock, rollbacks, troubles=troubles)
     sandbox = Redeployment(store, artifacts, deployer, clock, folder=str((directory / "sandbox").absolute()))
     drills = DrillService(store, events, clock, flags, sandbox, wake=loop.wake)
     drills.recover()

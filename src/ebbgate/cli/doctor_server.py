@@ -12,6 +12,8 @@ from ebbgate.cli.doctor_checks import DEFAULT_PORTS, Check, Finding, told_port
 from ebbgate.core.access import TokenKind, kind_of, may
 from ebbgate.core.errors import AuthenticationError, EbbgateError, PermissionDeniedError, StoreUnavailableError
 from ebbgate.core.events.view import ArrivalsView, ClockView, EvaluatorView
+from ebbgate.core.rollouts.state import LOOKED_AT
+from ebbgate.core.rollouts.view import RolloutLine
 from ebbgate.terminal.words import first_of
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ def _asked(control: "ControlClient") -> Iterator[Check]:
     yield check_clock(answer, before=before, after=clock.machine_now())
     yield check_evaluators(control.observations.evaluators())
     yield from check_silence(control.observations.arrivals())
+    yield from check_rollouts(control.rollouts.list())
 
 
 def check_clock(answer: ClockView, *, before: datetime, after: datetime) -> Check:
@@ -128,3 +131,14 @@ def check_silence(view: ArrivalsView) -> Iterator[Check]:
     if not view.silence:
         count = sum(name.count for name in view.names)
         yield Check(name="silence", finding=Finding.OK, detail=f"nothing is missed; {count:,} events have arrived")
+
+
+def check_rollouts(lines: list[RolloutLine]) -> Iterator[Check]:
+    """Whether every rollout under way is looked at, and every metric of it computed."""
+    for line in lines:
+        for sentence in line.trouble:
+            hint = f"see `ebbgate rollout explain {line.id}` and the server's log; exposure stays as it is"
+            yield Check(name="rollouts", finding=Finding.FAILED, detail=f"{line.id}: {sentence}", hint=hint)
+    if not any(line.trouble for line in lines):
+        live = sum(line.status in LOOKED_AT for line in lines)
+        yield Check(name="rollouts", finding=Finding.OK, detail=f"{live} under way, each looked at")

@@ -2,21 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
-from ebbgate.control.evidence_read import NOTHING, clustered_metric, read_blocks, read_look
+from ebbgate.control.evidence_analyses import (
+    as_clustered,
+    goals_of,
+    is_open,
+    limit_name,
+    look_analyses,
+    recovery_analyses,
+)
+from ebbgate.control.evidence_broken import Isolation
+from ebbgate.control.evidence_read import NOTHING, read_blocks, read_look
 from ebbgate.control.readings import Readings
 from ebbgate.core.metrics import (
     RECOVERY,
     REDEPLOYED,
-    REDEPLOYED_RETURNED,
     Analysis,
     AnyBlock,
     Assignment,
     GoalAnalysis,
     Guardrail,
-    LimitAnalysis,
     LimitBlock,
     LimitEvidence,
     MetricEvidence,
@@ -24,18 +32,13 @@ from ebbgate.core.metrics import (
     fold_assignment,
     fold_limit,
     goal_guardrail,
-    judge,
-    judge_goal,
-    judge_limit,
     late_alphas,
     ledger_of,
     limit_alphas,
-    limit_keys,
     relative_alphas,
     start,
     start_limit,
 )
-from ebbgate.core.metrics.analysis import ClusteredRate
 from ebbgate.core.metrics.arrivals import (
     ArrivalEvidence,
     VolumeEvidence,
@@ -43,25 +46,35 @@ from ebbgate.core.metrics.arrivals import (
     fold_volume,
     promised_volume,
 )
-from ebbgate.core.metrics.derived import fold_derived, goal_with_derived, is_parted, value_weight, with_derived
+from ebbgate.core.metrics.derived import fold_derived, value_weight
 from ebbgate.core.metrics.evidence import EVIDENCE_EDITION
-from ebbgate.core.metrics.judge import judge_clustered
-from ebbgate.core.metrics.late import LateEvidence, fold_late, judge_late
+from ebbgate.core.metrics.late import LateEvidence, fold_late
 from ebbgate.core.metrics.readings import (
     ReadingBlock,
     ReadingEvidence,
     fold_reading,
     is_only_read,
-    judge_reading,
-    with_requests,
 )
-from ebbgate.core.rollouts.late_units import late_units
 from ebbgate.core.rollouts.look import LookData
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.recovery import check_phases, recovery_contrast
 from ebbgate.core.rollouts.state import RolloutState, contrast_of
 from ebbgate.ports.control_store import Evidence
 from ebbgate.ports.event_store import EventStore
+
+__all__ = [
+    "Summary",
+    "compared",
+    "fold_after",
+    "fold_all",
+    "fold_recovery",
+    "fold_rollout",
+    "goals_of",
+    "harm_bounds_of",
+    "limit_name",
+    "look_analyses",
+    "recovery_analyses",
+]
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,10 +127,13 @@ def fold_recovery(state: RolloutState, evidence: Evidence, events: EventStore, *
     phase, returned_phase = check_phases(state)
     contrast = recovery_contrast(state, phase=phase)
     returning = recovery_contrast(state, phase=returned_phase)
-    blocks = read_blocks(state, contrast, events, until=until)
-    blocks += [b for b in read_blocks(state, returning, events, until=until) if not isinstance(b, LimitBlock)]
+    unread = Isolation()
+    blocks = read_blocks(state, contrast, events, until=until, unread=unread)
+    again = read_blocks(state, returning, events, until=until, unread=unread)
+    blocks += [block for block in again if not isinstance(block, LimitBlock)]
     assignment = events.assignment(contrast)
-    folded = fold_after(state.plan, evidence, blocks)
+    data = LookData(blocks=blocks, broken=[*unread.found])
+    folded = fold_after(state.plan, evidence, data)
     moved = has_span(state, until)
     return Summary(
         evidence=folded,
@@ -125,7 +141,7 @@ def fold_recovery(state: RolloutState, evidence: Evidence, events: EventStore, *
         returned=recovery_analyses(state, folded, phase=returned_phase),
         goals={},
         assignment=assignment,
-        data=LookData(blocks=blocks),
+        data=data,
         summarised_to=until if moved else state.summarised_to,
         has_moved=moved,
         harm_bounds=harm_bounds_of(folded),
@@ -141,41 +157,55 @@ def fold_all(
 ) -> Evidence:
     """The evidence of a rollout with one more span: pure, so that a replay gives the same. edition: of the decision
     (EVIDENCE_EDITION)."""
-    plan = state.plan
-    return msgspec.structs.replace(
+    plan, each = state.plan, Isolation((*evidence.broken, *data.broken))
+    folded = msgspec.structs.replace(
         evidence,
-        metrics=_fold_metrics(plan.guardrails, evidence.metrics or _started(plan), data.blocks, edition=edition),
-        limits=_fold_limits(plan, evidence.limits, data.blocks),
-        goals=_fold_goals(plan, evidence.goals, data.blocks),
+        metrics=_fold_metrics(plan.guardrails, evidence.metrics or _started(plan), data.blocks, each, edition=edition),
+        limits=_fold_limits(plan, evidence.limits, data.blocks, each),
+        goals=_fold_goals(plan, evidence.goals, data.blocks, each),
         sample_ratio=fold_assignment(evidence.sample_ratio, assignment),
-        late=_fold_late(plan, evidence.late, data, edition=edition),
-        arrivals=_fold_arrivals(plan, evidence.arrivals, data),
+        late=_fold_late(plan, evidence.late, data, each, edition=edition),
+        arrivals=_fold_arrivals(plan, evidence.arrivals, data, each),
         volume=_fold_volume(state, evidence.volume, data),
-        clustered=_fold_clustered(plan, evidence.clustered, data),
-        parts=fold_derived(plan.metrics, evidence.parts, data.parts),
-        readings=_fold_readings(plan, evidence.readings, data.readings),
+        clustered=_fold_clustered(plan, evidence.clustered, data, each),
+        parts=_fold_parts(plan, evidence.parts, data, each),
+        readings=_fold_readings(plan, evidence.readings, data.readings, each),
     )
+    return msgspec.structs.replace(folded, broken=each.found)
 
 
 def _fold_readings(
-    plan: Plan, found: Mapping[str, ReadingEvidence], blocks: list[ReadingBlock]
+    plan: Plan, found: Mapping[str, ReadingEvidence], blocks: list[ReadingBlock], each: Isolation
 ) -> dict[str, ReadingEvidence]:
     readings = dict(found)
     guardrails = {guardrail.metric.name: guardrail for guardrail in plan.guardrails}
     for block in blocks:
         before = readings.get(block.metric) or ReadingEvidence()
-        readings[block.metric] = fold_reading(guardrails[block.metric], before, block)
+        work = partial(fold_reading, guardrails[block.metric], before, block)
+        readings[block.metric] = each.folded(block, before, work)
     return readings
 
 
-def fold_after(plan: Plan, evidence: Evidence, blocks: list[AnyBlock]) -> Evidence:
+def _fold_parts(
+    plan: Plan, found: Mapping[str, MetricEvidence], data: LookData, each: Isolation
+) -> dict[str, MetricEvidence]:
+    parts = dict(found)
+    for block in data.parts:
+        parts = each.folded(block, parts, partial(fold_derived, plan.metrics, parts, [block]))
+    return parts
+
+
+def fold_after(plan: Plan, evidence: Evidence, data: LookData) -> Evidence:
     """The evidence with one more span after the flag went off: what was shown stays, nothing is added to it."""
-    return msgspec.structs.replace(
+    blocks, each = data.blocks, Isolation((*evidence.broken, *data.broken))
+    first, second = ([b for b in blocks if b.phase == phase] for phase in (RECOVERY, REDEPLOYED))
+    folded = msgspec.structs.replace(
         evidence,
-        metrics=_fold_metrics(plan.guardrails, evidence.metrics or _started(plan), blocks),
-        recovery_limits=_fold_limits(plan, evidence.recovery_limits, [b for b in blocks if b.phase == RECOVERY]),
-        redeploy_limits=_fold_limits(plan, evidence.redeploy_limits, [b for b in blocks if b.phase == REDEPLOYED]),
+        metrics=_fold_metrics(plan.guardrails, evidence.metrics or _started(plan), blocks, each),
+        recovery_limits=_fold_limits(plan, evidence.recovery_limits, first, each),
+        redeploy_limits=_fold_limits(plan, evidence.redeploy_limits, second, each),
     )
+    return msgspec.structs.replace(folded, broken=each.found)
 
 
 def harm_bounds_of(evidence: Evidence) -> dict[str, float]:
@@ -185,19 +215,15 @@ def harm_bounds_of(evidence: Evidence) -> dict[str, float]:
 
 
 def _fold_late(
-    plan: Plan, found: Mapping[str, LateEvidence], data: LookData, *, edition: int
+    plan: Plan, found: Mapping[str, LateEvidence], data: LookData, each: Isolation, *, edition: int
 ) -> dict[str, LateEvidence]:
     late = dict(found)
     guardrails = {g.metric.name: g for g in plan.guardrails}
     for one in data.late:
         name = one.block.metric
-        late[name] = fold_late(
-            guardrails[name],
-            late.get(name) or LateEvidence(metric=name),
-            one,
-            alpha_of=_late_alpha(plan, name),
-            edition=edition,
-        )
+        before = late.get(name) or LateEvidence(metric=name)
+        work = partial(fold_late, guardrails[name], before, one, alpha_of=_late_alpha(plan, name), edition=edition)
+        late[name] = each.folded(one.block, before, work)
     return late
 
 
@@ -205,11 +231,14 @@ def _late_alpha(plan: Plan, name: str) -> Callable[[int], float]:
     return lambda epoch: late_alphas(ledger_of(plan.alpha), compared(plan), epoch)[name]
 
 
-def _fold_arrivals(plan: Plan, found: Mapping[str, ArrivalEvidence], data: LookData) -> dict[str, ArrivalEvidence]:
+def _fold_arrivals(
+    plan: Plan, found: Mapping[str, ArrivalEvidence], data: LookData, each: Isolation
+) -> dict[str, ArrivalEvidence]:
     arrivals = dict(found)
     for block in data.arrivals:
         before = arrivals.get(block.metric) or ArrivalEvidence(metric=block.metric)
-        arrivals[block.metric] = fold_arrivals(before, block, tests=2 * len(plan.guardrails))
+        work = partial(fold_arrivals, before, block, tests=2 * len(plan.guardrails))
+        arrivals[block.metric] = each.folded(block, before, work)
     return arrivals
 
 
@@ -220,18 +249,16 @@ def _fold_volume(state: RolloutState, evidence: VolumeEvidence, data: LookData) 
     return fold_volume(evidence, data.volume, promised=promised)
 
 
-def _fold_clustered(plan: Plan, found: Mapping[str, MetricEvidence], data: LookData) -> dict[str, MetricEvidence]:
+def _fold_clustered(
+    plan: Plan, found: Mapping[str, MetricEvidence], data: LookData, each: Isolation
+) -> dict[str, MetricEvidence]:
     clustered = dict(found)
     guardrails = {g.metric.name: as_clustered(g) for g in plan.guardrails}
     for block in data.clustered:
         guardrail = guardrails[block.metric]
-        clustered[block.metric] = fold(guardrail, clustered.get(block.metric) or start(guardrail, alpha=None), block)
+        before = clustered.get(block.metric) or start(guardrail, alpha=None)
+        clustered[block.metric] = each.folded(block, before, partial(fold, guardrail, before, block))
     return clustered
-
-
-def as_clustered(guardrail: Guardrail) -> Guardrail:
-    """A rate's guardrail, over all requests."""
-    return msgspec.structs.replace(guardrail, metric=clustered_metric(guardrail.metric))
 
 
 def _started(plan: Plan) -> dict[str, MetricEvidence]:
@@ -248,6 +275,7 @@ def _fold_metrics(
     guardrails: tuple[Guardrail, ...],
     found: Mapping[str, MetricEvidence],
     blocks: list[AnyBlock],
+    each: Isolation,
     *,
     edition: int = EVIDENCE_EDITION,
 ) -> dict[str, MetricEvidence]:
@@ -255,27 +283,33 @@ def _fold_metrics(
     by_name = {guardrail.metric.name: guardrail for guardrail in guardrails}
     for block in blocks:
         if not isinstance(block, LimitBlock) and (guardrail := by_name.get(block.metric)) is not None:
-            metrics[block.metric] = fold(guardrail, metrics[block.metric], block, edition=edition)
+            before = metrics[block.metric]
+            metrics[block.metric] = each.folded(block, before, partial(fold, guardrail, before, block, edition=edition))
     return metrics
 
 
-def _fold_goals(plan: Plan, found: Mapping[str, MetricEvidence], blocks: list[AnyBlock]) -> dict[str, MetricEvidence]:
+def _fold_goals(
+    plan: Plan, found: Mapping[str, MetricEvidence], blocks: list[AnyBlock], each: Isolation
+) -> dict[str, MetricEvidence]:
     goals = {g.metric.name: goal_guardrail(g) for g in plan.goals}
     evidence = {name: found.get(name) or start(guardrail, alpha=None) for name, guardrail in goals.items()}
     for block in blocks:
         if not isinstance(block, LimitBlock) and (guardrail := goals.get(block.metric)) is not None:
-            evidence[block.metric] = fold(guardrail, evidence[block.metric], block)
+            before = evidence[block.metric]
+            evidence[block.metric] = each.folded(block, before, partial(fold, guardrail, before, block))
     return evidence
 
 
-def _fold_limits(plan: Plan, found: Mapping[str, LimitEvidence], blocks: list[AnyBlock]) -> dict[str, LimitEvidence]:
+def _fold_limits(
+    plan: Plan, found: Mapping[str, LimitEvidence], blocks: list[AnyBlock], each: Isolation
+) -> dict[str, LimitEvidence]:
     alphas = limit_alphas(ledger_of(plan.alpha), compared(plan))
     guardrails = {g.metric.name: g for g in plan.guardrails}
     limits = dict(found)
     for (metric, limit, function), alpha in alphas.items():
         key = limit_name(metric, limit, function)
         if key not in limits:
-            share = value_weight(1) if _is_open(guardrails[metric], function) else 1.0
+            share = value_weight(1) if is_open(guardrails[metric], function) else 1.0
             limits[key] = start_limit(guardrails[metric], limit=limit, function=function, alpha=alpha * share)
     for block in blocks:
         if isinstance(block, LimitBlock):
@@ -286,100 +320,5 @@ def _fold_limits(plan: Plan, found: Mapping[str, LimitEvidence], blocks: list[An
                 limits[key] = start_limit(
                     guardrails[block.metric], limit=block.limit, function=block.function, alpha=alpha
                 )
-            limits[key] = fold_limit(limits[key], block)
+            limits[key] = each.folded(block, limits[key], partial(fold_limit, limits[key], block))
     return limits
-
-
-def _is_open(guardrail: Guardrail, function: str) -> bool:
-    """Whether values of `by` may join the limit as they come (RULES G1)."""
-    return not function and is_parted(guardrail.metric) and not guardrail.metric.on
-
-
-def limit_name(metric: str, limit: float, function: str) -> str:
-    """The key of a limit's evidence."""
-    return f"{metric}>{limit!r}@{function}"
-
-
-def look_analyses(state: RolloutState, evidence: Evidence) -> dict[str, Analysis]:
-    """What the evidence says of every guardrail in the current phase."""
-    contrast, units, plan = contrast_of(state), late_units(state), state.plan
-    found = {
-        guardrail.metric.name: judge(
-            guardrail,
-            evidence.metrics[guardrail.metric.name],
-            phase=contrast.phase,
-            has_contrast=contrast.is_randomised,
-            min_n=plan.min_units,
-            limits=_limits(guardrail, evidence.limits),
-            late=judge_late(
-                guardrail,
-                evidence.late.get(guardrail.metric.name),
-                has_treated=units.has_treated,
-                has_control=units.has_control,
-            ),
-            clustered=_clustered(guardrail, evidence, phase=contrast.phase),
-        )
-        for guardrail in plan.guardrails
-        if not is_only_read(guardrail.metric)
-    }
-    return {
-        guardrail.metric.name: judge_reading(guardrail, evidence.readings.get(guardrail.metric.name))
-        if is_only_read(guardrail.metric)
-        else with_requests(
-            guardrail.metric,
-            with_derived(
-                guardrail, found[guardrail.metric.name], evidence.parts, phase=contrast.phase, min_n=plan.min_units
-            ),
-        )
-        for guardrail in plan.guardrails
-    }
-
-
-def _clustered(guardrail: Guardrail, evidence: Evidence, *, phase: int) -> ClusteredRate | None:
-    found = evidence.clustered.get(guardrail.metric.name)
-    return judge_clustered(as_clustered(guardrail), found, phase=phase) if found is not None else None
-
-
-def recovery_analyses(state: RolloutState, evidence: Evidence, *, phase: int) -> dict[str, Analysis]:
-    """What it says after the flag went off. phase: one of AFTERWARDS. A number that is only read stays what it was."""
-    is_second = phase in (REDEPLOYED, REDEPLOYED_RETURNED)
-    contrast = recovery_contrast(state, phase=phase)
-    return {
-        guardrail.metric.name: judge_reading(guardrail, evidence.readings.get(guardrail.metric.name))
-        if is_only_read(guardrail.metric)
-        else judge(
-            guardrail,
-            evidence.metrics[guardrail.metric.name],
-            phase=phase,
-            has_contrast=contrast.is_randomised,
-            min_n=state.plan.min_units,
-            limits=_limits(guardrail, evidence.redeploy_limits if is_second else evidence.recovery_limits),
-        )
-        for guardrail in state.plan.guardrails
-    }
-
-
-def _limits(guardrail: Guardrail, found: Mapping[str, LimitEvidence]) -> tuple[LimitAnalysis, ...]:
-    keys = limit_keys(guardrail)
-    names = [limit_name(guardrail.metric.name, limit, function) for limit, function in keys]
-    for limit, function in keys:
-        if _is_open(guardrail, function):
-            names += [name for name in found if name.startswith(limit_name(guardrail.metric.name, limit, ""))]
-    names = list(dict.fromkeys(names))
-    return tuple(judge_limit(found[name]) for name in names if name in found)
-
-
-def goals_of(state: RolloutState, evidence: Evidence) -> dict[str, GoalAnalysis]:
-    """Goals by the newest phase that has two random arms; without one there is nothing to say yet."""
-    indices = [record.index for record in state.phases if contrast_of(state, record.index).is_randomised]
-    if not indices:
-        return {}
-    return {
-        goal.metric.name: goal_with_derived(
-            goal.metric,
-            judge_goal(goal, evidence.goals[goal.metric.name], phase=indices[-1], min_n=state.plan.min_units),
-            evidence.parts,
-            phase=indices[-1],
-        )
-        for goal in state.plan.goals
-    }

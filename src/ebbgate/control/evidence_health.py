@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from ebbgate.control.evidence import Summary
 from ebbgate.control.readings import measured, silent_queries
-from ebbgate.core.metrics import Analysis, Verdict, judge_sample_ratio
+from ebbgate.core.metrics import Analysis, GoalAnalysis, Verdict, judge_sample_ratio
 from ebbgate.core.metrics.arrivals import ArrivalAnalysis, judge_arrivals, judge_volume
-from ebbgate.core.rollouts.health import Health, exposure_excess
+from ebbgate.core.metrics.broken import BROKEN
+from ebbgate.core.rollouts.health import BrokenMetric, Health, exposure_excess
 from ebbgate.core.rollouts.plan import Plan
 from ebbgate.core.rollouts.state import RolloutState, contrast_of
 from ebbgate.ports.control_store import Evidence
@@ -33,7 +34,14 @@ def health_of(
         killed_by=killed_by,
         arrivals=_arrivals(state, summary.evidence),
         volume=judge_volume(summary.evidence.volume) if _has_volume(state, summary.evidence) else None,
+        broken=_broken(summary),
     )
+
+
+def _broken(summary: Summary) -> tuple[BrokenMetric, ...]:
+    """What cannot be computed, guardrails first."""
+    found: list[Analysis | GoalAnalysis] = [*summary.analyses.values(), *summary.goals.values()]
+    return tuple(BrokenMetric(metric=one.metric, words=one.words) for one in found if one.why == BROKEN)
 
 
 def _arrivals(state: RolloutState, evidence: Evidence) -> tuple[ArrivalAnalysis, ...]:

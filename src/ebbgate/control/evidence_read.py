@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
+from ebbgate.control.evidence_broken import Isolation
 from ebbgate.control.readings import Readings
 from ebbgate.core.metrics import AnyBlock, Guardrail, LimitQuery, Metric, MetricKind, limit_keys
 from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock, promised_volume
@@ -28,34 +30,66 @@ def read_look(
     """Everything that a look folds, of the span `(state.summarised_to, until]`. readings: what is not of events."""
     if until is None or state.summarised_to is None or until <= state.summarised_to:
         return LookData(blocks=[*readings.counted], readings=readings.read, failures=readings.failures)
+    unread = Isolation()
     return LookData(
-        blocks=[*read_blocks(state, contrast, events, until=until), *readings.counted],
-        late=read_late(state, contrast, events, until=until),
-        arrivals=read_arrivals(state, contrast, events, until=until),
+        blocks=[*read_blocks(state, contrast, events, until=until, unread=unread), *readings.counted],
+        late=read_late(state, contrast, events, until=until, unread=unread),
+        arrivals=read_arrivals(state, contrast, events, until=until, unread=unread),
         volume=read_volume(state, contrast, events, until=until),
-        clustered=read_clustered(state, contrast, events, until=until),
-        parts=read_parts(state, contrast, events, until=until),
+        clustered=read_clustered(state, contrast, events, until=until, unread=unread),
+        parts=read_parts(state, contrast, events, until=until, unread=unread),
         readings=readings.read,
         failures=readings.failures,
+        broken=[*unread.found],
     )
 
 
 def read_blocks(
-    state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime | None
+    state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime | None, unread: Isolation
 ) -> list[AnyBlock]:
-    """The blocks of all metrics and limits that closed in `(state.summarised_to, until]`."""
+    """The blocks of all metrics and limits that closed in `(state.summarised_to, until]`. unread: told what breaks."""
     if until is None or state.summarised_to is None or until <= state.summarised_to:
         return []
     opened_at = state.summarised_to
     blocks: list[AnyBlock] = []
     if contrast.is_randomised:
         metrics = [metric for metric in state.plan.metrics if metric.is_of_events]
-        found = [events.block(contrast, metric, opened_at=opened_at, closed_at=until) for metric in metrics]
-        blocks += [block for block in found if block is not None]
+        blocks += _blocks(contrast, metrics, events, opened_at=opened_at, until=until, unread=unread)
     for guardrail in of_events(state.plan):
-        for query in limit_queries(guardrail, values_of(guardrail.metric, events)):
-            blocks += events.limit_blocks(contrast, query, opened_at=opened_at, closed_at=until)
+        name = guardrail.metric.name
+        work = partial(_limit_blocks, contrast, guardrail, events, opened_at=opened_at, until=until)
+        blocks += unread.read(name, contrast.phase, until, work)
     return blocks
+
+
+def _blocks(
+    contrast: Contrast,
+    metrics: Sequence[Metric],
+    events: EventStore,
+    *,
+    opened_at: datetime,
+    until: datetime,
+    unread: Isolation,
+) -> list[AnyBlock]:
+    """One block of each metric that has any."""
+
+    def read(metric: Metric) -> list[AnyBlock]:
+        block = events.block(contrast, metric, opened_at=opened_at, closed_at=until)
+        return [] if block is None else [block]
+
+    return [
+        block for metric in metrics for block in unread.read(metric.name, contrast.phase, until, partial(read, metric))
+    ]
+
+
+def _limit_blocks(
+    contrast: Contrast, guardrail: Guardrail, events: EventStore, *, opened_at: datetime, until: datetime
+) -> list[AnyBlock]:
+    return [
+        block
+        for query in limit_queries(guardrail, values_of(guardrail.metric, events))
+        for block in events.limit_blocks(contrast, query, opened_at=opened_at, closed_at=until)
+    ]
 
 
 def of_events(plan: Plan) -> list[Guardrail]:
@@ -70,17 +104,17 @@ def values_of(metric: Metric, events: EventStore) -> list[str]:
     return events.attribute_values(metric.trial or metric.event, metric.by, limit=PARTS_KEPT)
 
 
-def read_parts(state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime) -> list[AnyBlock]:
+def read_parts(
+    state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime, unread: Isolation
+) -> list[AnyBlock]:
     """Of derived metrics: who answers a survey, and each value of `by` alone."""
     if not contrast.is_randomised or state.summarised_to is None:
         return []
     metrics = state.plan.metrics
     guarded = {guardrail.metric.name for guardrail in state.plan.guardrails}
     values = {metric.name: values_of(metric, events) for metric in metrics if metric.name in guarded}
-    opened_at = state.summarised_to
     derived = derived_metrics(metrics, values)
-    found = [events.block(contrast, metric, opened_at=opened_at, closed_at=until) for metric in derived]
-    return [block for block in found if block is not None]
+    return _blocks(contrast, derived, events, opened_at=state.summarised_to, until=until, unread=unread)
 
 
 def limit_queries(guardrail: Guardrail, values: Sequence[str] = ()) -> list[LimitQuery]:
@@ -102,17 +136,19 @@ def _functions(metric: Metric, names: Sequence[str], values: Sequence[str]) -> t
     return named
 
 
-def read_late(state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime) -> list[LateBlock]:
+def read_late(
+    state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime, unread: Isolation
+) -> list[LateBlock]:
     """Late-harm blocks (RULES E3): of those treated before against those never treated, whether or not the phase has a
     contrast of its own."""
     units = late_units(state)
     if not units.is_compared or state.summarised_to is None:
         return []
-    found: list[LateBlock] = []
-    for guardrail in of_events(state.plan):
-        metric = guardrail.metric
-        spans = late_spans(metric, entered_at=state.record.entered_at, opened_at=state.summarised_to, closed_at=until)
-        for span in spans:
+    opened_at = state.summarised_to
+
+    def read(metric: Metric) -> list[LateBlock]:
+        found: list[LateBlock] = []
+        for span in late_spans(metric, entered_at=state.record.entered_at, opened_at=opened_at, closed_at=until):
             block = events.late_block(
                 contrast,
                 metric,
@@ -123,19 +159,32 @@ def read_late(state: RolloutState, contrast: Contrast, events: EventStore, *, un
             )
             if block is not None:
                 found.append(LateBlock(day=span.day, block=block))
-    return found
+        return found
+
+    return [
+        block
+        for guardrail in of_events(state.plan)
+        for block in unread.read(guardrail.metric.name, contrast.phase, until, partial(read, guardrail.metric))
+    ]
 
 
 def read_arrivals(
-    state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime
+    state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime, unread: Isolation
 ) -> list[ArrivalBlock]:
     """How events of the two arms arrived (RULES D4, D5)."""
     if not contrast.is_randomised or state.summarised_to is None:
         return []
     opened_at = state.summarised_to
-    metrics = [guardrail.metric for guardrail in of_events(state.plan)]
-    found = [events.arrival_block(contrast, metric, opened_at=opened_at, closed_at=until) for metric in metrics]
-    return [block for block in found if block is not None]
+
+    def read(metric: Metric) -> list[ArrivalBlock]:
+        block = events.arrival_block(contrast, metric, opened_at=opened_at, closed_at=until)
+        return [] if block is None else [block]
+
+    return [
+        block
+        for guardrail in of_events(state.plan)
+        for block in unread.read(guardrail.metric.name, contrast.phase, until, partial(read, guardrail.metric))
+    ]
 
 
 def read_volume(state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime) -> VolumeBlock | None:
@@ -146,14 +195,14 @@ def read_volume(state: RolloutState, contrast: Contrast, events: EventStore, *, 
     return events.volume_block(contrast, names, opened_at=state.summarised_to, closed_at=until)
 
 
-def read_clustered(state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime) -> list[AnyBlock]:
+def read_clustered(
+    state: RolloutState, contrast: Contrast, events: EventStore, *, until: datetime, unread: Isolation
+) -> list[AnyBlock]:
     """Of rates, all requests of each unit, beside the first one that decides (RULES D3)."""
     if not contrast.is_randomised or state.summarised_to is None:
         return []
     metrics = [clustered_metric(g.metric) for g in of_events(state.plan) if g.metric.kind is MetricKind.RATE]
-    opened_at = state.summarised_to
-    found = [events.block(contrast, metric, opened_at=opened_at, closed_at=until) for metric in metrics]
-    return [block for block in found if block is not None]
+    return _blocks(contrast, metrics, events, opened_at=state.summarised_to, until=until, unread=unread)
 
 
 def clustered_metric(metric: Metric) -> Metric:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import msgspec
+import structlog
 
 from ebbgate.control.audit import Actor
 from ebbgate.control.decisions import record_decision
@@ -29,6 +30,8 @@ from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlStore, ControlTransaction, DecisionRow
 from ebbgate.ports.event_log import EventLogReader
 from ebbgate.ports.event_store import EventStore
+
+log = structlog.get_logger("ebbgate.looker")
 
 LOOP = "ebbgate"
 """The actor of what the loop does by itself."""
@@ -90,6 +93,9 @@ class Looker:
         until = self._events.watermark()
         readings = self._readings.read(state, evidence, until=until) if self._readings is not None else NOTHING
         summary = fold_rollout(state, evidence, self._events, until=until, readings=readings)
+        for one in summary.evidence.broken:
+            if one not in evidence.broken:
+                log.error("metric_broken", rollout=state.id, metric=one.metric, phase=one.phase, error=one.what)
         self._on_step("summarised")
         is_killed = kill is not None and not state.plan.is_external  # of a flag of that name in another system: no
         killed_by = f"{kill.actor}: {kill.reason}" if kill is not None and is_killed else None

@@ -12,7 +12,9 @@ from ebbgate.control.failing import Alarm, Failing, no_alarm
 from ebbgate.control.looker import Looker
 from ebbgate.control.outbox import OutboxService
 from ebbgate.control.snapshots import SnapshotService
+from ebbgate.control.troubles import EVERYTHING, Troubles
 from ebbgate.core.errors import ConflictError, EbbgateError, StoreUnavailableError
+from ebbgate.core.metrics.broken import what_broke
 from ebbgate.core.rollouts.state import LOOKED_AT, RollbackStep, RolloutState, Status
 from ebbgate.ports.clock import Clock
 from ebbgate.ports.control_store import ControlStore
@@ -47,9 +49,11 @@ class ReconcileLoop:
         *,
         followers: Sequence[Callable[[], object]] = (),
         alarm: Alarm = no_alarm,
+        troubles: Troubles | None = None,
     ) -> None:
         """followers: called at the end of each tick; what one of them raises keeps none of the others from its
-        work. alarm: told when ticks fail, one after the other; it must not need the store.
+        work. alarm: told when ticks fail, one after the other; it must not need the store. troubles: told which
+        looks fail.
         """
         self._store = store
         self._looker = looker
@@ -58,6 +62,7 @@ class ReconcileLoop:
         self._clock = clock
         self._followers = followers
         self._failing = Failing(clock, alarm)
+        self._troubles = troubles if troubles is not None else Troubles()
         self._stop = threading.Event()
         self._wake = threading.Event()
         self.ticks = 0
@@ -76,6 +81,7 @@ class ReconcileLoop:
                 self.failures += 1
                 self.last_error = "an unforeseen error; see the log"
                 log.exception("tick_broke")
+                self._troubles.note(EVERYTHING, self.last_error, now=self._clock.machine_now())
                 self._failing.note(self.last_error)
                 delay = IDLE
             self.ticked_at = self._clock.monotonic()
@@ -99,15 +105,18 @@ class ReconcileLoop:
         return delay
 
     def _pass(self) -> timedelta:
-        delay = IDLE
+        delay, failures = IDLE, self.failures
         for part in (self._snapshots.publish, self._looker.ingest, self._outbox.deliver):
             try:
                 part()
             except EbbgateError as error:  # a full disk for one must not keep the others from their work
-                self._note(error, rollout=None)
+                self._note(error, rollout=EVERYTHING)
+        if self.failures == failures:
+            self._troubles.over(EVERYTHING)
         try:
             with self._store.transaction() as tx:
                 states = tx.rollouts(statuses=sorted(LOOKED_AT))
+            self._troubles.keep({state.id for state in states})
             for state in states:
                 self._look(state)
                 delay = min(delay, self._delay(state))
@@ -129,20 +138,25 @@ class ReconcileLoop:
     def _look(self, state: RolloutState) -> None:
         try:
             self._looker.look(state)
+            self._troubles.over(state.id)
         except ConflictError:
             pass  # somebody changed it meanwhile; the next tick sees the new state
         except EbbgateError as error:
             self._note(error, rollout=state.id)
-        except Exception:  # one rollout's defect must not keep the others from being looked at
+        except Exception as error:  # one rollout's defect must not keep the others from being looked at
             self.failures += 1
-            self.last_error = f"an unforeseen error while looking at {state.id}; see the log"
+            what = what_broke(error)
+            self.last_error = f"an unforeseen error while looking at {state.id} ({what}); see the log"
             log.exception("look_broke", rollout=state.id)
+            self._troubles.note(state.id, f"an unforeseen error: {what}", now=self._clock.machine_now())
 
     def _note(self, error: EbbgateError, *, rollout: str | None) -> None:
         self.failures += 1
         self.last_error = error.message
         retry = isinstance(error, StoreUnavailableError)
-        log.error("tick_failed", code=error.code, error=error.message, rollout=rollout, will_retry=retry)
+        log.error("tick_failed", code=error.code, error=error.message, rollout=rollout or None, will_retry=retry)
+        if rollout is not None:
+            self._troubles.note(rollout, error.message, now=self._clock.machine_now())
 
     def _delay(self, state: RolloutState) -> timedelta:
         if state.status is Status.ROLLING_BACK:

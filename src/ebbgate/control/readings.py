@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 import structlog
 
+from ebbgate.control.evidence_broken import DEFECTS
 from ebbgate.core.errors import SourceUnavailableError
 from ebbgate.core.metrics.analysis import Analysis
 from ebbgate.core.metrics.blocks import AnyBlock, LimitBlock, ProportionBlock
@@ -93,10 +94,10 @@ class ReadingService:
             below: Answer | None = None
             if query.denominator is not None:
                 below = self._sources.ask(source, msgspec.structs.replace(question, expression=query.denominator))
-        except SourceUnavailableError as error:
+        except (SourceUnavailableError, *DEFECTS) as error:  # an answer that nobody foresaw is no answer
             self._failed_at[state.id, metric.name] = until
             self._failed(state, metric, query, error, until=until)
-            log.warning("source_failed", rollout=state.id, metric=metric.name, error=error.message)
+            log.warning("source_failed", rollout=state.id, metric=metric.name, error=str(error))
             return []
         self._failed_at.pop((state.id, metric.name), None)
         self._failures.pop((state.id, metric.name), None)

@@ -160,7 +160,7 @@ def _step(inputs: LookInputs, evidence: Evidence, stored: Decision) -> tuple[Evi
     if state.rollback.step not in (RollbackStep.RECOVERY, RollbackStep.VERIFY):
         return evidence, {}, decision_of(next_move(state.rollback.step, facts, None)) or stored
     assert facts.proof is not None
-    evidence = fold_after(state.plan, evidence, inputs.blocks)
+    evidence = fold_after(state.plan, evidence, inputs)
     phase, returned_phase = check_phases(state)
     analyses = as_recovered(recovery_analyses(state, evidence, phase=phase), inputs.analyses, inputs)
     returned = as_recovered(recovery_analyses(state, evidence, phase=returned_phase), facts.returned, inputs)

@@ -317,6 +317,7 @@ class RollbackService:
             analyses=summary.analyses if summary is not None else {},
             goals={},
             blocks=summary.data.blocks if summary is not None else [],
+            broken=summary.data.broken if summary is not None else [],
             rollback=_replace(seen, look=look),
         )
         read_to = summary.summarised_to if summary is not None else None

@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from statistics import quantiles
 
+import msgspec
+
 from ebbgate.control.decisions import facts_of
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import find_rollout
+from ebbgate.control.troubles import Troubles
+from ebbgate.control.troubles import sentence_of as trouble_of
 from ebbgate.core.rollouts.decision import Code
 from ebbgate.core.rollouts.look import LookFacts
 from ebbgate.core.rollouts.silence import silent_attributes, silent_events, silent_keys
@@ -20,15 +24,30 @@ from ebbgate.ports.event_store import EventStore
 class ViewService:
     """Reads only."""
 
-    def __init__(self, store: ControlStore, events: EventStore, clock: Clock, rollbacks: RollbackService) -> None:
+    def __init__(
+        self,
+        store: ControlStore,
+        events: EventStore,
+        clock: Clock,
+        rollbacks: RollbackService,
+        *,
+        troubles: Troubles | None = None,
+    ) -> None:
+        """troubles: what the loop has noted."""
         self._store = store
         self._events = events
         self._clock = clock
         self._rollbacks = rollbacks
+        self._troubles = troubles if troubles is not None else Troubles()
 
     def list(self) -> list[RolloutLine]:
         with self._store.transaction() as tx:
-            return [line_of(state) for state in tx.rollouts()]
+            states = tx.rollouts()
+            last = {state.id: tx.last_decision(state.id) for state in states if state.status in LOOKED_AT}
+        return [
+            msgspec.structs.replace(line_of(state), trouble=self._trouble(state, last.get(state.id)))
+            for state in states
+        ]
 
     def get(self, reference: str) -> RolloutView:
         """A rollout by id or flag, as people see it. Raises NotFoundError."""
@@ -86,6 +105,7 @@ class ViewService:
             review=state.review,
             rollback=state.rollback,
             silence=self.silence(state),
+            trouble=self._trouble(state, last),
             units_seen=totals.units,
             events_seen=totals.events,
             way_back=way_back(
@@ -95,6 +115,15 @@ class ViewService:
                 incident=incident.id if incident is not None else None,
             ),
         )
+
+    def _trouble(self, state: RolloutState, last: DecisionRow | None) -> tuple[str, ...]:
+        """Looks that fail, and what the last one that worked could not compute; nothing of rollouts that are over."""
+        if state.status not in LOOKED_AT:
+            return ()
+        looked_at = last.looked_at if last is not None else None
+        broken = inputs_of(last).health.broken if last is not None else ()
+        failed = [trouble_of(one, looked_at=looked_at) for one in self._troubles.of(state.id)]
+        return (*failed, *(one.words for one in broken))
 
     def silence(self, state: RolloutState) -> tuple[str, ...]:
         """What does not arrive; nothing is said of rollouts that are over, nor while hardly anybody was exposed."""

@@ -11,6 +11,7 @@ from ebbgate.core.audiences import Bucketing
 from ebbgate.core.clock import ClockMapping
 from ebbgate.core.metrics import LimitEvidence, MetricEvidence, SampleRatioEvidence
 from ebbgate.core.metrics.arrivals import ArrivalEvidence, VolumeEvidence
+from ebbgate.core.metrics.broken import Broken
 from ebbgate.core.metrics.late import LateEvidence
 from ebbgate.core.metrics.readings import ReadingEvidence
 from ebbgate.core.rollouts.decision import Decision
@@ -102,6 +103,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     clustered: dict[str, MetricEvidence] = {}
     parts: dict[str, MetricEvidence] = {}
     readings: dict[str, ReadingEvidence] = {}
+    broken: tuple[Broken, ...] = ()  # what could not be computed, each metric's first in each phase
 
 
 class DecisionRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from ebbgate.control.releases_follow import ReleaseFollower
 from ebbgate.control.rollbacks import RollbackService
 from ebbgate.control.rollouts import RolloutService
 from ebbgate.control.snapshots import SnapshotService
+from ebbgate.control.troubles import Troubles
 from ebbgate.control.views import ViewService
 from ebbgate.core.errors import StoreUnavailableError
 from ebbgate.core.events import EvaluatorReport, Exposure, Heartbeat, Record, TrackedEvent
@@ -143,13 +144,16 @@ class World:
         self.rollbacks = RollbackService(
             self.store, self.events, self.clock, self.snapshots, deployments=self.deployments, on_step=self._step
         )
-        self.views = ViewService(self.store, self.events, self.clock, self.rollbacks)
+        troubles = Troubles()
+        self.views = ViewService(self.store, self.events, self.clock, self.rollbacks, troubles=troubles)
         looker = Looker(
             self.store, self.events, self.log, self.clock, self.snapshots, self.rollbacks, on_step=self._step
         )
         outbox = OutboxService(self.store, self.clock, self.notifier)
         followers = (ReleaseFollower(self.store, self.clock).follow,) if self.yard is not None else ()
-        self.loop = ReconcileLoop(self.store, looker, self.snapshots, outbox, self.clock, followers=followers)
+        self.loop = ReconcileLoop(
+            self.store, looker, self.snapshots, outbox, self.clock, followers=followers, troubles=troubles
+        )
 
     def _step(self, name: str) -> None:
         self.on_step(name)

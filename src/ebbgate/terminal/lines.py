@@ -40,6 +40,7 @@ def _news(view: RolloutView) -> _News:
         tuple((analysis.metric, analysis.verdict) for analysis in view.analyses),
         tuple((goal.metric, goal.standing) for goal in view.goals),
         view.silence,
+        bool(view.trouble),
         view.way_back,
         (rollback.step, rollback.outcome) if rollback is not None else None,
     )
@@ -55,5 +56,6 @@ def _facts(view: RolloutView) -> list[str]:
         step = view.rollback.step
         confirmed = f"{view.rollback.confirmed}/{view.rollback.expected} evaluators confirmed"
         facts.append(confirmed if step is not RollbackStep.FLAG_OFF else "")
+    facts += [f"trouble: {sentence}" for sentence in first_of(view.trouble, 1)]
     facts += [f"not arriving: {sentence}" for sentence in first_of(view.silence, 1)]
     return [fact for fact in facts if fact]

@@ -32,6 +32,7 @@ def render_view(view: RolloutView, *, width: int, is_brief: bool = False) -> Ren
     parts: list[RenderableType] = [header(view), *ladder_lines(view, width=width), Text(view.sentence)]
     if view.rollback is not None:
         parts += rollback_lines(view)
+    parts += [Text(f"✗ {sentence}", style=BAD) for sentence in view.trouble]
     parts += [Text(f"! {sentence}", style=WARN) for sentence in first_of(view.silence)]
     if view.analyses:
         parts += [Text(""), metric_table(view, width=width), *alarm_lines(view), *limit_lines(view)]

@@ -171,7 +171,8 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GoalAnalysis(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a goal stands. interval: of treatment / control - 1, valid at all times at once."""
+    """Where a goal stands. interval: of treatment / control - 1, valid at all times at once. why: `broken` where it
+    cannot be computed, else empty."""
 
     metric: str
     standing: GoalStanding
@@ -181,6 +182,7 @@ class GoalAnalysis(msgspec.Struct, frozen=True, kw_only=True):
     treatment_n: int = 0
     control_n: int = 0
     words: str = ""
+    why: str = ""
 
 
 class SampleRatio(msgspec.Struct, frozen=True, kw_only=True):

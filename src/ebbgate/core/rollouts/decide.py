@@ -229,18 +229,33 @@ def _unfit(state: RolloutState, health: Health, *, now: datetime) -> Decision | 
     if health.stale_for is None or health.stale_for > state.plan.stale_after:
         since = "ever" if health.stale_for is None else f"for {health.stale_for}"
         doubts.append((Code.STALE_SOURCES, f"no heartbeat from any source {since}", ()))
-    doubts += _doubtful_arrivals(health)
+    doubts += [*_doubtful_arrivals(health), *_broken(state, health)]
     if health.missing and now - state.record.entered_at >= state.phase.stay_min:
         doubts.append((Code.MISSING_METRIC, f"no data for {', '.join(health.missing)}", health.missing))
     for code, reason, metrics in doubts:
         if _is_old(state, now) and state.status is Status.RUNNING:
             return _too_long(state, reason, metrics)
+        if code is Code.BROKEN_METRIC and _is_watched(state, now):
+            return _review(state, code, f"the watch is over, and {reason}", metrics)
         if state.plan.when.no_data in (Response.HOLD, Response.ROLLBACK):  # missing data never take a version back
             return Hold(code=code, reason=reason, metrics=metrics, notify=True)
         if state.plan.when.no_data is Response.PAUSE:
             return Pause(code=code, reason=reason, metrics=metrics)
         return _review(state, code, reason, metrics)
     return None
+
+
+def _broken(state: RolloutState, health: Health) -> list[tuple[Code, str, tuple[str, ...]]]:
+    """A guardrail that decides and cannot be computed: as little is known of it as of one without data."""
+    needed = {g.metric.name for g in state.plan.guardrails if g.worse_by is not None or g.critical is not None}
+    found = [one for one in health.broken if one.metric in needed]
+    if not found:
+        return []
+    return [(Code.BROKEN_METRIC, "; ".join(one.words for one in found), tuple(one.metric for one in found))]
+
+
+def _is_watched(state: RolloutState, now: datetime) -> bool:
+    return state.status is Status.WATCHING and now - state.record.entered_at >= state.plan.watch
 
 
 def _doubtful_arrivals(health: Health) -> list[tuple[Code, str, tuple[str, ...]]]:

@@ -27,6 +27,7 @@ class Code(StrEnum):
     SAMPLE_RATIO = "sample_ratio"
     STALE_SOURCES = "stale_sources"
     MISSING_METRIC = "missing_metric"
+    BROKEN_METRIC = "broken_metric"  # a guardrail that gates or is critical cannot be computed
     LATE_EVENTS = "late_events"  # events come later in one arm than in the other (RULES D4)
     DROPPED_VALUES = "dropped_values"  # more values are broken in one arm than in the other, or in both (RULES D5)
     VOLUME_LOST = "volume_lost"  # treated units no longer come by (RULES G2)

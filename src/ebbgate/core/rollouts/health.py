@@ -9,6 +9,13 @@ from ebbgate.core.metrics.analysis import SampleRatio
 from ebbgate.core.metrics.arrivals import ArrivalAnalysis, VolumeAnalysis
 
 
+class BrokenMetric(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric that cannot be computed. words: since when, and what broke."""
+
+    metric: str
+    words: str
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The fitness of the data at one look.
 
@@ -20,6 +27,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     by how much it may exceed the phase's exposure (RULES B1).
     killed_by: who switched the flag off while the rollout ran, and why; None while it is on. arrivals: of metrics with
     enough units, how late and how broken their events are in each arm; volume: whether treated units still come by.
+    broken: guardrails and goals that cannot be computed.
     """
 
     sample_ratio: SampleRatio | None = None
@@ -32,6 +40,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     killed_by: str | None = None
     arrivals: tuple[ArrivalAnalysis, ...] = ()
     volume: VolumeAnalysis | None = None
+    broken: tuple[BrokenMetric, ...] = ()
 
 
 CROSSED_MAX = 0.01

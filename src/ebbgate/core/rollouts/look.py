@@ -7,6 +7,7 @@ import msgspec
 from ebbgate.core.metrics.analysis import Analysis, GoalAnalysis
 from ebbgate.core.metrics.arrivals import ArrivalBlock, VolumeBlock
 from ebbgate.core.metrics.blocks import AnyBlock, Assignment
+from ebbgate.core.metrics.broken import Broken
 from ebbgate.core.metrics.late import LateBlock
 from ebbgate.core.metrics.readings import ReadingBlock, SourceFailure
 from ebbgate.core.releases import DeploymentStatus, Proof
@@ -22,7 +23,8 @@ answered, where they differ; of means that few values carry most of the spread. 
 
 class LookData(msgspec.Struct, frozen=True, kw_only=True):
     """What closed since the last look, each in the order in which it is folded. clustered: of rates, all requests of
-    each unit (RULES D3). parts: of derived metrics. readings: of releases and sources."""
+    each unit (RULES D3). parts: of derived metrics. readings: of releases and sources. broken: what could not be read.
+    """
 
     blocks: list[AnyBlock]
     late: list[LateBlock] = []
@@ -32,6 +34,7 @@ class LookData(msgspec.Struct, frozen=True, kw_only=True):
     parts: list[AnyBlock] = []
     readings: list[ReadingBlock] = []
     failures: list[SourceFailure] = []  # sources that do not answer; nothing is folded of them
+    broken: list[Broken] = []
 
 
 class StageTwo(msgspec.Struct, frozen=True, kw_only=True):

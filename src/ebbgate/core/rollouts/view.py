@@ -62,7 +62,8 @@ class PushView(msgspec.Struct, frozen=True, kw_only=True):
 
 class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     """Everything shown of a rollout. sentence: what is so and what comes next, in one sentence. silence: what does
-    not arrive. metrics: what the analyses and goals are about, so that their values can be written in their units.
+    not arrive. trouble: what cannot be computed, and looks that fail.
+    metrics: what the analyses and goals are about, so that their values can be written in their units.
     excluded_units: distinct ones seen so far, of audiences that the plan excludes; None where it excludes nobody.
     is_external: another flag system exposes, so that nothing can be taken back here. way_back: of a rollback, what is
     done, what it waits for and until when, and the incident; a sentence each.
@@ -100,6 +101,7 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     review: ReviewState | None = None
     rollback: RollbackState | None = None
     silence: tuple[str, ...] = ()
+    trouble: tuple[str, ...] = ()
     units_seen: int | None = None
     events_seen: int | None = None
     is_external: bool = False
@@ -107,7 +109,7 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RolloutLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A rollout in a list."""
+    """A rollout in a list. trouble: as in its view."""
 
     id: str
     app: str
@@ -119,6 +121,7 @@ class RolloutLine(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     ended_at: datetime | None
     outcome: str | None
+    trouble: tuple[str, ...] = ()
 
 
 def line_of(state: RolloutState) -> RolloutLine:
