@@ -378,4 +378,8 @@ def _limits(state: RolloutState, limits: list[LimitAnalysis]) -> str:
 
 def _limit(metric: Metric, limit: LimitAnalysis) -> str:
     where = f" on {limit.function}" if limit.function else ""
-    return f"{limit.metric}{where} beyond {format_value(metric, limit.limit)} (n = {limit.treatment_n:,})"
+    beyond = f"beyond {format_value(metric, limit.limit)}"
+    if limit.value is not None:
+        return f"{limit.metric} is {format_value(metric, limit.value)}, {beyond}"
+    share = f"{limit.treatment_share:.2%} of " if limit.treatment_share is not None else ""
+    return f"{limit.metric}{where} {beyond} ({share}{limit.treatment_n:,} observations)"

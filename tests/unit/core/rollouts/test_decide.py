@@ -368,3 +368,11 @@ def test_a_watch_that_still_has_two_arms_must_end_proven() -> None:
     assert half.status is Status.WATCHING
     assert isinstance(look(half, an_analysis(Verdict.UNDECIDED), after=timedelta(days=31)), Review)
     assert isinstance(look(half, an_analysis(), after=timedelta(days=31)), Advance)
+
+
+def test_a_limit_that_is_passed_is_told_with_what_was_seen_and_without_statistics() -> None:
+    by_users = look(a_rollout(), an_analysis(limits=(a_breach(function="apply_all"),)))
+    assert by_users.reason == "critical limit passed: errors on apply_all beyond 5.00% (8.00% of 120 observations)"
+    read = a_breach(value=0.07, treatment_share=None, treatment_n=3)
+    by_source = look(a_rollout(), an_analysis(limits=(read,)))
+    assert by_source.reason == "critical limit passed: errors is 7.00%, beyond 5.00%"
