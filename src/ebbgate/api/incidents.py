@@ -1,4 +1,4 @@
-"""/incidents: open, steer, note, and what happened. `ref` is an incident's id, or the id of its rollout."""
+"""/incidents: open, steer, note, and what happened. `ref` is an incident's id, its rollout's, or its flag's name."""
 
 from typing import Annotated
 
@@ -17,7 +17,9 @@ from ebbgate.core.incidents.requests import (
     SetSeverity,
 )
 
-IncidentRef = Annotated[str, PathParameter(description="An incident's id, or the id of its rollout.")]
+IncidentRef = Annotated[
+    str, PathParameter(description="An incident's id, its rollout's id, or its flag's name (the newest that is open).")
+]
 OpenOnly = Annotated[bool, QueryParameter(description="Only those that are not closed.")]
 OfApp = Annotated[str | None, QueryParameter(description="Of this application only.")]
 

@@ -25,5 +25,5 @@ ENTRIES = {
 def incident() -> None:
     """Incidents: each rollback opens one by itself.
 
-    REF is an incident's id (INC-1), or the id of its rollout.
+    REF is an incident's id (INC-1), the id of its rollout, or the name of its flag.
     """

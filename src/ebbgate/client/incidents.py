@@ -35,7 +35,7 @@ _INCIDENTS, _POSTMORTEMS, _ACTIONS = "/api/v1/incidents", "/api/v1/postmortems",
 
 
 class Incidents:
-    """What is wrong now, and what happened. ref: an incident's id, or the id of its rollout."""
+    """What is wrong now, and what happened. ref: an incident's id, its rollout's, or its flag's name."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

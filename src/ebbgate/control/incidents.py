@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from ebbgate.control.audit import Actor, record, tell
-from ebbgate.core.errors import NotFoundError, TransitionError
+from ebbgate.core.errors import ConflictError, NotFoundError, TransitionError
 from ebbgate.core.incidents import (
     EntryKind,
     Incident,
@@ -26,6 +26,9 @@ from ebbgate.ports.control_store import ControlStore, ControlTransaction
 
 _replace = msgspec.structs.replace
 Change = Callable[[Incident], Incident]
+
+LOOKED_THROUGH = 1_000
+"""Newest incidents among which one of a flag is looked for by the flag's name."""
 
 
 def open_for_rollback(
@@ -132,12 +135,26 @@ def _opened(
 
 
 def require_incident(tx: ControlTransaction, reference: str) -> Incident:
-    """By its id, or by the id of its rollout. Raises NotFoundError."""
+    """By its id, by the id of its rollout, or of the flag of that name: the newest that is open, else the newest.
+
+    Raises NotFoundError, and ConflictError where several environments have an open one of the flag.
+    """
     found = tx.incident(reference) or tx.incident(reference.upper()) or tx.incident_of_rollout(reference)
+    found = found or _of_flag(tx, reference)
     if found is None:
         known = ", ".join(one.id for one in tx.incidents(limit=5)) or "none yet"
         raise NotFoundError(f"no incident {reference!r}", hint=f"newest incidents: {known}")
     return found
+
+
+def _of_flag(tx: ControlTransaction, flag: str) -> Incident | None:
+    theirs = [one for one in tx.incidents(limit=LOOKED_THROUGH) if one.flag == flag]
+    still_open = {one.environment: one.id for one in reversed(theirs) if one.is_open}
+    if len(still_open) > 1:
+        ids = ", ".join(f"{name} ({environment})" for environment, name in still_open.items())
+        raise ConflictError(f"flag {flag!r} has several open incidents: {ids}", hint="name one of them by its id")
+    newest = next((one for one in theirs if one.is_open), None)
+    return newest or next(iter(theirs), None)
 
 
 class IncidentService:
@@ -158,7 +175,7 @@ class IncidentService:
             return tx.incidents(open_only=open_only, app=app, limit=limit)
 
     def get(self, reference: str) -> Incident:
-        """By id, or by the id of its rollout. Raises NotFoundError."""
+        """By id, by the id of its rollout, or by its flag. Raises NotFoundError."""
         with self._store.transaction() as tx:
             return require_incident(tx, reference)
 

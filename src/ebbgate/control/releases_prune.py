@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 import msgspec
 
+from ebbgate.control.apps import nearest
 from ebbgate.control.audit import Actor
 from ebbgate.control.releases_current import current_of
 from ebbgate.control.releases_find import release_of_rollout
 from ebbgate.control.releases_rows import note_release, store_release
+from ebbgate.core.errors import NotFoundError
 from ebbgate.core.releases import DeploymentStatus, DeployTerms, Release
 from ebbgate.core.releases.requests import PruneView
 from ebbgate.core.releases.retention import Keeping, choose_kept
@@ -28,8 +30,13 @@ class PruneService:
         self._clock = clock
 
     def prune(self, app: str, *, keep: int, actor: Actor, is_dry_run: bool = False) -> PruneView:
-        """keep: so many newest releases stay in any case. Raises StoreUnavailableError."""
+        """keep: so many newest releases stay in any case. Raises StoreUnavailableError, and NotFoundError for an app
+        without a release.
+        """
         with self._store.transaction() as tx:
+            if not tx.releases(app=app):
+                apps = sorted({release.app for release in tx.releases()})
+                raise NotFoundError(f"no app {app!r} has releases", hint=f"apps: {nearest(app, apps) or 'none yet'}")
             lines = self._chosen(tx, app, keep)
             going = {line.release for line in lines if not line.is_kept}
             if not is_dry_run:

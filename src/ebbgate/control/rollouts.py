@@ -213,17 +213,22 @@ class RolloutService:
             )
 
     def _default_mode(self, tx: ControlTransaction, plan: Plan) -> Mode:
-        """The first rollout of an application only recommends (RULES F6)."""
-        return Mode.ACT if any(s.plan.app == plan.app for s in tx.rollouts()) else Mode.RECOMMEND
+        """The first rollout of an application only recommends (RULES F6). One that was ended before anybody had the
+        new version has shown nobody how the application is judged, and is not counted.
+        """
+        theirs = (state for state in tx.rollouts() if state.plan.app == plan.app)
+        return Mode.ACT if any(_ended_by_itself(state) or self._was_seen(state) for state in theirs) else Mode.RECOMMEND
 
-    def _was_exposed(self, state: RolloutState) -> bool:
-        if not state.phases:
-            return False
-        if any(record.hash_to > 0 for record in state.phases):
-            return True  # exposures may still be on their way (RULES B2)
+    def _was_seen(self, state: RolloutState) -> bool:
+        """Whether anybody is known to have had the new version."""
         return any(
             self._events.first_treated_at(contrast_of(state, record.index)) is not None for record in state.phases
         )
+
+    def _was_exposed(self, state: RolloutState) -> bool:
+        if any(record.hash_to > 0 for record in state.phases):
+            return True  # exposures may still be on their way (RULES B2)
+        return self._was_seen(state)
 
     def _change(
         self,
@@ -242,6 +247,12 @@ class RolloutService:
             note_change(tx, self._clock, actor, action, before, after)
         self._snapshots.publish()
         return after
+
+
+def _ended_by_itself(state: RolloutState) -> bool:
+    """To its end, or taken back by what judges it."""
+    by_us = state.rollback is not None and state.rollback.actor == "ebbgate"
+    return state.status is Status.SUCCEEDED or (by_us and state.is_over)
 
 
 def _as_reversible(tx: ControlTransaction, plan: Plan, release: str) -> Plan:

@@ -10,6 +10,7 @@ from ebbgate.control.replay import ReplayService
 from ebbgate.core.errors import BadRequestError, ConflictError, StoreUnavailableError, TransitionError
 from ebbgate.core.events import Entry, Exposure, Heartbeat, Record
 from ebbgate.core.flags import Evaluator, Snapshot
+from ebbgate.core.rollouts.plan import Mode
 from ebbgate.core.rollouts.state import RollbackOutcome, RolloutState, Status
 from ebbgate.simulation.people import Harm
 from ebbgate.simulation.plans import HOUR, short_plan
@@ -147,6 +148,23 @@ def test_a_rollout_that_was_followed_by_another_cannot_be_rolled_back() -> None:
     world.start(short_plan())
     with pytest.raises(TransitionError, match="no longer rules"):
         world.rollouts.roll_back(first.id, actor=PERSON)
+
+
+def test_a_rollout_that_nobody_saw_is_not_the_first_that_only_recommends() -> None:
+    """RULES F6: somebody is to have seen how the application is judged before anything is done by itself."""
+    world = a_world()
+    plan = msgspec.structs.replace(short_plan(), mode=None)
+    for name in ("first", "second"):
+        state = world.start(plan)
+        assert state.mode is Mode.RECOMMEND, name
+        world.rollouts.abort(state.id, actor=PERSON)
+    state = world.rollouts.retry("newWidgets", actor=PERSON)
+    assert state.mode is Mode.RECOMMEND
+    world.rollouts.promote(state.id, actor=PERSON)
+    for _ in range(3):
+        world.pass_time(HOUR)
+    world.rollouts.abort(state.id, actor=PERSON)
+    assert world.start(plan).mode is Mode.ACT, "people had the last one"
 
 
 def test_nobody_promotes_over_harm_that_was_shown() -> None:

@@ -1,5 +1,6 @@
 """Closing incidents, over the real services, in memory (DESIGN section 8)."""
 
+import msgspec
 import pytest
 
 from ebbgate.adapters.reports import HtmlPage
@@ -7,7 +8,7 @@ from ebbgate.control.audit import Actor
 from ebbgate.control.incidents import IncidentService
 from ebbgate.control.postmortems import PostMortemService
 from ebbgate.control.triggers import TriggerService
-from ebbgate.core.errors import TransitionError
+from ebbgate.core.errors import ConflictError, NotFoundError, TransitionError
 from ebbgate.core.incidents import IncidentKind, IncidentStatus
 from ebbgate.core.incidents.requests import OpenIncident
 from ebbgate.simulation.plans import short_plan
@@ -33,6 +34,21 @@ def test_a_rollbacks_incident_is_not_closed_before_its_post_mortem_is_there_and_
     with pytest.raises(TransitionError, match="the post-mortem of INC-1 is draft"):
         incidents.close(incident.id, actor=ADA)
     assert incidents.get(incident.id).status is IncidentStatus.STABLE
+
+
+def test_an_incident_is_found_by_the_name_of_its_flag_the_newest_that_is_open_first(world: World) -> None:
+    """As a rollout is: at night nobody knows its number."""
+    incidents = IncidentService(world.store, world.clock)
+    with pytest.raises(NotFoundError, match="no incident 'newWidgets'"):
+        incidents.get("newWidgets")
+    for environment in ("production", "staging"):
+        world.snapshots.ensure((environment,))
+        state = world.start(msgspec.structs.replace(short_plan(), environment=environment))
+        world.rollouts.roll_back(state.id, actor=ADA)
+        if environment == "production":
+            assert incidents.get("newWidgets").rollout == state.id
+    with pytest.raises(ConflictError, match=r"INC-1 \(production\), INC-2 \(staging\)"):
+        incidents.get("newWidgets")
 
 
 def test_one_that_took_nothing_back_needs_none(world: World) -> None:

@@ -122,6 +122,13 @@ def test_where_nothing_is_registered_a_name_is_the_callers_own_unless_the_plan_b
     assert shelf.world.rollouts.retry(started.id, actor=ADA).release == "v1"
 
 
+def test_pruning_an_app_without_a_release_is_refused_with_those_that_have_some(shelf: Shelf) -> None:
+    shelf.register("v1.0.0")
+    with pytest.raises(NotFoundError, match="no app 'dashbord' has releases") as refused:
+        shelf.pruning.prune("dashbord", keep=1, actor=ADA, is_dry_run=True)
+    assert refused.value.hint == f"apps: {shelf.app}"
+
+
 def test_the_first_release_that_answers_is_adopted_on_a_persons_word(shelf: Shelf) -> None:
     """RULES H4: nothing ran before it that it could be compared with."""
     shelf.register("v1.0.0")
