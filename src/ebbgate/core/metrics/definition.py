@@ -146,7 +146,8 @@ class Guardrail(msgspec.Struct, frozen=True, kw_only=True):
     tolerate: HARM means worse than this (RULES E1). limit: absolute benchmark for the treatment; beyond it a review
     opens.
     critical: absolute limit whose breach takes the version back. weight: share of the relative tests' alpha (RULES E4).
-    baseline: the control's expected value, needed to turn absolute tolerances of rates into odds ratios and for power.
+    baseline: the control's expected value, for power and for what is guessed before it is measured; an absolute
+    tolerance of a latency is taken as a share of it.
     """
 
     metric: Metric
