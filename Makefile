@@ -9,8 +9,11 @@ setup: $(STAMP)
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("ebbgate needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	@echo 'setup 1/3: .venv'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo 'setup 2/3: the packages of requirements.lock, with their hashes; this takes a minute or more'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo 'setup 3/3: ebbgate itself'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(STAMP)
 
