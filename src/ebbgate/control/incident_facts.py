@@ -106,7 +106,7 @@ def _stages(events: EventStore, clock: Clock, state: RolloutState, *, refused: s
             worked=followed,
             words=words if rollback.confirmed is not None else "No proof was asked for yet.",
         ),
-        _recovery(clock, rollback),
+        recovery_stage(clock, rollback),
         *_second_stage(clock, rollback),
     )
 
@@ -130,11 +130,14 @@ def _flag_off(rollback: RollbackState, refused: str) -> StageFacts:
     )
 
 
-def _recovery(clock: Clock, rollback: RollbackState) -> StageFacts:
+def recovery_stage(clock: Clock, rollback: RollbackState) -> StageFacts:
+    """What the metrics said before a second stage, if there was one: it may have come before they could."""
     if rollback.redeploy_from_at is not None:
-        words = f"The flag was not enough: {rollback.redeploy_why}."
         began, ended = rollback.off_at, rollback.redeploy_from_at
-        return StageFacts(stage=Stage.RECOVERY, began_at=began, ended_at=ended, worked=False, words=words)
+        is_skipped = rollback.is_recovery_skipped
+        words = f"{'Not waited for' if is_skipped else 'The flag was not enough'}: {rollback.redeploy_why}."
+        worked = None if is_skipped else False
+        return StageFacts(stage=Stage.RECOVERY, began_at=began, ended_at=ended, worked=worked, words=words)
     began_plan, ended_plan = rollback.recovery_from_at, rollback.ended_at
     outcome = rollback.outcome
     return StageFacts(
