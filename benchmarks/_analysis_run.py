@@ -79,6 +79,7 @@ class Run:
             data = read_look(state, contrast, self.store, until=now)
             assignment = self.store.assignment(contrast)
             evidence = fold_all(state, evidence, data, assignment)
+            assert not evidence.broken, evidence.broken  # a rollout goes on without the metric; a measurement does not
             decision = self._decided(state, evidence, data, assignment, now)
             state = msgspec.structs.replace(state, summarised_to=now)
             if isinstance(decision, Rollback):

@@ -153,6 +153,7 @@ class PastRun:
             contrast = contrast_of(state)
             data = read_look(state, contrast, self._store, until=now)
             evidence = fold_all(state, evidence, data, self._arrays.assignment(contrast))
+            assert not evidence.broken, evidence.broken  # a rollout goes on without the metric; a measurement does not
             decision = self._decided(state, evidence, data, now)
             state = msgspec.structs.replace(state, summarised_to=now)
             if isinstance(decision, Rollback):
