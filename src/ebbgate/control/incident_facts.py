@@ -43,6 +43,7 @@ def facts_of(tx: ControlTransaction, events: EventStore, clock: Clock, incident:
     found = next((index for index, (_, analyses) in enumerate(looks) if _is_harm(analyses)), None)
     stages = _stages(events, clock, state, refused=_refused([row for row, _ in steps]))
     return Facts(
+        exposed_from=clock.mapping.machine_time(state.phases[0].entered_at),
         began_at=incident.began_at,
         detected_at=_detected_at(looks[found][0].machine_at if found is not None else incident.opened_at, state),
         decided_at=state.rollback.off_at if state.rollback is not None else None,

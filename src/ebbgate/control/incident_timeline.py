@@ -29,8 +29,10 @@ PAGE = 1_000
 
 
 def timeline(tx: ControlTransaction, incident: Incident) -> list[Entry]:
-    """All entries, oldest first. Holds of one reason in a row are one entry that says how often."""
-    begun = incident.began_at or incident.opened_at - LEAD
+    """All entries, oldest first: from the start of the rollout on, as users had the new version from then on. Holds of
+    one reason in a row are one entry that says how often.
+    """
+    begun = _begun(tx, incident)
     end = incident.closed_at
     parts = [
         [_opened(incident)],
@@ -40,6 +42,12 @@ def timeline(tx: ControlTransaction, incident: Incident) -> list[Entry]:
         (_note(row) for row in tx.notes(incident.id)),
     ]
     return [entry for entry in merged(*parts) if entry.at >= begun and (end is None or entry.at <= end)]
+
+
+def _begun(tx: ControlTransaction, incident: Incident) -> datetime:
+    if incident.rollout is not None and (started := tx.audit(subject=f"rollout:{incident.rollout}", limit=1)):
+        return started[0].at
+    return incident.began_at or incident.opened_at - LEAD
 
 
 def _opened(incident: Incident) -> Entry:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from ebbgate.core.incidents.incident import Incident, Role, Stage
+from ebbgate.core.incidents.incident import Incident, IncidentKind, Role, Stage
 from ebbgate.core.incidents.postmortem import Facts, PostMortem, Section, Sentence
 from ebbgate.core.incidents.timeline import Source
 
@@ -84,8 +84,13 @@ def _impact(incident: Incident, facts: Facts) -> list[str]:
     else:
         lines.append("How many users saw the new version is not known.")
     end = facts.mitigated_at or facts.recovered_at
-    if facts.began_at is not None and end is not None:
-        lines.append(f"The new version could harm for {span(end - facts.began_at)} (machine time).")
+    since = facts.exposed_from or facts.began_at
+    if since is not None and end is not None:
+        found = "harm shown" if incident.kind in (IncidentKind.HARM, IncidentKind.CRITICAL_LIMIT) else "detected"
+        lines.append(
+            f"The new version could harm for {span(end - since)} (machine time): exposed since {moment(since)}, "
+            f"{found} after {span(facts.detected_at - since)}."
+        )
     if incident.rollout is None:
         lines.append("No rollout was under way, so no version was compared with another.")
     return lines
@@ -95,6 +100,9 @@ def _detection(incident: Incident, facts: Facts) -> list[str]:
     lines = [f"Opened by {incident.opened_by}: {incident.trigger}."]
     if facts.to_detect is not None:
         lines.append(f"Time to detect: {span(facts.to_detect)}, from the start of the phase ({_at(facts.began_at)}).")
+    if facts.began_at is not None and facts.exposed_from is not None and facts.exposed_from < facts.began_at:
+        earlier = span(facts.began_at - facts.exposed_from)
+        lines.append(f"When that phase began, users had had the new version for {earlier}, in the phases before it.")
     if facts.to_decide is not None:
         lines.append(f"Time to decide: {span(facts.to_decide)}.")
     if facts.to_mitigate is not None:

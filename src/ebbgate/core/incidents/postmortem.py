@@ -84,10 +84,11 @@ class StageFacts(msgspec.Struct, frozen=True, kw_only=True):
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the stored rows say. Times are machine times; to_* are durations of machine time since `began_at`.
 
-    began_at: when the phase that exposed the harm began. detected_at: the look whose evidence crossed, or the trigger.
-    decided_at: the decision that took it back. mitigated_at: the last confirmation that the old version is served.
-    recovered_at: recovery proven. exposed: distinct users who saw the new version. plan_scale: plan seconds for one
-    machine second.
+    exposed_from: when the first phase began, from which on users could have the new version; None in drafts that were
+    written before it was kept. began_at: when the phase that exposed the harm began. detected_at: the look whose
+    evidence crossed, or the trigger. decided_at: the decision that took it back. mitigated_at: the last confirmation
+    that the old version is served. recovered_at: recovery proven. exposed: distinct users who saw the new version.
+    plan_scale: plan seconds for one machine second.
     """
 
     began_at: datetime | None
@@ -100,6 +101,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[StageFacts, ...] = ()
     charts: tuple[Chart, ...] = ()
     plan_scale: float = 1.0
+    exposed_from: datetime | None = None
 
     @property
     def to_detect(self) -> timedelta | None:

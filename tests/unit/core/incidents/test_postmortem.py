@@ -74,6 +74,22 @@ def test_the_draft_tells_the_times_between_the_steps() -> None:
     assert "Time to recover: 9.0 min" in told
 
 
+def test_the_harm_is_counted_from_the_first_phase_and_the_detection_from_its_own() -> None:
+    """Users had the new version in the phases before the one that showed the harm, too."""
+    document = a_draft(exposed_from=NOON - timedelta(minutes=90))
+    impact, detection = (
+        " ".join(sentence.text for section in document.sections if section.key == key for sentence in section.sentences)
+        for key in ("impact", "detection")
+    )
+    assert (
+        "could harm for 90 min (machine time): exposed since 2026-03-02 10:30:00 UTC, harm shown after 90 min" in impact
+    )
+    assert "Time to detect: 30 min, from the start of the phase (2026-03-02 11:30:00 UTC)" in detection
+    assert "When that phase began, users had had the new version for 60 min, in the phases before it." in detection
+    assert "in the phases before it" not in str(a_draft(exposed_from=NOON - timedelta(minutes=30)).sections)
+    assert "could harm for 30 min" in str(a_draft().sections), "as it is in a draft of earlier versions"
+
+
 def test_what_is_not_known_is_said_so_and_never_zero() -> None:
     document = a_draft(mitigated_at=None, recovered_at=None, exposed=None)
     told = " ".join(sentence.text for section in document.sections for sentence in section.sentences)
