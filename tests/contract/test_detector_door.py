@@ -2,9 +2,12 @@
 
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from io import BytesIO
 from math import log
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -136,3 +139,38 @@ def test_a_start_that_cannot_be_used_leaves_the_rollout_that_runs() -> None:
 def test_what_is_tolerated_beyond_all_numbers_is_an_error_and_not_null() -> None:
     answer = told(a_start(kind="mean", tolerate=1.7e308), *looks("mean", 1.0, 2))
     assert all("error" in found or found.get("log_e", 0.0) is not None for found in answer)
+
+
+def test_a_day_of_looks_is_answered_line_by_line_over_a_pipe() -> None:
+    """360 looks of 400 units, for means, whose summary is the longest; a look is sent when the one before it has been
+    answered, so that an answer that is not flushed ends in the guard. They take some seconds; the guard is for a loaded
+    machine, and five times what is promised."""
+    chance = random.Random(8)
+    seconds = [chance.lognormvariate(4, 1) for _ in range(400)]
+    started = a_start(kind="mean", bad="decrease")
+    with subprocess.Popen(
+        [sys.executable, "-m", "ebbgate.doors.detector"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        guard = Timer(50, process.kill)
+        guard.start()
+        try:
+            for number in range(-1, 360):
+                chance.shuffle(seconds)
+                allocation = (0.05, 0.2, 0.5)[max(number, 0) // 120]
+                new = round(400 * allocation)
+                look = {"op": "look", "minute": number, "phase": max(number, 0) // 120, "allocation": allocation}
+                sent = started if number < 0 else {**look, "treatment": seconds[:new], "control": seconds[new:]}
+                process.stdin.write(json.dumps(sent).encode() + b"\n")
+                process.stdin.flush()
+                answer = process.stdout.readline()
+                assert answer.endswith(b"\n"), f"look {number} was not answered in time"
+                assert "error" not in json.loads(answer), answer
+            process.stdin.close()
+            assert process.stdout.read() == b""
+            assert process.wait() == 0
+        finally:
+            guard.cancel()
+            process.kill()
+    assert set(json.loads(answer)) == {"decision", "log_e", "interval"}
