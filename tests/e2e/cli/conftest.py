@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ mode: act
 users: 20000
 phases:
   - {{name: early, to: 10%, who: random, stay: {stay}}}
-  - {{name: full, to: 100%, who: everyone, watch: 2h}}
+  - {{name: full, to: 100%, who: everyone, watch: {watch}}}
 verify: {{propagation: 1s, recovery: 1h}}
 tick: 5m
 """
@@ -75,6 +75,7 @@ class Cli:
             "EBBGATE_TOKEN": token,
         }
         self.is_locked_out = _can_be_locked_out()
+        self._opened: list[subprocess.Popen[str]] = []
 
     def __call__(self, *arguments: str, stdin: str | None = None, **environ: str) -> Ran:
         return self.run([*COMMAND, *arguments], stdin=stdin, **environ)
@@ -94,7 +95,15 @@ class Cli:
 
     def open(self, *arguments: str) -> subprocess.Popen[str]:
         """A command that goes on while the test does something else."""
-        return subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, env=self.environ)
+        opened = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, env=self.environ)
+        self._opened.append(opened)
+        return opened
+
+    def close(self) -> None:
+        """End what is still open."""
+        for opened in self._opened:
+            opened.kill()
+            opened.communicate()
 
     def document(self, *arguments: str) -> Any:
         """The answer with --json, of a command that must succeed."""
@@ -102,10 +111,10 @@ class Cli:
         assert ran.status == 0, ran
         return ran.document()
 
-    def plan(self, flag: str, *, stay: str = "10d..20d", measured: str = MEASURED) -> str:
+    def plan(self, flag: str, *, stay: str = "10d..20d", watch: str = "2h", measured: str = MEASURED) -> str:
         """A plan file of a flag; by default one that stays in its first phase."""
         path = self.home / f"{flag}.yaml"
-        path.write_text(PLAN.format(flag=flag, stay=stay) + measured)
+        path.write_text(PLAN.format(flag=flag, stay=stay, watch=watch) + measured)
         return str(path)
 
     def start(self, flag: str, **plan: str) -> Any:
@@ -156,9 +165,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def cli(server: Server, tmp_path: Path) -> Cli:
+def cli(server: Server, tmp_path: Path) -> Iterator[Cli]:
     """Knows a server."""
-    return Cli(tmp_path, server.url, server.token)
+    with closing(Cli(tmp_path, server.url, server.token)) as made:
+        yield made
 
 
 @pytest.fixture
@@ -181,3 +191,16 @@ def application(
         return edge
 
     return connect
+
+
+@pytest.fixture
+def visit(application: Callable[[str], httpx.Client]) -> Callable[[str], None]:
+    """Lets people come by who ask for a flag. Some get its new version: where nobody has, nothing is to be verified."""
+
+    def come(flag: str) -> None:
+        edge = application(flag)
+        for number in range(100):
+            asked = {"context": {"targetingKey": f"user-{number}"}}
+            assert edge.post(f"/ofrep/v1/evaluate/flags/{flag}", json=asked).status_code == 200
+
+    return come

@@ -1,6 +1,7 @@
 """Rollouts and flags, steered over a URL alone (RULES I4)."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 
 def test_a_rollout_is_started_steered_and_told_over_the_url_alone(cli: Any) -> None:
-    view = cli.start("steered")
+    view = cli.start("steered", watch="10d")
     assert (view["id"], view["status"], view["phase"]) == ("steered-1", "running", "early")
     assert cli("rollout", "status", "steered").status == 6, "not decided yet"
 
@@ -44,8 +45,11 @@ def test_a_rollout_that_nothing_speaks_against_succeeds_with_status_0(cli: Any) 
     assert (replayed.status, "all the same" in replayed.out) == (0, True), replayed
 
 
-def test_a_watch_without_a_terminal_prints_lines_and_ends_with_the_rollout(cli: Any) -> None:
+def test_a_watch_without_a_terminal_prints_lines_and_ends_with_the_rollout(
+    cli: Any, visit: Callable[[str], None]
+) -> None:
     cli.start("followed")
+    visit("followed")
     watching = cli.open("rollout", "get", "followed", "--watch")
     assert watching.stdout is not None
     assert "followed-1 RUNNING early (1/2)" in watching.stdout.readline()
@@ -62,8 +66,11 @@ def test_a_watch_without_a_terminal_prints_lines_and_ends_with_the_rollout(cli: 
     assert not any("\x1b" in line for line in lines)
 
 
-def test_the_clients_own_command_takes_a_rollout_back_and_lifts_the_switch_again(cli: Any) -> None:
+def test_the_clients_own_command_takes_a_rollout_back_and_lifts_the_switch_again(
+    cli: Any, visit: Callable[[str], None]
+) -> None:
     cli.start("switched")
+    visit("switched")
     off = cli("set-feature-flag", "--feature=switched", "--status=disabled")
     assert off.status == 0
     assert "switched is OFF: everybody gets `off`" in off.out
