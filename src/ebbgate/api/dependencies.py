@@ -23,6 +23,7 @@ After = Annotated[int, QueryParameter(ge=0, description="Only what comes after t
 Limit = Annotated[int, QueryParameter(ge=1, le=1_000, description="At most so many.")]
 Sequence = Annotated[int | None, QueryParameter(ge=1, description="Of the decision; the newest one without it.")]
 Subject = Annotated[
-    str | None, QueryParameter(description="`rollout:ID`, `flag:ENVIRONMENT/KEY` or `token:ID`; all without it.")
+    str | None,
+    QueryParameter(description="Such as `rollout:ID`, `flag:ENVIRONMENT/KEY`; a name alone is a rollout's. None: all."),
 ]
 Undelivered = Annotated[bool, QueryParameter(description="Only what was not delivered yet.")]

@@ -79,12 +79,12 @@ def _arrivals(view: ArrivalsView) -> list[RenderableType]:
 
 
 @click.command()
-@click.option("--subject", metavar="KIND:NAME", help="Only of one: rollout:ID, flag:ENVIRONMENT/KEY, token:ID.")
+@click.option("--subject", metavar="REF|KIND:NAME", help="Of one only: a rollout, flag:ENVIRONMENT/KEY, token:ID, ...")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1), help="The newest so many.")
 @remote
 def audit(control: "ControlClient", out: Output, subject: str | None, limit: int) -> Status:
     """Who changed what, when and why; the newest last."""
-    out.give(read_audit(control, subject)[-limit:], _audit)
+    out.give(read_audit(control, subject)[-limit:], lambda entries: _audit(entries, subject))
     return None
 
 
@@ -99,9 +99,9 @@ def read_audit(control: "ControlClient", subject: str | None) -> list[AuditEntry
             return entries
 
 
-def _audit(entries: list[AuditEntry]) -> Table | str:
+def _audit(entries: list[AuditEntry], subject: str | None) -> Table | str:
     if not entries:
-        return "nothing was changed yet"
+        return f"no entries for {subject}" if subject is not None else "nothing was changed yet"
     table = a_table("at", "who", "did", "because")
     for entry in entries:
         table.add_row(day(entry.at), entry.actor, f"{entry.action} {entry.subject.partition(':')[2]}", entry.reason)

@@ -11,7 +11,9 @@ class Records:
         self._connection = connection
 
     def audit(self, *, subject: str | None = None, after: int = 0, limit: int = 200) -> list[AuditEntry]:
-        """Changes with an id > `after`, oldest first. subject: `rollout:ID`, `flag:ENVIRONMENT/KEY`, `token:ID`."""
+        """Changes with an id > `after`, oldest first. subject: such as `rollout:ID`, `flag:ENVIRONMENT/KEY`; a name
+        alone is a rollout's. Raises BadRequestError, NotFoundError.
+        """
         query = {"subject": subject, "after": after, "limit": limit}
         return self._connection.get("/api/v1/audit", list[AuditEntry], query)
 

@@ -1,12 +1,17 @@
 """Each accepted change is in the audit exactly once, with who and why (issue 2, acceptance 8)."""
 
+import re
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from ebbgate import control
+from ebbgate.control.audit_subjects import SUBJECTS
+from ebbgate.core.errors import BadRequestError, NotFoundError
 from ebbgate.core.incidents import ActionKind, IncidentKind
 from ebbgate.core.rollouts import init_template
 
@@ -218,3 +223,34 @@ def test_a_change_that_the_store_refuses_leaves_nothing(desk: Any) -> None:
     assert desk.call("PUT", "/api/v1/flags/menu", {"definition": {}, "reason": "x"}).status_code == 422
     assert desk.call("POST", "/api/v1/rollouts/newWidgets/pause", {"reason": "x"}).status_code == 404
     assert desk.audit() == before
+
+
+def test_the_audit_of_a_misspelt_subject_is_refused_and_one_is_found_by_what_it_is_called(desk: Any) -> None:
+    rollout = desk.start()
+    desk.client().rollouts.roll_back("newWidgets", reason="it fails")
+    records = desk.client().records
+    for same in ("newWidgets", "rollout:newWidgets", f"rollout:{rollout}"):
+        found = [(entry.subject, entry.action) for entry in records.audit(subject=same)]
+        assert found == [(f"rollout:{rollout}", "rollout.start"), (f"rollout:{rollout}", "rollout.roll_back")], same
+    a_flag(desk)
+    assert [entry.subject for entry in records.audit(subject="flag:menu")] == ["flag:production/menu"]
+    assert records.audit(subject="token:nobody") == []
+    for wrong in ("foo:bar", "rollout:", ""):
+        with pytest.raises(BadRequestError) as refused:
+            records.audit(subject=wrong)
+        assert "flag:ENVIRONMENT/KEY" in refused.value.hint
+    for wrong in ("newWidgetz", "rollout:newWidgetz", "incident:INC-9", "release:v9"):
+        with pytest.raises(NotFoundError):
+            records.audit(subject=wrong)
+
+
+def test_every_kind_of_subject_that_is_recorded_can_be_asked_for() -> None:
+    """By the sources: a kind that is missing from the list would be refused."""
+    recorded = {found for text in sources() for found in re.findall(r'subject ?= ?f?"([a-z]+):', text)}
+    recorded |= {found for text in sources() for found in re.findall(r'subject = \("([a-z]+)"', text)}
+    assert recorded >= {"rollout", "release", "deployment", "incident", "token"}, "the sources are read as they are"
+    assert recorded <= set(SUBJECTS)
+
+
+def sources() -> list[str]:
+    return [path.read_text(encoding="utf-8") for path in Path(control.__file__).parent.glob("*.py")]
