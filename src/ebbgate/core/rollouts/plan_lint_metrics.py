@@ -44,9 +44,10 @@ def _guardrail(guardrail: Guardrail) -> list[Finding]:
         message = f"`{name}` gates no phase: it is never asked to prove that nothing got worse"
         hint = "write `worse_by: 10%`, the margin inside which it must be proven before a phase is left"
         findings.append(Finding(level=Level.WARNING, path=path, message=message, hint=hint))
-    if guardrail.tolerate.absolute and guardrail.baseline is None:
+    is_of_rates = guardrail.metric.kind in (MetricKind.SHARE, MetricKind.RATE)  # tested by the margin itself
+    if guardrail.tolerate.absolute and guardrail.baseline is None and not is_of_rates:
         message = f"`{name}` tolerates a difference, but nobody says from where"
-        hint = "write `baseline`, the old version's value; tests compare ratios"
+        hint = "write `baseline`, the old version's value; this test compares ratios"
         findings.append(Finding(level=Level.ERROR, path=f"{path}.tolerate", message=message, hint=hint))
     if _is_looser(guardrail):
         message = f"`{name}` tolerates more than `worse_by` allows: it may hold for ever, neither safe nor harmful"

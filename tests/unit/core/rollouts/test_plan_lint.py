@@ -78,9 +78,12 @@ def test_tolerating_nothing_is_said_aloud() -> None:
     assert "errors, api_time" in found(findings_of(), "$.guardrails", Level.NOTE).message
 
 
-def test_an_absolute_tolerance_needs_a_baseline() -> None:
-    guardrails = {"errors": {"rate": "a / b", "worse_by": "10%", "tolerate": "0.1pp"}}
-    found(findings_of(guardrails=guardrails), "$.guardrails.errors.tolerate", Level.ERROR)
+def test_an_absolute_tolerance_needs_a_baseline_where_the_test_compares_ratios() -> None:
+    """RULES E1: a margin on rates is tested as it is, at any level."""
+    load = {"latency": {"p95": "load_ms", "worse_by": "10%", "tolerate": "5ms"}}
+    found(findings_of(guardrails=load), "$.guardrails.latency.tolerate", Level.ERROR)
+    errors = {"errors": {"rate": "a / b", "worse_by": "10%", "tolerate": "0.1pp"}}
+    assert not [f for f in findings_of(guardrails=errors) if f.path == "$.guardrails.errors.tolerate"]
 
 
 def test_a_guardrail_without_a_margin_never_gates() -> None:
