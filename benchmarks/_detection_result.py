@@ -110,14 +110,14 @@ def write_docs(results: list[Result]) -> None:
     rows += ["|---|---:|---:|---:|---:|---:|---:|" + "---:|" * len(others)]
     for r in harms:
         low, high = r.spread or (0.0, 0.0)
-        cells = [r.says, str(r.runs), _units(r.units["sprt"]), _units(r.units["ebbgate"])]
+        cells = [r.says, f"{r.runs:,}", _units(r.units["sprt"]), _units(r.units["ebbgate"])]
         cells += [f"{r.ratio:.2f} ({low:.2f} to {high:.2f})", f"{r.must:g}", f"{r.goal:g}"]
         cells += [_units(r.units.get(name)) for name in NAMES if name != "ebbgate"]
         rows.append("| " + " | ".join(cells) + " |")
     rows += ["", "Rollouts taken back though there was no harm:", ""]
     rows += ["| null | runs | " + " | ".join(NAMES.values()) + " |", "|---|---:|" + "---:|" * len(NAMES)]
     for r in nulls:
-        cells = [r.says, str(r.runs), *(f"{r.fired[name]:.1%}" for name in NAMES)]
+        cells = [r.says, f"{r.runs:,}", *(f"{r.fired[name]:.1%}" for name in NAMES)]
         rows.append("| " + " | ".join(cells) + " |")
     commits = ", ".join(dict.fromkeys(r.commit for r in results))
     minutes = sum(r.seconds for r in results) / 60
@@ -132,7 +132,7 @@ def write_docs(results: list[Result]) -> None:
 
 def chart(harms: list[Result]) -> str:
     """Treated units until each rule fires, on a logarithmic scale, one line a harm."""
-    left, right, top, step = 300, 860, 60, 30
+    left, right, top, step = 360, 960, 60, 30
     values = [value for r in harms for value in r.units.values() if value]
     low, high = floor(log10(min(values))), ceil(log10(max(values)))
     height = top + step * len(harms) + 30
@@ -142,15 +142,19 @@ def chart(harms: list[Result]) -> str:
     def across(value: float) -> float:
         return left + (log10(value) - low) / (high - low) * (right - left)
 
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 {height}" font-family="sans-serif" role="img">']
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 {height}" font-family="sans-serif" role="img">'
+    ]
     parts += [
         "<title>Treated units until harm is found, median</title>",
         '<rect width="100%" height="100%" fill="#fff"/>',
     ]
-    for place, (name, colour) in enumerate(colours.items()):
-        x = 10 + place * 148
+    x = 10
+    for name, colour in colours.items():
+        label = NAMES.get(name, "SPRT")
         parts.append(f'<circle cx="{x}" cy="18" r="5" fill="{colour}"/>')
-        parts.append(f'<text x="{x + 9}" y="22" font-size="12">{NAMES.get(name, "SPRT")}</text>')
+        parts.append(f'<text x="{x + 9}" y="22" font-size="12">{label}</text>')
+        x += 40 + 8 * len(label)  # as wide as fonts may be
     for power in range(low, high + 1):
         x = across(10**power)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top - 16}" y2="{height - 25}" stroke="#ddd"/>')
