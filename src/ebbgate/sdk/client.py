@@ -41,8 +41,7 @@ class Client:
     good snapshot is kept; None keeps none. kill, kill_file: as EBBGATE_KILL and EBBGATE_KILL_FILE, which are the
     defaults. chance: numbers in [0, 1) for the jitter of reconnecting.
 
-    The constructor starts two threads and returns; the only error it raises is BadRequestError for a url or a
-    token that cannot be one.
+    The constructor starts two threads and returns; it raises only BadRequestError, for what can be no url or token.
     """
 
     def __init__(
@@ -186,8 +185,7 @@ class Client:
     def wait_ready(self, timeout: float) -> bool:
         """Wait until a snapshot is served: the server's, or the disk copy once the server could not be reached.
 
-        Returns at the latest after `timeout` seconds, and at once without a url, with whether anything but code
-        defaults is served.
+        At once without a url, else after `timeout` seconds at most. Returns whether more than code defaults is served.
         """
         if self._url:
             self._holder.ready.wait(timeout)
